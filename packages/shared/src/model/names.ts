@@ -1,0 +1,24 @@
+/** The keys by which resources name each other (l4-contract section 3.2). */
+
+declare const brand: unique symbol;
+
+/** Identifier of a workload, such as `Kubernetes//Pod/payments/payments-0`. */
+export type WorkloadUid = string & { readonly [brand]: 'WorkloadUid' };
+
+/** `namespace/hostname` of a service. */
+export type ServiceKey = string & { readonly [brand]: 'ServiceKey' };
+
+/** `namespace/name` of a policy. */
+export type PolicyKey = string & { readonly [brand]: 'PolicyKey' };
+
+export function serviceKey(namespace: string, hostname: string): ServiceKey {
+  return `${namespace}/${hostname}` as ServiceKey;
+}
+
+export function policyKey(namespace: string, name: string): PolicyKey {
+  return `${namespace}/${name}` as PolicyKey;
+}
+
+export function podUid(clusterId: string, namespace: string, name: string): WorkloadUid {
+  return `${clusterId}//Pod/${namespace}/${name}` as WorkloadUid;
+}

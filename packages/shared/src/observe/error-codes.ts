@@ -1,0 +1,129 @@
+/** The table of error codes; `npm run generate` writes docs/errors from it. */
+
+type Entry = {
+  readonly source: 'downstream' | 'upstream' | 'configuration' | 'internal';
+  readonly retry: boolean;
+  /** One sentence: what the code means. */
+  readonly meaning: string;
+  /** One sentence: what to do. */
+  readonly remedy: string;
+};
+
+export type MeshErrorCode =
+  | 'MESH-INTERNAL-001'
+  | 'MESH-LINUX-001'
+  | 'MESH-HBONE-001'
+  | 'MESH-HBONE-002'
+  | 'MESH-HBONE-003'
+  | 'MESH-HBONE-004'
+  | 'MESH-CERT-001'
+  | 'MESH-CERT-002'
+  | 'MESH-XDS-001'
+  | 'MESH-XDS-002'
+  | 'MESH-ZDS-001'
+  | 'MESH-CONFIG-001'
+  | 'MESH-CONFIG-002'
+  | 'MESH-CONFIG-003'
+  | 'MESH-REDIRECT-001'
+  | 'MESH-HOST-001';
+
+export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
+  'MESH-INTERNAL-001': {
+    source: 'internal',
+    retry: false,
+    meaning: 'A defect in Clearmesh itself.',
+    remedy: 'Report it with the log lines around it; the connection concerned was closed.',
+  },
+  'MESH-LINUX-001': {
+    source: 'internal',
+    retry: false,
+    meaning: 'A kernel call failed.',
+    remedy:
+      'Check that the process has CAP_NET_ADMIN and CAP_SYS_ADMIN in its user namespace, and that the kernel feature exists (npm run doctor).',
+  },
+  'MESH-HBONE-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The TCP connection to the peer proxy failed.',
+    remedy: 'Check that port 15008 of the destination is reachable; a NetworkPolicy may block HBONE.',
+  },
+  'MESH-HBONE-002': {
+    source: 'upstream',
+    retry: false,
+    meaning: 'The TLS handshake with the peer failed, or it proved another identity than expected.',
+    remedy: 'Compare the expected and the presented identity in the message; check trust domain and roots of both sides.',
+  },
+  'MESH-HBONE-003': {
+    source: 'upstream',
+    retry: false,
+    meaning: 'The peer answered the CONNECT with a status other than 200.',
+    remedy:
+      '401: a policy at the destination denies it. 503: the application does not accept connections. 400: the address is not the peer’s.',
+  },
+  'MESH-HBONE-004': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The HTTP/2 connection to the peer broke or was refused before an answer.',
+    remedy: 'The peer may be restarting; look at its log.',
+  },
+  'MESH-CERT-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The certificate authority refused or could not be reached.',
+    remedy: 'Check CA_ADDRESS, the token and that a pod with this service account runs on the node.',
+  },
+  'MESH-CERT-002': {
+    source: 'configuration',
+    retry: false,
+    meaning: 'A certificate or key could not be read.',
+    remedy: 'Check the PEM file named in the message.',
+  },
+  'MESH-XDS-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The control plane could not be reached or ended the stream.',
+    remedy: 'The last configuration keeps serving; check XDS_ADDRESS, the token and the control plane’s log.',
+  },
+  'MESH-XDS-002': {
+    source: 'upstream',
+    retry: false,
+    meaning: 'A resource was rejected.',
+    remedy: 'The last good version of it keeps serving; mend the field named in the message.',
+  },
+  'MESH-ZDS-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The node agent could not be reached, or sent a packet that breaks the protocol.',
+    remedy: 'Check INPOD_UDS and the node agent’s log; pods already captured keep working.',
+  },
+  'MESH-CONFIG-001': {
+    source: 'configuration',
+    retry: false,
+    meaning: 'A manifest is not valid.',
+    remedy: 'Mend the field at the line named; the last good configuration keeps serving.',
+  },
+  'MESH-CONFIG-002': {
+    source: 'configuration',
+    retry: false,
+    meaning: 'Two objects contradict each other.',
+    remedy: 'Change one of the two objects named; the last good configuration keeps serving.',
+  },
+  'MESH-CONFIG-003': {
+    source: 'configuration',
+    retry: false,
+    meaning: 'An option or environment variable has an unusable value.',
+    remedy: 'Correct the value named in the message.',
+  },
+  'MESH-REDIRECT-001': {
+    source: 'internal',
+    retry: true,
+    meaning: 'The capture rules could not be installed in a pod.',
+    remedy: 'Check that nft is installed and that the process may change the pod’s network namespace.',
+  },
+  'MESH-HOST-001': {
+    source: 'configuration',
+    retry: false,
+    meaning: 'This machine lacks something Clearmesh needs.',
+    remedy: 'Install or enable what the message names.',
+  },
+};

@@ -1,0 +1,94 @@
+/**
+ * The tunnel seam: HTTP/2 as far as HBONE needs it, over a transport that is already authenticated.
+ * Pool, TLS and policy stand above it and know no frame; an engine below it knows no identity.
+ * Every engine passes `test/tunnel/engine-compliance.ts`, client against server and against foreign peers.
+ *
+ * What holds for every engine (l4-contract sections 2.2, 2.3, 2.5):
+ * N1  A stream is a Duplex with allowHalfOpen: end() sends END_STREAM, and reading goes on.
+ * N2  RST_STREAM with NO_ERROR or CANCEL reads as the end of the stream; other codes destroy it with an error.
+ * N3  destroy() of a stream sends RST_STREAM CANCEL and frees what it held.
+ * N4  Back-pressure runs through: a reader that stops makes the peer stop within one stream window.
+ * N5  Nothing a peer sends throws: a protocol violation ends the session with an error event of its own.
+ */
+import type { Duplex } from 'node:stream';
+
+/** The CONNECT headers of HBONE (section 2.1). Absent fields are not sent. */
+export type ConnectHeaders = {
+  readonly baggage?: string;
+  readonly forwarded?: string;
+  readonly traceparent?: string;
+  readonly xForwardedNetwork?: string;
+};
+
+export type ConnectRequest = { readonly authority: string; readonly headers: ConnectHeaders };
+
+/** The peer's answer: a stream only with 200. */
+export type ConnectResponse =
+  | { readonly kind: 'open'; readonly stream: Duplex; readonly baggage?: string }
+  | { readonly kind: 'refused'; readonly status: number }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/** Settings of one role (section 2.3); sizes in bytes. */
+export type EngineSettings = {
+  /** @default 4 MiB */
+  readonly streamWindow: number;
+  /** @default 16 MiB */
+  readonly connectionWindow: number;
+  /** @default 1 MiB */
+  readonly maxFrame: number;
+  /** @default 16 KiB as client, 64 KiB as server */
+  readonly maxHeaderList: number;
+  /** Streams the peer may open; server only. @default 200 */
+  readonly maxConcurrentStreams: number;
+  /** Time between pings, milliseconds. @default 10 000 */
+  readonly pingIntervalMs: number;
+  /** Time to wait for the answer to a ping, milliseconds. @default 20 000 */
+  readonly pingTimeoutMs: number;
+};
+
+/** A client connection to one peer. */
+export interface ClientSession extends AsyncDisposable {
+  /** Streams open now. */
+  readonly activeStreams: number;
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer; Infinity until it says otherwise. */
+  readonly peerMaxStreams: number;
+  /** False after GOAWAY, close or loss: no new stream may be opened. */
+  readonly usable: boolean;
+  /** Resolves when the connection is gone, for whatever reason. */
+  readonly closed: Promise<void>;
+  open(request: ConnectRequest, signal: AbortSignal): Promise<ConnectResponse>;
+  /** No new streams; the connection closes when the last one ended. */
+  drain(): void;
+  /** Ends the connection and all its streams now. */
+  destroy(): void;
+}
+
+/** One request as it arrived; answered exactly once by accept() or refuse(). */
+export interface IncomingConnect {
+  readonly method: string;
+  /** The raw `:authority`, possibly "". */
+  readonly authority: string;
+  readonly headers: ConnectHeaders;
+  /** Aborts when the peer reset the stream or the connection is gone. */
+  readonly gone: AbortSignal;
+  /** Sends 200 and returns the stream. */
+  accept(headers: { readonly baggage?: string }): Duplex;
+  /** Sends the status with END_STREAM, without a body. */
+  refuse(status: 400 | 401 | 503): void;
+}
+
+/** A server connection from one peer. */
+export interface ServerSession extends AsyncDisposable {
+  readonly activeStreams: number;
+  readonly closed: Promise<void>;
+  /** Graceful GOAWAY: streams may finish. */
+  drain(): void;
+  /** Abrupt GOAWAY NO_ERROR, then everything ends. */
+  destroy(): void;
+}
+
+export interface TunnelEngine {
+  readonly name: string;
+  connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession>;
+  serve(transport: Duplex, settings: EngineSettings, onConnect: (incoming: IncomingConnect) => void): ServerSession;
+}
