@@ -1,0 +1,33 @@
+/**
+ * Evidence of a decision: delivery needs a Permit, and only `authorise()` makes one.
+ */
+import type { SocketAddress, IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { PolicyKey } from '@clearmesh/shared/model/names';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+
+/** The facts policy sees of one inbound connection (section 8.1 step 8). */
+export type InboundFacts = {
+  /** Immediate TCP peer. */
+  readonly sourceIp: IpAddress;
+  /** Identity proven by mTLS; absent for plaintext. */
+  readonly identity?: SpiffeId;
+  /** Final address, after port resolution. */
+  readonly destination: SocketAddress;
+  /** The accepting workload as it was at accept time. */
+  readonly workload: Workload;
+};
+
+declare const brand: unique symbol;
+
+export type Permit = { readonly [brand]: 'Permit'; readonly facts: InboundFacts; readonly allowedBy?: PolicyKey };
+
+/** Why not: the policy and the index of its rule, or the lack of any ALLOW that matches. */
+export type Denial = {
+  readonly kind: 'denied';
+  readonly reason: 'explicit-deny' | 'no-allow-matched';
+  readonly policy?: PolicyKey;
+  readonly rule?: number;
+  /** One sentence with policy, rule and both identities. */
+  readonly explanation: string;
+};
