@@ -7,7 +7,10 @@ export type SpiffeId = string & { readonly [brand]: 'SpiffeId' };
 
 export type IdentityParts = { readonly trustDomain: string; readonly namespace: string; readonly serviceAccount: string };
 
-const pattern = /^spiffe:\/\/([^/?#\s]+)\/ns\/([^/?#\s]+)\/sa\/([^/?#\s]+)$/;
+/** SPIFFE ID specification sections 2.1, 2.2: letters, digits, dot, dash and underscore; `.` and `..` are no path segments. */
+const pattern = /^spiffe:\/\/([a-z0-9._-]{1,255})\/ns\/(?!\.{1,2}\/)([A-Za-z0-9._-]+)\/sa\/(?!\.{1,2}$)([A-Za-z0-9._-]+)$/;
+/** SPIFFE ID specification section 2.3, bytes. */
+const MAX_LENGTH = 2048;
 
 export function spiffeId(parts: IdentityParts): SpiffeId {
   return `spiffe://${parts.trustDomain}/ns/${parts.namespace}/sa/${parts.serviceAccount}` as SpiffeId;
@@ -15,11 +18,12 @@ export function spiffeId(parts: IdentityParts): SpiffeId {
 
 /** The id, or `undefined` when the text has another shape; a path other than `ns/…/sa/…` is no identity here. */
 export function parseSpiffeId(text: string): SpiffeId | undefined {
-  return pattern.test(text) ? (text as SpiffeId) : undefined;
+  return text.length <= MAX_LENGTH && pattern.test(text) ? (text as SpiffeId) : undefined;
 }
 
 export function identityParts(id: SpiffeId): IdentityParts {
-  const [, trustDomain = '', namespace = '', serviceAccount = ''] = pattern.exec(id) ?? [];
+  // The brand promises the shape: spiffe: "" trustDomain ns namespace sa serviceAccount.
+  const [, , trustDomain = '', , namespace = '', , serviceAccount = ''] = id.split('/');
   return { trustDomain, namespace, serviceAccount };
 }
 

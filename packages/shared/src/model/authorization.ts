@@ -26,6 +26,22 @@ export type Match = {
   readonly notServiceAccounts: readonly ServiceAccountMatch[];
 };
 
+/** A match without conditions: it never matches, and is what others are made from. */
+export const emptyMatch: Match = {
+  namespaces: [],
+  notNamespaces: [],
+  principals: [],
+  notPrincipals: [],
+  sourceIps: [],
+  notSourceIps: [],
+  destinationIps: [],
+  notDestinationIps: [],
+  destinationPorts: [],
+  notDestinationPorts: [],
+  serviceAccounts: [],
+  notServiceAccounts: [],
+};
+
 /** Matches are ORed; none at all matches. */
 export type Clause = { readonly matches: readonly Match[] };
 

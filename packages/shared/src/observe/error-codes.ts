@@ -16,6 +16,7 @@ export type MeshErrorCode =
   | 'MESH-HBONE-002'
   | 'MESH-HBONE-003'
   | 'MESH-HBONE-004'
+  | 'MESH-HBONE-005'
   | 'MESH-CERT-001'
   | 'MESH-CERT-002'
   | 'MESH-XDS-001'
@@ -25,7 +26,10 @@ export type MeshErrorCode =
   | 'MESH-CONFIG-002'
   | 'MESH-CONFIG-003'
   | 'MESH-REDIRECT-001'
-  | 'MESH-HOST-001';
+  | 'MESH-CAPTURE-001'
+  | 'MESH-DELIVER-001'
+  | 'MESH-HOST-001'
+  | 'MESH-LAB-001';
 
 export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
   'MESH-INTERNAL-001': {
@@ -65,6 +69,12 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     retry: true,
     meaning: 'The HTTP/2 connection to the peer broke or was refused before an answer.',
     remedy: 'The peer may be restarting; look at its log.',
+  },
+  'MESH-HBONE-005': {
+    source: 'downstream',
+    retry: true,
+    meaning: 'A connection from a peer was closed, because too many handshakes were under way.',
+    remedy: 'Look at the sources in the log: one of them opens connections and does not finish them.',
   },
   'MESH-CERT-001': {
     source: 'upstream',
@@ -125,5 +135,23 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     retry: false,
     meaning: 'This machine lacks something Clearmesh needs.',
     remedy: 'Install or enable what the message names.',
+  },
+  'MESH-CAPTURE-001': {
+    source: 'internal',
+    retry: true,
+    meaning: 'The listeners of a pod could not be opened.',
+    remedy: 'See whether another process in the pod uses port 15001, 15006 or 15008; it is tried again every few seconds.',
+  },
+  'MESH-DELIVER-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The TCP connection to an application, or to an address outside the mesh, failed.',
+    remedy: 'Check that the application listens on the address and port named, and not on 127.0.0.1 only.',
+  },
+  'MESH-LAB-001': {
+    source: 'internal',
+    retry: true,
+    meaning: 'A part of the simulated network could not be made, run or observed.',
+    remedy: 'Read what the tool said in the message; the next start removes what this one left.',
   },
 };

@@ -1,0 +1,35 @@
+import type { Socket } from 'node:net';
+import { connect } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import type { Clock } from '../lifecycle/clock.ts';
+import { awaitHandshake, judgePeer } from './handshake.ts';
+import type { HandshakeLimits, HandshakeOutcome } from './handshake.ts';
+import { alpnProtocols } from './parameters.ts';
+import type { PeerRule } from './peer-identity.ts';
+
+/**
+ * The client's side of a mesh handshake over a connected socket, which belongs to the result from now on. No name is sent
+ * or checked: the peer is whom `rule` accepts. TLS 1.3 lets a client finish before the server has judged it, so a refusal
+ * by the server shows only when the connection is used.
+ */
+export function connectHandshake(
+  raw: Socket,
+  options: { readonly context: SecureContext; readonly rule: PeerRule } & HandshakeLimits,
+  deps: { readonly clock: Clock },
+): Promise<HandshakeOutcome> {
+  const socket = connect({
+    socket: raw,
+    secureContext: options.context,
+    ALPNProtocols: [...alpnProtocols],
+    // The chain is verified for server authentication by OpenSSL; a failure arrives as an error with its code.
+    rejectUnauthorized: true,
+    checkServerIdentity: () => undefined,
+  });
+  const judge = (): HandshakeOutcome => judgePeer(socket, options.rule, groupOf(socket));
+  return awaitHandshake(socket, raw, { event: 'secureConnect', judge }, options, deps);
+}
+
+function groupOf(socket: TLSSocket): string | undefined {
+  const info = socket.getEphemeralKeyInfo();
+  return info !== null && 'name' in info && typeof info.name === 'string' ? info.name : undefined;
+}

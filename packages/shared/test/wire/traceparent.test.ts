@@ -1,0 +1,40 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { systemRandom } from '@clearmesh/shared/lifecycle/random';
+import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
+import { newTraceparent, parseTraceparent } from '@clearmesh/shared/wire/traceparent';
+
+const traceId = '2386bc7b5c9cd0c58f7086161f3407dd';
+const spanId = '43307e7129c3c069';
+
+describe('traceparent (W3C Trace Context section 3.2)', () => {
+  it('is fresh and not recorded for a new connection', () => {
+    expect(newTraceparent(new FakeRandom())).to.equal('00-0102030405060708090a0b0c0d0e0f10-1112131415161718-00');
+    expect(newTraceparent(systemRandom)).to.match(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+  });
+
+  it('reads what upstream sent', () => {
+    expect(parseTraceparent(`00-${traceId}-${spanId}-00`)).to.deep.equal({ traceId, spanId, flags: 0 });
+  });
+
+  it('reads the flags', () => expect(parseTraceparent(`00-${traceId}-${spanId}-01`)?.flags).to.equal(1));
+
+  it('reads a later version with more fields', () => {
+    expect(parseTraceparent(`cc-${traceId}-${spanId}-01-more`)?.traceId).to.equal(traceId);
+  });
+
+  const invalid: readonly string[] = [
+    '',
+    `ff-${traceId}-${spanId}-01`,
+    `00-${traceId}-${spanId}-01-more`,
+    `00-${'0'.repeat(32)}-${spanId}-01`,
+    `00-${traceId}-${'0'.repeat(16)}-01`,
+    `00-${traceId.toUpperCase()}-${spanId}-01`,
+    `00-${traceId}-${spanId}`,
+    ` 00-${traceId}-${spanId}-01`,
+  ];
+  for (const text of invalid) it(`refuses ${JSON.stringify(text)}`, () => expect(parseTraceparent(text)).to.equal(undefined));
+
+  it('never throws on any text', () => fc.assert(fc.property(fc.string(), (text) => void parseTraceparent(text))));
+});
