@@ -1,0 +1,48 @@
+/** What the control plane counts; docs/LIMITS and dashboards refer to these names. */
+import { Metrics } from './metrics.ts';
+import type { Counter, Gauge } from './metrics.ts';
+
+export type ControlPlaneMetrics = {
+  readonly registry: Metrics;
+  /** By `result`: taken, rejected. */
+  readonly configurationReadings: Counter;
+  /** Seconds since the epoch at which the configuration in force was taken. */
+  readonly configurationTaken: Gauge;
+  /** By `kind`: workload, service, policy. */
+  readonly resources: Gauge;
+  readonly discoveryClients: Gauge;
+  /** By `type`. */
+  readonly pushes: Counter;
+  /** By `type`. */
+  readonly nacks: Counter;
+  /** By `rpc`. */
+  readonly unauthenticated: Counter;
+  readonly certificatesIssued: Counter;
+  /** By `reason`: unauthenticated, invalid. */
+  readonly certificatesRefused: Counter;
+  /** Seconds since the epoch. */
+  readonly rootExpiry: Gauge;
+};
+
+export function createMetrics(): ControlPlaneMetrics {
+  const registry = new Metrics();
+  return {
+    registry,
+    configurationReadings: registry.counter(
+      'clearmesh_configuration_readings_total',
+      'Readings of the configuration, by result.',
+    ),
+    configurationTaken: registry.gauge(
+      'clearmesh_configuration_taken_timestamp_seconds',
+      'When the configuration in force was taken.',
+    ),
+    resources: registry.gauge('clearmesh_resources', 'Resources published, by kind.'),
+    discoveryClients: registry.gauge('clearmesh_discovery_clients', 'Discovery streams open now.'),
+    pushes: registry.counter('clearmesh_discovery_pushes_total', 'Discovery responses sent, by type.'),
+    nacks: registry.counter('clearmesh_discovery_nacks_total', 'Discovery responses that a proxy rejected, by type.'),
+    unauthenticated: registry.counter('clearmesh_unauthenticated_calls_total', 'Calls without a valid token, by RPC.'),
+    certificatesIssued: registry.counter('clearmesh_certificates_issued_total', 'Workload certificates issued.'),
+    certificatesRefused: registry.counter('clearmesh_certificates_refused_total', 'Certificate requests refused, by reason.'),
+    rootExpiry: registry.gauge('clearmesh_root_certificate_expiry_timestamp_seconds', 'When the root certificate ends.'),
+  };
+}

@@ -1,0 +1,152 @@
+/** The command line of the control plane: flags to options, or a sentence that says which flag is wrong. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseIp } from '@clearmesh/shared/model/ip-address';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import type { LogLevel } from '@clearmesh/shared/observe/log';
+import type { ControlPlaneOptions } from './control-plane.ts';
+
+export type ServeCommand = {
+  readonly options: ControlPlaneOptions;
+  readonly log: { readonly format: 'plain' | 'json'; readonly level: LogLevel };
+};
+
+export type CommandLine =
+  | { readonly kind: 'serve'; readonly command: ServeCommand }
+  /** Help or version: written already, nothing else to do. */
+  | { readonly kind: 'told' }
+  | { readonly kind: 'wrong'; readonly error: MeshError };
+
+type Flags = {
+  readonly directory: string;
+  readonly status?: string;
+  readonly state: string;
+  readonly listen: SocketAddress;
+  readonly tokenKeys: string;
+  readonly clusterId: string;
+  readonly trustDomain: string;
+  readonly rootNamespace: string;
+  readonly defaultMtls: 'STRICT' | 'PERMISSIVE';
+  readonly permissiveExpiry: 'required' | 'optional';
+  readonly trustedNodeAccounts: readonly string[];
+  readonly admin?: SocketAddress;
+  readonly logFormat: 'plain' | 'json';
+  readonly logLevel: LogLevel;
+};
+
+/** `args` without the interpreter and script; `write` takes help texts. */
+export function parseCommandLine(args: readonly string[], write: (text: string) => void): CommandLine {
+  const parsed: { flags?: Flags } = {};
+  const program = new Command('clearmesh-control-plane').exitOverride();
+  const output = { writeOut: write, writeErr: () => {} };
+  program.configureOutput(output).description('Tells node proxies what the mesh looks like, and certifies its workloads.');
+  const serve = serveCommand().configureOutput(output).exitOverride();
+  serve.action((flags: Flags) => {
+    parsed.flags = flags;
+  });
+  program.addCommand(serve);
+  try {
+    program.parse(args, { from: 'user' });
+  } catch (error) {
+    return recvError(error);
+  }
+  return parsed.flags === undefined ? wrong('no command given') : { kind: 'serve', command: commandOf(parsed.flags) };
+}
+
+function serveCommand(): Command {
+  return new Command('serve')
+    .description('Serves discovery and certificates for a directory of manifests.')
+    .requiredOption('--directory <dir>', 'manifests: every *.yaml and *.yml below it, re-read on change')
+    .option('--status <file>', 'what kubelet and node agent know of pods, replaced by rename')
+    .requiredOption('--state <dir>', 'holds the root certificate and key (ca.pem, mode 0600; root-cert.pem for proxies)')
+    .requiredOption('--listen <ip:port>', 'TLS port for discovery and certificates', parseAddress)
+    .requiredOption('--token-keys <file>', 'JWKS file with the public ES256 keys of service account tokens')
+    .option('--cluster-id <name>', 'name of this cluster in workload ids', parseName, 'Kubernetes')
+    .option('--trust-domain <name>', 'first part of every identity', parseName, 'cluster.local')
+    .option('--root-namespace <name>', 'namespace whose policies are for the whole mesh', parseName, 'clearmesh-system')
+    .addOption(
+      new Option('--default-mtls <mode>', 'mode where no PeerAuthentication says otherwise')
+        .choices(['STRICT', 'PERMISSIVE'])
+        .default('STRICT'),
+    )
+    .addOption(
+      new Option('--permissive-expiry <rule>', 'whether a PERMISSIVE PeerAuthentication must say until when')
+        .choices(['required', 'optional'])
+        .default('required'),
+    )
+    .option('--trusted-node-accounts <list>', 'namespace/account of node proxies, separated by commas', parseAccounts, [
+      'clearmesh-system/ztunnel',
+    ])
+    .option('--admin <ip:port>', 'plain HTTP for /healthz/ready and /metrics', parseAddress)
+    .addOption(new Option('--log-format <format>', 'form of the log lines').choices(['plain', 'json']).default('plain'))
+    .addOption(
+      new Option('--log-level <level>', 'least severe level written').choices(['debug', 'info', 'warn', 'error']).default('info'),
+    );
+}
+
+function commandOf(flags: Flags): ServeCommand {
+  const {
+    directory,
+    status,
+    state,
+    listen,
+    tokenKeys,
+    clusterId,
+    trustDomain,
+    rootNamespace,
+    defaultMtls,
+    trustedNodeAccounts,
+    admin,
+  } = flags;
+  return {
+    options: {
+      directory,
+      ...(status === undefined ? {} : { statusFile: status }),
+      stateDirectory: state,
+      listen,
+      tokenKeys,
+      clusterId,
+      trustDomain,
+      rootNamespace,
+      defaultMtls,
+      requirePermissiveExpiry: flags.permissiveExpiry === 'required',
+      trustedNodeAccounts,
+      ...(admin === undefined ? {} : { admin }),
+    },
+    log: { format: flags.logFormat, level: flags.logLevel },
+  };
+}
+
+function recvError(error: unknown): CommandLine {
+  if (!(error instanceof CommanderError)) throw error;
+  if (error.exitCode === 0) return { kind: 'told' };
+  return wrong(error.code === 'commander.help' ? 'no command given' : error.message.replace(/^error: /, ''));
+}
+
+function wrong(message: string): CommandLine {
+  return {
+    kind: 'wrong',
+    error: new MeshError('MESH-CONFIG-003', { message, hint: 'See clearmesh-control-plane serve --help.' }),
+  };
+}
+
+/** `10.0.0.1:15012` or `[::1]:15012`; port 0 lets the kernel choose. */
+function parseAddress(text: string): SocketAddress {
+  const [, bracketed, plain, port = ''] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const ip = parseIp(bracketed ?? plain ?? '');
+  if (ip === undefined || Number(port) > 65_535)
+    throw new InvalidArgumentError('Write an address and a port, such as 127.0.0.1:15012 or [::1]:15012.');
+  return { ip, port: Number(port) };
+}
+
+function parseName(text: string): string {
+  if (!/^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('Write letters, digits, "-" and ".".');
+  return text;
+}
+
+function parseAccounts(text: string): readonly string[] {
+  const accounts = text.split(',').map((account) => account.trim());
+  if (accounts.every((account) => /^[a-z0-9][-a-z0-9]*\/[a-z0-9][-a-z0-9.]*$/.test(account))) return accounts;
+  throw new InvalidArgumentError('Write namespace/account, separated by commas.');
+}

@@ -1,0 +1,102 @@
+/**
+ * From source events to what is published: derive, publish, tell. Derives again when time alone changes the result.
+ */
+import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import { derive } from './derive/derive.ts';
+import { problemFields } from './watch/problem.ts';
+import type { Collections } from './manifest/collections.ts';
+import type { ControlPlaneMetrics } from './admin/control-plane-metrics.ts';
+import type { DeriveOptions } from './derive/options.ts';
+import type { MeshModel } from './derive/mesh-model.ts';
+import type { PodManifest } from './manifest/pod.ts';
+import type { Problem } from './watch/problem.ts';
+import type { Publisher } from './publish/publisher.ts';
+import type { SourceEvent } from './watch/directory-source.ts';
+
+type Deps = {
+  readonly publisher: Publisher;
+  readonly metrics: Pick<ControlPlaneMetrics, 'configurationReadings' | 'configurationTaken' | 'resources'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+type State =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'configured'; readonly collections: Collections; readonly model: MeshModel; readonly cancel: Cancel };
+
+/** Problems written out in full; the rest is counted. */
+const maxProblems = 100;
+/** Milliseconds; a date further away is waited for in steps, since timers hold 24 days at most. */
+const maxWaitMs = 3_600_000;
+
+export class Configuration implements Disposable {
+  readonly #options: DeriveOptions;
+  readonly #deps: Deps;
+  #state: State = { kind: 'none' };
+
+  constructor(options: DeriveOptions, deps: Deps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** The model in force; `undefined` before the first good configuration. */
+  get model(): MeshModel | undefined {
+    return this.#state.kind === 'configured' ? this.#state.model : undefined;
+  }
+
+  get pods(): readonly PodManifest[] {
+    return this.#state.kind === 'configured' ? this.#state.collections.pods : [];
+  }
+
+  recvEvent(event: SourceEvent): void {
+    this.#deps.metrics.configurationReadings.add({ result: event.kind });
+    if (event.kind === 'rejected') return this.#recvRejected(event.problems);
+    this.#deps.metrics.configurationTaken.set(Math.floor(this.#deps.clock.now() / 1000));
+    this.#apply(event.collections);
+    this.#deps.logger.info('configuration taken', { files: event.files, objects: event.objects });
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#state.kind === 'configured') this.#state.cancel();
+  }
+
+  #recvRejected(problems: readonly Problem[]): void {
+    for (const problem of problems.slice(0, maxProblems))
+      this.#deps.logger.warn(`${problem.field} ${problem.message}`.trim(), problemFields(problem));
+    const serving = this.#state.kind === 'none' ? 'nothing is served yet' : 'the last good configuration keeps serving';
+    this.#deps.logger.warn(`configuration rejected; ${serving}`, { problems: problems.length });
+  }
+
+  #apply(collections: Collections): void {
+    const { publisher, metrics, clock, logger } = this.#deps;
+    const known = new Set(this.model?.notes.map((note) => `${note.object} ${note.message}`));
+    if (this.#state.kind === 'configured') this.#state.cancel();
+    const model = derive(collections, this.#options, clock.now());
+    this.#state = { kind: 'configured', collections, model, cancel: this.#schedule(collections, model.changesAtMs) };
+    publisher.publish(model);
+    for (const { object, message } of model.notes) {
+      if (!known.has(`${object} ${message}`)) logger.warn(message, { object });
+    }
+    metrics.resources.set(model.workloads.length, { kind: 'workload' });
+    metrics.resources.set(model.services.length, { kind: 'service' });
+    metrics.resources.set(model.policies.length, { kind: 'policy' });
+  }
+
+  #recvDue(collections: Collections): void {
+    try {
+      this.#apply(collections);
+    } catch (error) {
+      this.#deps.logger.error('the configuration could not be derived again', {
+        error: MeshError.from(error, 'MESH-INTERNAL-001').message,
+      });
+    }
+  }
+
+  #schedule(collections: Collections, changesAtMs: number | undefined): Cancel {
+    if (changesAtMs === undefined) return () => {};
+    const waitMs = Math.min(maxWaitMs, changesAtMs - this.#deps.clock.now());
+    return this.#deps.clock.after(waitMs, () => this.#recvDue(collections));
+  }
+}

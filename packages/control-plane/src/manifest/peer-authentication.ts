@@ -1,0 +1,46 @@
+import { Type } from 'typebox';
+import { defineKind } from './kind.ts';
+import { policyMetadata } from './metadata.ts';
+import type { SelectorManifest } from './authorization-policy.ts';
+import type { Kind } from './kind.ts';
+import type { NamespacedMetadata } from './metadata.ts';
+
+export type MtlsMode = 'UNSET' | 'DISABLE' | 'PERMISSIVE' | 'STRICT';
+
+export type PeerAuthenticationManifest = {
+  readonly metadata: NamespacedMetadata;
+  readonly spec?: {
+    readonly selector?: SelectorManifest;
+    readonly mtls?: { readonly mode?: MtlsMode };
+    /** By port number, as text. */
+    readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: MtlsMode }>>;
+  };
+};
+
+const strict = { additionalProperties: false };
+const mtls = Type.Object({ mode: Type.Optional(Type.Enum(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'])) }, strict);
+
+export const peerAuthenticationKind: Kind<PeerAuthenticationManifest> = defineKind(
+  { kind: 'PeerAuthentication', apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'], scope: 'namespaced' },
+  Type.Object(
+    {
+      apiVersion: Type.String(),
+      kind: Type.String(),
+      metadata: policyMetadata,
+      spec: Type.Optional(
+        Type.Object(
+          {
+            selector: Type.Optional(
+              Type.Object({ matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())) }, strict),
+            ),
+            mtls: Type.Optional(mtls),
+            portLevelMtls: Type.Optional(Type.Record(Type.String(), mtls)),
+          },
+          strict,
+        ),
+      ),
+      status: Type.Optional(Type.Unknown()),
+    },
+    strict,
+  ),
+);

@@ -1,0 +1,54 @@
+/** What is wrong with the configuration, where, and what to do about it. */
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import type { LogFields } from '@clearmesh/shared/observe/log';
+
+export type Problem = {
+  /** 001: one object is wrong in itself; 002: two contradict each other. */
+  readonly code: 'MESH-CONFIG-001' | 'MESH-CONFIG-002';
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+  /** Kind and name, such as `Pod payments/payments-0`; "" when the text has no object to name. */
+  readonly object: string;
+  /** Path of the field, such as `spec.rules[0].to[0].operation.ports[1]`; "" for the object as a whole. */
+  readonly field: string;
+  /** The value as text, shortened; "" when there is none. */
+  readonly value: string;
+  readonly message: string;
+  readonly remedy: string;
+};
+
+/** The problem as an error: everything in the message, the remedy as hint. */
+export function problemError(problem: Problem): MeshError {
+  const { file, line, column, object, field, value, message, remedy } = problem;
+  const subject = [object, field].filter((part) => part !== '').join(': ');
+  const found = value === '' ? '' : ` (found ${value})`;
+  return new MeshError(problem.code, {
+    message: `${file}:${line}:${column}: ${subject === '' ? '' : `${subject}: `}${message}${found}`,
+    hint: remedy,
+  });
+}
+
+/** The problem as fields of one log line. */
+export function problemFields(problem: Problem): LogFields {
+  const { code, file, line, column, object, field, value, remedy } = problem;
+  return { code, file, line, column, object, field, value, remedy };
+}
+
+/** A value as messages show it: JSON, at most 120 characters. */
+export function valueText(value: unknown): string {
+  if (value === undefined) return '';
+  const text = jsonOf(value);
+  return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
+}
+
+/** An alias inside its own anchor makes a circle, which has no JSON. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return '(a value that contains itself)';
+  }
+}

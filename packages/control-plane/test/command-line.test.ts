@@ -1,0 +1,109 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { parseCommandLine } from '../src/command-line.ts';
+import type { ServeCommand } from '../src/command-line.ts';
+
+const needed = ['serve', '--directory', 'd', '--state', 's', '--listen', '127.0.0.1:15012', '--token-keys', 'k'];
+
+function command(...args: readonly string[]): ServeCommand {
+  const line = parseCommandLine([...needed, ...args], () => {});
+  if (line.kind !== 'serve') throw new Error(line.kind === 'wrong' ? line.error.message : 'told');
+  return line.command;
+}
+
+describe('parseCommandLine', () => {
+  it('needs four flags and has defaults for the rest', () => {
+    expect(command()).to.deep.equal({
+      options: {
+        directory: 'd',
+        stateDirectory: 's',
+        listen: { ip: '127.0.0.1', port: 15_012 },
+        tokenKeys: 'k',
+        clusterId: 'Kubernetes',
+        trustDomain: 'cluster.local',
+        rootNamespace: 'clearmesh-system',
+        defaultMtls: 'STRICT',
+        requirePermissiveExpiry: true,
+        trustedNodeAccounts: ['clearmesh-system/ztunnel'],
+      },
+      log: { format: 'plain', level: 'info' },
+    });
+  });
+
+  it('reads every flag', () => {
+    const { options, log } = command(
+      '--status',
+      'f',
+      '--cluster-id',
+      'c1',
+      '--trust-domain',
+      'bank.example',
+      '--root-namespace',
+      'mesh',
+      '--default-mtls',
+      'PERMISSIVE',
+      '--permissive-expiry',
+      'optional',
+      '--trusted-node-accounts',
+      'a/b,c/d',
+      '--admin',
+      '[::1]:9000',
+      '--log-format',
+      'json',
+      '--log-level',
+      'debug',
+    );
+    expect(options).to.deep.include({
+      statusFile: 'f',
+      clusterId: 'c1',
+      trustDomain: 'bank.example',
+      rootNamespace: 'mesh',
+      defaultMtls: 'PERMISSIVE',
+      requirePermissiveExpiry: false,
+      trustedNodeAccounts: ['a/b', 'c/d'],
+      admin: { ip: '::1', port: 9000 },
+    });
+    expect(log).to.deep.equal({ format: 'json', level: 'debug' });
+  });
+
+  const wrong: readonly [string, readonly string[], RegExp][] = [
+    ['no command', [], /no command given/],
+    ['an unknown command', ['serv'], /serv/],
+    ['a missing flag', ['serve', '--directory', 'd'], /--state/],
+    ['an unknown flag', [...needed, '--directry', 'x'], /--directry/],
+    ['a flag without value', [...needed, '--admin'], /--admin/],
+    ['an address without port', [...needed, '--admin', '127.0.0.1'], /--admin.*such as 127\.0\.0\.1:15012/],
+    ['a name instead of an address', [...needed, '--admin', 'localhost:1'], /--admin.*such as/],
+    ['a port beyond 65535', [...needed, '--admin', '127.0.0.1:65536'], /--admin/],
+    ['an unknown mode', [...needed, '--default-mtls', 'DISABLE'], /STRICT, PERMISSIVE/],
+    ['an account without namespace', [...needed, '--trusted-node-accounts', 'ztunnel'], /namespace\/account/],
+    ['a trust domain with a slash', [...needed, '--trust-domain', 'a/b'], /--trust-domain/],
+    ['a stray word', [...needed, 'x'], /./],
+  ];
+  for (const [title, args, message] of wrong) {
+    it(`refuses ${title}`, () => {
+      const line = parseCommandLine(args, () => {});
+      expect(line.kind).to.equal('wrong');
+      const error = line.kind === 'wrong' ? line.error : undefined;
+      expect(error?.code).to.equal('MESH-CONFIG-003');
+      expect(error?.message).to.match(message);
+    });
+  }
+
+  it('explains every flag', () => {
+    let text = '';
+    expect(parseCommandLine(['serve', '--help'], (part) => void (text += part)).kind).to.equal('told');
+    for (const flag of [
+      '--directory',
+      '--status',
+      '--state',
+      '--listen',
+      '--token-keys',
+      '--default-mtls',
+      '--admin',
+      '--log-format',
+    ]) {
+      expect(text).to.contain(flag);
+    }
+  });
+});
