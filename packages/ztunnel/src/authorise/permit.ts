@@ -4,6 +4,7 @@
 import type { SocketAddress, IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { Workload } from '@clearmesh/shared/model/workload';
+import type { DryRunNote } from '@clearmesh/shared/policy/evaluate';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 
 /** The facts policy sees of one inbound connection (section 8.1 step 8). */
@@ -20,14 +21,26 @@ export type InboundFacts = {
 
 declare const brand: unique symbol;
 
-export type Permit = { readonly [brand]: 'Permit'; readonly facts: InboundFacts; readonly allowedBy?: PolicyKey };
+export type Permit = {
+  readonly [brand]: 'Permit';
+  readonly kind: 'permit';
+  readonly facts: InboundFacts;
+  /** Absent where no ALLOW policy applies. */
+  readonly allowedBy?: PolicyKey;
+  /** What dry-run policies would have done; for the log only. */
+  readonly dryRun: readonly DryRunNote[];
+};
 
-/** Why not: the policy and the index of its rule, or the lack of any ALLOW that matches. */
+/**
+ * Why not: the policy and the index of its rule, or the lack of any ALLOW that matches;
+ * `unknown-policy` while a policy that the workload lists has not arrived; `tracking-full` when no further live connection can be watched for policy changes.
+ */
 export type Denial = {
   readonly kind: 'denied';
-  readonly reason: 'explicit-deny' | 'no-allow-matched';
+  readonly reason: 'explicit-deny' | 'no-allow-matched' | 'unknown-policy' | 'tracking-full';
   readonly policy?: PolicyKey;
   readonly rule?: number;
   /** One sentence with policy, rule and both identities. */
   readonly explanation: string;
+  readonly dryRun: readonly DryRunNote[];
 };

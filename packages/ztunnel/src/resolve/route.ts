@@ -17,33 +17,58 @@ export type Captured = {
 };
 
 /** Telemetry facts every route carries. */
-type RouteFacts = {
+export type RouteFacts = {
   /** The service the application addressed, if it was one. */
   readonly service?: Service;
   /** The workload chosen or addressed, if it is known. */
   readonly destination?: Workload;
 };
 
-export type Route =
-  /** CONNECT over mTLS: dial `peer`, ask for `authority`. */
-  | ({
-      readonly kind: 'tunnel';
-      readonly peer: SocketAddress;
-      readonly authority: SocketAddress;
-      /** Who may answer; never empty. */
-      readonly acceptedPeers: readonly [SpiffeId, ...SpiffeId[]];
-      readonly via: 'direct' | 'waypoint';
-    } & RouteFacts)
-  /** Plain TCP to the address: the destination is not in the mesh. */
-  | ({ readonly kind: 'passthrough'; readonly target: SocketAddress } & RouteFacts)
-  /** The connection is closed, and the reason is logged and counted. */
-  | ({ readonly kind: 'refused'; readonly reason: RefusalReason; readonly detail: string } & RouteFacts);
+/** CONNECT over mTLS: dial `peer`, ask for `authority`. */
+export type TunnelRoute = {
+  readonly kind: 'tunnel';
+  readonly peer: SocketAddress;
+  readonly authority: SocketAddress;
+  /** Who may answer, the workload's own identity first; never empty. */
+  readonly acceptedPeers: readonly [SpiffeId, ...SpiffeId[]];
+  readonly via: 'direct' | 'waypoint';
+} & RouteFacts;
 
-/** `NWP`: a required waypoint is missing (design decision 1: never bypassed). */
-export type RefusalReason = 'self-call' | 'no-healthy-upstream' | 'waypoint-unavailable' | 'network-gateway-unavailable' | 'unknown-source';
+/** Plain TCP to the address: the destination is not in the mesh. */
+export type PassthroughRoute = { readonly kind: 'passthrough'; readonly target: SocketAddress } & RouteFacts;
+
+/**
+ * The chosen workload has a name and no address (section 7.2). The caller asks the system resolver for A and AAAA
+ * records and gives them to `completeLookup`, which makes the final route.
+ */
+export type LookupRoute = {
+  readonly kind: 'lookup';
+  readonly hostname: string;
+  /** The family of the address the application dialled; used when the name has one of it. */
+  readonly prefer: 4 | 6;
+  readonly next:
+    | { readonly kind: 'passthrough'; readonly port: number }
+    | ({ readonly kind: 'tunnel'; readonly peerPort: number } & Pick<TunnelRoute, 'acceptedPeers' | 'via'> &
+        /** Without an authority it is the address found, with this port. */
+        ({ readonly authority: SocketAddress } | { readonly targetPort: number }));
+} & RouteFacts;
+
+/** The connection is closed, and the reason is logged and counted. */
+export type RefusedRoute = { readonly kind: 'refused'; readonly reason: RefusalReason; readonly detail: string } & RouteFacts;
+
+export type Route = TunnelRoute | PassthroughRoute | LookupRoute | RefusedRoute;
+
+/** `waypoint-unavailable` is flag NWP: a required waypoint is missing (design decision 1: never bypassed). */
+export type RefusalReason =
+  | 'self-call'
+  | 'no-healthy-upstream'
+  | 'waypoint-unavailable'
+  | 'network-gateway-unavailable'
+  | 'unknown-source';
 
 /** How a gateway address reads in a message. */
 export function formatGateway(gateway: GatewayAddress): string {
-  const place = gateway.kind === 'hostname' ? `${gateway.namespace}/${gateway.hostname}` : `${gateway.address.network}/${gateway.address.ip}`;
+  const place =
+    gateway.kind === 'hostname' ? `${gateway.namespace}/${gateway.hostname}` : `${gateway.address.network}/${gateway.address.ip}`;
   return `${place}:${gateway.hboneMtlsPort}`;
 }

@@ -5,10 +5,15 @@
  *
  * What holds for every engine (l4-contract sections 2.2, 2.3, 2.5):
  * N1  A stream is a Duplex with allowHalfOpen: end() sends END_STREAM, and reading goes on.
- * N2  RST_STREAM with NO_ERROR or CANCEL reads as the end of the stream; other codes destroy it with an error.
- * N3  destroy() of a stream sends RST_STREAM CANCEL and frees what it held.
+ * N2  RST_STREAM with NO_ERROR or CANCEL reads as the end of the stream: what had arrived stays readable, then come `end` and
+ *     `close`. What is still written is discarded, and no `finish` claims that it arrived. Other codes destroy the stream with
+ *     an error.
+ * N3  destroy() of a stream, with an error or without, sends RST_STREAM CANCEL and frees what it held.
  * N4  Back-pressure runs through: a reader that stops makes the peer stop within one stream window.
- * N5  Nothing a peer sends throws: a protocol violation ends the session with an error event of its own.
+ * N5  Nothing a peer sends throws: a protocol violation ends the session, and `closed` tells which. A stream's `error` event
+ *     needs no listener.
+ * N6  The end of the connection destroys its streams with an error, unless both directions were complete; what had arrived
+ *     stays readable first.
  */
 import type { Duplex } from 'node:stream';
 
@@ -26,7 +31,35 @@ export type ConnectRequest = { readonly authority: string; readonly headers: Con
 export type ConnectResponse =
   | { readonly kind: 'open'; readonly stream: Duplex; readonly baggage?: string }
   | { readonly kind: 'refused'; readonly status: number }
-  | { readonly kind: 'failed'; readonly error: Error };
+  | {
+      readonly kind: 'failed';
+      readonly error: Error;
+      /** True when the peer certainly did nothing with the request, so that it may be sent again (RFC 9113 section 8.7). */
+      readonly unprocessed: boolean;
+    };
+
+/** Why a session ended; a closed list, fit to be a metric label. */
+export type SessionEndReason =
+  /** This side drained or destroyed it. */
+  | 'closed'
+  /** The peer said GOAWAY NO_ERROR, and the last stream ended. */
+  | 'peer-goaway'
+  /** The peer said GOAWAY with an error code. */
+  | 'peer-error'
+  /** The connection below closed or broke. */
+  | 'connection-lost'
+  | 'ping-timeout'
+  /** No SETTINGS, or as server no first request, in time. */
+  | 'slow-peer'
+  | 'protocol-violation'
+  /** More resets, pings, settings or invalid frames than anybody needs. */
+  | 'flood';
+
+export type SessionEnd = {
+  readonly reason: SessionEndReason;
+  /** One clause for the log. */
+  readonly detail: string;
+};
 
 /** Settings of one role (section 2.3); sizes in bytes. */
 export type EngineSettings = {
@@ -44,6 +77,8 @@ export type EngineSettings = {
   readonly pingIntervalMs: number;
   /** Time to wait for the answer to a ping, milliseconds. @default 20 000 */
   readonly pingTimeoutMs: number;
+  /** Time for the peer's SETTINGS, and as server for the first request, milliseconds. @default 10 000 */
+  readonly firstFramesMs: number;
 };
 
 /** A client connection to one peer. */
@@ -54,8 +89,8 @@ export interface ClientSession extends AsyncDisposable {
   readonly peerMaxStreams: number;
   /** False after GOAWAY, close or loss: no new stream may be opened. */
   readonly usable: boolean;
-  /** Resolves when the connection is gone, for whatever reason. */
-  readonly closed: Promise<void>;
+  /** Resolves when the connection is gone, with the reason; never rejects. */
+  readonly closed: Promise<SessionEnd>;
   open(request: ConnectRequest, signal: AbortSignal): Promise<ConnectResponse>;
   /** No new streams; the connection closes when the last one ended. */
   drain(): void;
@@ -63,7 +98,7 @@ export interface ClientSession extends AsyncDisposable {
   destroy(): void;
 }
 
-/** One request as it arrived; answered exactly once by accept() or refuse(). */
+/** One request as it arrived; answered exactly once by accept() or refuse(), which do nothing when the peer is gone. */
 export interface IncomingConnect {
   readonly method: string;
   /** The raw `:authority`, possibly "". */
@@ -71,7 +106,7 @@ export interface IncomingConnect {
   readonly headers: ConnectHeaders;
   /** Aborts when the peer reset the stream or the connection is gone. */
   readonly gone: AbortSignal;
-  /** Sends 200 and returns the stream. */
+  /** Sends 200 and returns the stream; a destroyed one when the peer is gone. */
   accept(headers: { readonly baggage?: string }): Duplex;
   /** Sends the status with END_STREAM, without a body. */
   refuse(status: 400 | 401 | 503): void;
@@ -80,7 +115,8 @@ export interface IncomingConnect {
 /** A server connection from one peer. */
 export interface ServerSession extends AsyncDisposable {
   readonly activeStreams: number;
-  readonly closed: Promise<void>;
+  /** Resolves when the connection is gone, with the reason; never rejects. */
+  readonly closed: Promise<SessionEnd>;
   /** Graceful GOAWAY: streams may finish. */
   drain(): void;
   /** Abrupt GOAWAY NO_ERROR, then everything ends. */
@@ -89,6 +125,7 @@ export interface ServerSession extends AsyncDisposable {
 
 export interface TunnelEngine {
   readonly name: string;
+  /** Takes over the transport; rejects when it is gone already. */
   connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession>;
   serve(transport: Duplex, settings: EngineSettings, onConnect: (incoming: IncomingConnect) => void): ServerSession;
 }

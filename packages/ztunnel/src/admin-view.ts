@@ -1,0 +1,37 @@
+/** What the dump shows of this process: its options without secrets, and its pods (l4-contract section 11.3). Pure. */
+import type { Json } from './admin/config-dump.ts';
+import type { ConnectionSummary } from './path/connections.ts';
+import type { PodState } from './capture/pods.ts';
+import type { ZtunnelConfig } from './config.ts';
+import { formatLogFilter } from './log-filter.ts';
+
+/** The options in force. A token given literally is a secret; a path is not. */
+export function configView({ log, authToken, ...config }: ZtunnelConfig): Json {
+  const plain = JSON.parse(JSON.stringify(config)) as { readonly [key: string]: Json };
+  return {
+    ...plain,
+    authToken: authToken.includes('/') ? authToken : '<hidden>',
+    log: { filter: formatLogFilter(log.filter), format: log.format },
+  };
+}
+
+/** The connections of one pod, as far as the dump shows them. */
+export type DumpedPod = {
+  readonly path: { readonly connections: { summaries(direction: 'inbound' | 'outbound'): readonly ConnectionSummary[] } };
+};
+
+/** By pod uid. `lastError` is ours: why a pod is still pending. */
+export function workloadStateView(states: Iterable<PodState<DumpedPod>>): Json {
+  const view: Record<string, Json> = {};
+  for (const entry of states) {
+    view[entry.uid] =
+      entry.state === 'Pending'
+        ? { state: 'Pending', info: entry.info, lastError: entry.lastError }
+        : { state: 'Up', connections: connectionsView(entry.pod), info: entry.info };
+  }
+  return view;
+}
+
+function connectionsView({ path: { connections } }: DumpedPod): Json {
+  return { inbound: connections.summaries('inbound'), outbound: connections.summaries('outbound') };
+}

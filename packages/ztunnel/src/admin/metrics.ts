@@ -1,0 +1,108 @@
+/**
+ * All metrics of the node proxy beside the TCP ones. Istio's names where Istio has them (l4-contract section 11.1);
+ * ours begin with `clearmesh_`:
+ *
+ *   clearmesh_denials_total{direction, reason, policy, response_flags}
+ *     Connections refused or cut by a decision. `reason` is a refusal of resolution (self-call, no-healthy-upstream,
+ *     waypoint-unavailable, network-gateway-unavailable, unknown-source), a reason of policy (explicit-deny,
+ *     no-allow-matched, tracking-full) or the word of an early failure; `policy` is `namespace/name` of the DENY
+ *     policy, else ""; `response_flags` is DENY, NWP or -.
+ */
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { PolicyKey } from '@clearmesh/shared/model/names';
+import type { Direction } from '../path/access-log.ts';
+import type { ResponseFlag } from '../path/connection-cut.ts';
+import type { XdsTermination } from '../subscribe/xds-client.ts';
+import { registerProcessMetrics } from './process-metrics.ts';
+import { TcpMetrics } from './tcp-metrics.ts';
+
+export type DenialFacts = {
+  readonly direction: Direction;
+  /** One of few fixed words: a refusal of resolution, a reason of policy, or the word of an early failure. */
+  readonly reason: string;
+  readonly policy?: PolicyKey | undefined;
+  /** @default '-' */
+  readonly flag?: ResponseFlag | undefined;
+};
+
+export type MetricsOptions = {
+  /** Version shown by `istio_build`. */
+  readonly version: string;
+};
+
+export class Metrics {
+  readonly registry: Registry = new Registry();
+  readonly tcp: TcpMetrics;
+  readonly #denials: Counter;
+  readonly #xdsTerminations: Counter;
+  readonly #xdsMessages: Counter;
+  readonly #xdsBytes: Counter;
+  readonly #podsActive: Gauge;
+  readonly #podsPending: Gauge;
+  readonly #podsStarted: Counter;
+  readonly #podsStopped: Counter;
+
+  constructor(options: MetricsOptions, deps: { readonly clock: Clock }) {
+    registerProcessMetrics(this.registry);
+    this.#gauge('istio_build', 'Version of the proxy', ['component', 'tag']).set(
+      { component: 'ztunnel', tag: options.version },
+      1,
+    );
+    this.#xdsTerminations = this.#counter('istio_xds_connection_terminations_total', 'Ended streams to the control plane', [
+      'reason',
+    ]);
+    this.#xdsMessages = this.#counter('istio_xds_message_total', 'Messages received from the control plane', ['url']);
+    this.#xdsBytes = this.#counter('istio_xds_message_bytes_total', 'Bytes of resources received from the control plane', [
+      'url',
+    ]);
+    this.#podsActive = this.#gauge('workload_manager_active_proxy_count', 'Pods served now', []);
+    this.#podsPending = this.#gauge('workload_manager_pending_proxy_count', 'Pods whose listeners could not be started yet', []);
+    this.#podsStarted = this.#counter('workload_manager_proxies_started_total', 'Pods whose listeners were started', []);
+    this.#podsStopped = this.#counter('workload_manager_proxies_stopped_total', 'Pods whose listeners were stopped', []);
+    this.#denials = this.#counter('clearmesh_denials_total', 'Connections refused or cut by a decision', [
+      'direction',
+      'reason',
+      'policy',
+      'response_flags',
+    ]);
+    this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
+  }
+
+  denied({ direction, reason, policy, flag }: DenialFacts): void {
+    const response_flags = flag ?? (reason === 'waypoint-unavailable' ? 'NWP' : '-');
+    this.#denials.inc({ direction, reason, policy: policy ?? '', response_flags });
+  }
+
+  xdsTerminated(reason: XdsTermination): void {
+    this.#xdsTerminations.inc({ reason });
+  }
+
+  /** @param bytes size of the resources, without the envelope */
+  xdsReceived(url: string, bytes: number): void {
+    this.#xdsMessages.inc({ url });
+    this.#xdsBytes.inc({ url }, bytes);
+  }
+
+  /** Pods now served, and pods that wait for another try. */
+  pods(active: number, pending: number): void {
+    this.#podsActive.set(active);
+    this.#podsPending.set(pending);
+  }
+
+  podStarted(): void {
+    this.#podsStarted.inc();
+  }
+
+  podStopped(): void {
+    this.#podsStopped.inc();
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.registry] });
+  }
+}

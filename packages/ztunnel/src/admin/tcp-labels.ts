@@ -1,0 +1,99 @@
+/** The labels of the TCP metrics (l4-contract section 11.1): Istio's names, so that its dashboards keep working. */
+import type { Service } from '@clearmesh/shared/model/service';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { ResponseFlag } from '../path/connection-cut.ts';
+
+/** What metrics say of one end; a workload, or what baggage told of one. */
+export type TcpPeer = Pick<
+  Workload,
+  'workloadName' | 'namespace' | 'canonicalName' | 'canonicalRevision' | 'clusterId' | 'locality'
+>;
+
+/** One connection as metrics see it. */
+export type TcpConnectionFacts = {
+  /** Which end counts: `source` for outbound, `destination` for inbound connections. */
+  readonly reporter: 'source' | 'destination';
+  readonly source?: TcpPeer | undefined;
+  readonly destination?: TcpPeer | undefined;
+  /** The service addressed. */
+  readonly service?: Pick<Service, 'hostname' | 'namespace' | 'name'> | undefined;
+  /** Proven by mTLS; both absent for plaintext. */
+  readonly sourceIdentity?: SpiffeId | undefined;
+  readonly destinationIdentity?: SpiffeId | undefined;
+  readonly mutualTls: boolean;
+};
+
+export type TcpLabels = Readonly<Record<string, string>>;
+
+const ends = ['source', 'destination'] as const;
+
+/** All label names, as declared to the registry. */
+export const tcpLabelNames: readonly string[] = [
+  'reporter',
+  ...ends.flatMap((end) =>
+    [
+      'workload',
+      'canonical_service',
+      'canonical_revision',
+      'workload_namespace',
+      'principal',
+      'app',
+      'version',
+      'cluster',
+      'region',
+      'zone',
+    ].map((name) => `${end}_${name}`),
+  ),
+  'destination_service',
+  'destination_service_namespace',
+  'destination_service_name',
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+];
+
+/** The labels of one series; what is not known is `unknown`. */
+export function tcpLabels(facts: TcpConnectionFacts, flag: ResponseFlag): TcpLabels {
+  return {
+    reporter: facts.reporter,
+    ...peerLabels('source', facts.source, facts.sourceIdentity),
+    destination_service: known(facts.service?.hostname),
+    destination_service_namespace: known(facts.service?.namespace),
+    destination_service_name: known(facts.service?.name),
+    ...peerLabels('destination', facts.destination, facts.destinationIdentity),
+    request_protocol: 'tcp',
+    response_flags: flag,
+    connection_security_policy: facts.mutualTls ? 'mutual_tls' : 'unknown',
+    ...localityLabels(facts),
+  };
+}
+
+function peerLabels(end: (typeof ends)[number], peer: TcpPeer | undefined, identity: SpiffeId | undefined): TcpLabels {
+  return {
+    [`${end}_workload`]: known(peer?.workloadName),
+    [`${end}_canonical_service`]: known(peer?.canonicalName),
+    [`${end}_canonical_revision`]: known(peer?.canonicalRevision),
+    [`${end}_workload_namespace`]: known(peer?.namespace),
+    [`${end}_principal`]: known(identity),
+    [`${end}_app`]: known(peer?.canonicalName),
+    [`${end}_version`]: known(peer?.canonicalRevision),
+    [`${end}_cluster`]: known(peer?.clusterId),
+  };
+}
+
+/** Left out altogether when neither end has a locality, which keeps the series of a mesh without zones short. */
+function localityLabels({ source, destination }: TcpConnectionFacts): TcpLabels {
+  const known4 = [source?.locality.region, source?.locality.zone, destination?.locality.region, destination?.locality.zone];
+  if (known4.every((text) => text === undefined || text === '')) return {};
+  return {
+    source_region: known(source?.locality.region),
+    source_zone: known(source?.locality.zone),
+    destination_region: known(destination?.locality.region),
+    destination_zone: known(destination?.locality.zone),
+  };
+}
+
+function known(text: string | undefined): string {
+  return text === undefined || text === '' ? 'unknown' : text;
+}

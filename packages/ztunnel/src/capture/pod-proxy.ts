@@ -1,0 +1,127 @@
+/**
+ * Everything of one pod: three listeners in its network namespace and the path behind them (l4-contract section 1).
+ * It starts whole or not at all, and ends as one.
+ *
+ *   serving ── drain ──▶ draining (listeners closed) ── idle | deadline ──▶ gone
+ *      └────────────────── destroy ───────────────────────────────────────▶ gone
+ */
+import type { ListenOptions, ListeningSocket } from '@clearmesh/linux/listen-socket';
+import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Drain } from '@clearmesh/shared/lifecycle/drain';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import type { CaptureConfig } from '../config.ts';
+import { PodListener } from './pod-listener.ts';
+import type { Accepted, PodListenerOptions } from './pod-listener.ts';
+import type { PodSpec, RunningPod } from './pods.ts';
+
+/** What happens to accepted connections; made for one pod and owned by it. */
+export interface PodPath extends AsyncDisposable {
+  /** From an application, redirected to 15001. */
+  recvOutbound(accepted: Accepted): void;
+  /** To the application in plain text, redirected to 15006. */
+  recvPlaintext(accepted: Accepted): void;
+  /** From a peer's proxy, to 15008. */
+  recvTunnel(accepted: Accepted): void;
+}
+
+export type PodPathContext = {
+  readonly spec: PodSpec<NetworkNamespace>;
+  readonly drain: Drain;
+  /** Whether connections to the application may carry the client's address. */
+  readonly originalSource: CaptureConfig['originalSource'];
+};
+
+export type PodProxyDeps<Path extends PodPath> = {
+  readonly listen: (options: ListenOptions) => ListeningSocket;
+  readonly createPath: (context: PodPathContext) => Path;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+const outboundPort = 15_001;
+const plaintextPort = 15_006;
+const tunnelPort = 15_008;
+
+/** One served pod, open from the constructor on. */
+export class PodProxy<Path extends PodPath> implements RunningPod {
+  /** The path behind the listeners, for dumps. */
+  readonly path: Path;
+  readonly #drain: Drain;
+  readonly #logger: Logger;
+  readonly #listeners: readonly PodListener[];
+
+  /** Throws MESH-CAPTURE-001 when a port cannot be opened; nothing is left open then. */
+  constructor(options: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig }, deps: PodProxyDeps<Path>) {
+    const { spec, capture } = options;
+    this.#drain = new Drain({ clock: deps.clock });
+    this.#logger = deps.logger;
+    this.#listeners = openAll(options, deps, [
+      { port: outboundPort, tunnel: false, onAccept: (accepted) => this.path.recvOutbound(accepted) },
+      { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
+      { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) },
+    ]);
+    const transparent = this.#listeners.every((listener) => listener.transparent);
+    if (!transparent && capture.originalSource === 'best-effort') {
+      deps.logger.warn('the application will see the proxy’s address, since IP_TRANSPARENT is not allowed', { uid: spec.uid });
+    }
+    this.path = deps.createPath({ spec, drain: this.#drain, originalSource: transparent ? capture.originalSource : 'off' });
+  }
+
+  async drain(deadlineMs: number): Promise<{ readonly cut: readonly string[] }> {
+    this.#closeListeners();
+    this.#drain.begin(deadlineMs);
+    return this.#drain.done;
+  }
+
+  destroy(): void {
+    this.#closeListeners();
+    this.#drain.force();
+    void this.#endPath();
+  }
+
+  async #endPath(): Promise<void> {
+    try {
+      await this.path[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#logger.error('a pod’s path did not end cleanly', { error: MeshError.from(error, 'MESH-INTERNAL-001').message });
+    }
+  }
+
+  #closeListeners(): void {
+    for (const listener of this.#listeners) listener.close();
+  }
+}
+
+type Port = { readonly port: number; readonly tunnel: boolean; readonly onAccept: (accepted: Accepted) => void };
+
+function openAll(
+  { spec, capture }: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig },
+  { listen, logger }: Pick<PodProxyDeps<PodPath>, 'listen' | 'logger'>,
+  ports: readonly Port[],
+): readonly PodListener[] {
+  const open: PodListener[] = [];
+  try {
+    for (const port of ports)
+      open.push(new PodListener(listenOptions(spec, capture, port), { listen, onAccept: port.onAccept, logger }));
+    return open;
+  } catch (error) {
+    for (const listener of open) listener.close();
+    throw error;
+  }
+}
+
+function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, { port, tunnel }: Port): PodListenerOptions {
+  return {
+    namespace: spec.namespace,
+    ip: capture.ipv6 ? '::' : '0.0.0.0',
+    port,
+    mark: capture.packetMark,
+    transparent: capture.originalSource,
+    reusePort: capture.reusePort,
+    // 180 s, 180 s, 9 probes; a tunnel has PINGs of its own instead.
+    keepAlive: tunnel ? false : {},
+    allowHalfOpen: !tunnel,
+  };
+}

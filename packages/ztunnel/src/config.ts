@@ -1,0 +1,206 @@
+/**
+ * The environment of a node proxy as typed options (l4-contract section 12). Everything is checked at start and
+ * rejected together; what this proxy does not do is refused by name rather than ignored, where ignoring it would
+ * weaken what the operator asked for.
+ */
+import { parseIp } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import { EnvironmentReader } from './environment.ts';
+import type { Environment } from './environment.ts';
+import { parseLogFilter } from './log-filter.ts';
+import type { LogFilter } from './log-filter.ts';
+
+/** One gRPC service over TLS: the control plane's xDS, or its certificate authority. */
+export type RemoteConfig = {
+  /** `https://host:port` without a path. */
+  readonly url: string;
+  /** Path of a PEM file, PEM text itself, or `SYSTEM`. */
+  readonly root: string;
+  /** A further DNS name the server certificate may carry. */
+  readonly altHostname?: string;
+};
+
+export type CaptureConfig = {
+  /** The node agent's socket. @default /var/run/ztunnel/ztunnel.sock */
+  readonly socketPath: string;
+  /** SO_MARK of every socket of the proxy. @default 1337 */
+  readonly packetMark: number;
+  /** Whether the application sees the client's own address. @default best-effort */
+  readonly originalSource: 'required' | 'best-effort' | 'off';
+  /** SO_REUSEPORT on pod listeners, so that an upgrade can overlap. @default true */
+  readonly reusePort: boolean;
+  /** Listen on [::] rather than 0.0.0.0. @default true */
+  readonly ipv6: boolean;
+};
+
+export type TunnelConfig = {
+  /** Bytes. @default 4 MiB */
+  readonly streamWindow: number;
+  /** Bytes. @default 16 MiB */
+  readonly connectionWindow: number;
+  /** Bytes. @default 1 MiB */
+  readonly maxFrame: number;
+  /** Streams on one pooled connection. @default 100 */
+  readonly poolMaxStreams: number;
+  /** Idle time after which the pool lets a connection go, milliseconds. @default 5 minutes */
+  readonly poolReleaseMs: number;
+  /** @default true */
+  readonly responseBaggage: boolean;
+};
+
+export type LogConfig = {
+  /** @default info */
+  readonly filter: LogFilter;
+  /** @default plain */
+  readonly format: 'plain' | 'json';
+};
+
+export type NodeConfig = {
+  readonly name: string;
+  readonly podName: string;
+  readonly podNamespace: string;
+  readonly instanceIp: IpAddress;
+};
+
+export type ZtunnelConfig = {
+  /** Absent: no control plane, so no pod is ever served. */
+  readonly xds?: RemoteConfig;
+  /** Absent: no certificates, so no tunnel is ever made. */
+  readonly ca?: RemoteConfig;
+  /** Path of the token file, or the token itself; re-read for each request. */
+  readonly authToken: string;
+  /** Lifetime asked for each workload certificate, milliseconds. @default 24 hours */
+  readonly certificateTtlMs: number;
+  readonly node: NodeConfig;
+  readonly clusterId: string;
+  readonly clusterDomain: string;
+  /** "" where the mesh has one network only. */
+  readonly network: string;
+  readonly trustDomain: string;
+  readonly capture: CaptureConfig;
+  readonly tunnel: TunnelConfig;
+  readonly log: LogConfig;
+  /** Decisions of policy at info rather than debug. @default false */
+  readonly policyInfoLogging: boolean;
+  /** Time live connections get after SIGTERM, milliseconds. @default 5 s */
+  readonly terminationDeadlineMs: number;
+};
+
+const defaultIp = parseIp('1.1.1.1');
+const mebibyte = 1024 * 1024;
+
+/** The whole configuration, or a MESH-CONFIG-003 that names every unusable variable. */
+export function readConfig(env: Environment): ZtunnelConfig {
+  const reader = new EnvironmentReader(env);
+  refuseUnsupported(reader);
+  const xds = remote(reader, 'XDS');
+  const ca = remote(reader, 'CA');
+  const config: ZtunnelConfig = {
+    ...(xds === undefined ? {} : { xds }),
+    ...(ca === undefined ? {} : { ca }),
+    authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
+    certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
+    node: node(reader),
+    clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
+    clusterDomain: reader.text('CLUSTER_DOMAIN', 'cluster.local'),
+    network: reader.text('NETWORK', ''),
+    trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
+    capture: capture(reader),
+    tunnel: tunnel(reader),
+    log: log(reader),
+    policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
+    terminationDeadlineMs: terminationDeadline(reader),
+  };
+  reader.finish();
+  return config;
+}
+
+/** Options whose silent absence would be a surprise: a revocation list that nobody reads, a mode that nobody serves. */
+function refuseUnsupported(reader: EnvironmentReader): void {
+  if (reader.text('PROXY_MODE', 'shared') !== 'shared') reader.reject('PROXY_MODE', 'only shared is served; unset it');
+  if (reader.text('CRL_PATH', '') !== '')
+    reader.reject('CRL_PATH', 'revocation lists are not checked; unset it and use short-lived certificates');
+  if (reader.text('COMPLIANCE_POLICY', '') !== '')
+    reader.reject(
+      'COMPLIANCE_POLICY',
+      'suites and groups cannot be narrowed; unset it (TLS 1.3 with X25519MLKEM768 first is what is offered)',
+    );
+  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5']) {
+    if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
+  }
+  if (reader.text('LOCAL_XDS_PATH', reader.text('LOCAL_XDS', '')) !== '') {
+    reader.reject(
+      reader.raw('LOCAL_XDS_PATH') === undefined ? 'LOCAL_XDS' : 'LOCAL_XDS_PATH',
+      'serve the same objects from the control plane’s --directory',
+    );
+  }
+}
+
+function remote(reader: EnvironmentReader, service: 'XDS' | 'CA'): RemoteConfig | undefined {
+  const url = reader.httpsAddress(`${service}_ADDRESS`, 'https://istiod.istio-system.svc:15012');
+  const altHostname = reader.text(`ALT_${service}_HOSTNAME`, '');
+  if (url === undefined) return undefined;
+  const root = reader.text(`${service}_ROOT_CA`, './var/run/secrets/istio/root-cert.pem');
+  return altHostname === '' ? { url, root } : { url, root, altHostname };
+}
+
+function node(reader: EnvironmentReader): NodeConfig {
+  const name = reader.text('NODE_NAME', '');
+  if (name === '') reader.reject('NODE_NAME', 'set it to the name of this node; certificates are fetched for its pods only');
+  if (defaultIp === undefined) throw new Error('unreachable: 1.1.1.1 is an address');
+  return {
+    name,
+    podName: reader.text('POD_NAME', 'ztunnel'),
+    podNamespace: reader.text('POD_NAMESPACE', 'clearmesh-system'),
+    instanceIp: reader.ip('INSTANCE_IP', defaultIp),
+  };
+}
+
+function capture(reader: EnvironmentReader): CaptureConfig {
+  const source = reader.text('ENABLE_ORIG_SRC', '');
+  if (!['', 'true', 'false'].includes(source))
+    reader.reject('ENABLE_ORIG_SRC', 'set it to true (required) or false (off), or unset it (best effort)');
+  const socketPath = reader.text('INPOD_UDS', '/var/run/ztunnel/ztunnel.sock');
+  // sun_path holds 108 bytes with its final NUL (unix(7)).
+  if (Buffer.byteLength(socketPath) > 107) reader.reject('INPOD_UDS', 'set it to a path of at most 107 bytes');
+  return {
+    socketPath,
+    packetMark: reader.integer('PACKET_MARK', 1337, { min: 1, max: 0xffff_ffff }),
+    originalSource: source === 'true' ? 'required' : source === 'false' ? 'off' : 'best-effort',
+    reusePort: reader.boolean('INPOD_PORT_REUSE', true),
+    ipv6: reader.boolean('IPV6_ENABLED', true),
+  };
+}
+
+function tunnel(reader: EnvironmentReader): TunnelConfig {
+  // Window sizes: RFC 9113 section 6.9.1; frame sizes: section 4.2.
+  const window = { min: 65_535, max: 0x7fff_ffff };
+  return {
+    streamWindow: reader.integer('HTTP2_STREAM_WINDOW_SIZE', 4 * mebibyte, window),
+    connectionWindow: reader.integer('HTTP2_CONNECTION_WINDOW_SIZE', 16 * mebibyte, window),
+    maxFrame: reader.integer('HTTP2_FRAME_SIZE', mebibyte, { min: 16_384, max: 16_777_215 }),
+    poolMaxStreams: reader.integer('POOL_MAX_STREAMS_PER_CONNECTION', 100, { min: 1, max: 65_535 }),
+    poolReleaseMs: reader.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 300_000),
+    responseBaggage: reader.boolean('ENABLE_RESPONSE_BAGGAGE', true),
+  };
+}
+
+function log(reader: EnvironmentReader): LogConfig {
+  const filter = parseLogFilter(reader.text('RUST_LOG', 'info'));
+  if (filter === undefined) {
+    reader.reject('RUST_LOG', 'set it to a level (error, warn, info, debug), or to a filter such as info,access=debug');
+  }
+  return {
+    filter: filter ?? { level: 'info', scopes: new Map() },
+    format: reader.oneOf('LOG_FORMAT', ['plain', 'json'], 'plain'),
+  };
+}
+
+/** Section 12: without an explicit deadline it follows from the pod's grace period, which must not run out first. */
+function terminationDeadline(reader: EnvironmentReader): number {
+  const grace = reader.text('TERMINATION_GRACE_PERIOD_SECONDS', '');
+  if (grace === '' || reader.text('CONNECTION_TERMINATION_DEADLINE', '') !== '')
+    return reader.durationMs('CONNECTION_TERMINATION_DEADLINE', 5_000);
+  const seconds = reader.integer('TERMINATION_GRACE_PERIOD_SECONDS', 30, { min: 1, max: 86_400 });
+  return 1_000 * Math.max(1, seconds > 10 ? seconds - 5 : seconds - 1);
+}

@@ -1,0 +1,165 @@
+/**
+ * The data plane of one node: its pods, and what they share. Beside main.ts this is the only place that constructs,
+ * so that a test can run a whole data plane without a process around it.
+ *
+ * D1  Pods start and end by `pods` alone; the conversation with the node agent and tests drive it alike.
+ * D2  A workload that vanished, or whose address or account changed, takes the tunnels to it along in every pod
+ *     (design decision 7): the address may soon be another's.
+ */
+import type net from 'node:net';
+import { connectTcp } from '@clearmesh/linux/connect-tcp';
+import { listenSocket } from '@clearmesh/linux/listen-socket';
+import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import { originalDestination } from '@clearmesh/linux/original-destination';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import type { Metrics } from './admin/metrics.ts';
+import { LiveConnections } from './authorise/live-connections.ts';
+import { PodProxy } from './capture/pod-proxy.ts';
+import type { PodPathContext } from './capture/pod-proxy.ts';
+import { Pods } from './capture/pods.ts';
+import type { PodSpec, PodsChange } from './capture/pods.ts';
+import type { CertificateSource } from './certificates/workload-certificate.ts';
+import type { ZtunnelConfig } from './config.ts';
+import { podNetwork } from './deliver/pod-network.ts';
+import type { PodNetwork } from './deliver/pod-network.ts';
+import { lookUpHost } from './path/host-lookup.ts';
+import { PodDataPath } from './path/pod-data-path.ts';
+import type { AcceptorRequest } from './path/pod-data-path.ts';
+import { PolicyLog } from './path/policy-log.ts';
+import { staleAddresses } from './path/stale-addresses.ts';
+import type { Snapshot, SnapshotChange } from './snapshot/snapshot.ts';
+import type { SnapshotStore } from './snapshot/snapshot-store.ts';
+import { TunnelAcceptor } from './tunnel/acceptor.ts';
+import type { TunnelEngine } from './tunnel/engine.ts';
+import { clientSettings, serverSettings } from './tunnel/engine-settings.ts';
+import { PooledDialer } from './tunnel/pooled-dialer.ts';
+
+export type DataPlaneOptions = Pick<ZtunnelConfig, 'capture' | 'tunnel' | 'network' | 'policyInfoLogging'>;
+
+export type DataPlaneDeps = {
+  readonly store: SnapshotStore;
+  readonly certificates: CertificateSource;
+  readonly engine: TunnelEngine;
+  readonly metrics: Metrics;
+  readonly log: { scope(name: string): Logger };
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Word of pods that start, stop or wait. */
+  readonly onPods: (change: PodsChange) => void;
+};
+
+/** The path of a pod with its own pool of tunnels. */
+export type PooledPath = PodDataPath<PooledDialer>;
+export type NodePods = Pods<NetworkNamespace, PodProxy<PooledPath>>;
+
+export class DataPlane implements Disposable {
+  readonly pods: NodePods;
+  readonly #options: DataPlaneOptions;
+  readonly #deps: DataPlaneDeps;
+  readonly #live: LiveConnections;
+  readonly #policyLog: PolicyLog;
+  readonly #unsubscribe: () => void;
+
+  constructor(options: DataPlaneOptions, deps: DataPlaneDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#live = new LiveConnections({}, { source: deps.store, logger: deps.log.scope('policy') });
+    this.#policyLog = new PolicyLog(
+      { decisions: options.policyInfoLogging ? 'info' : 'debug' },
+      { logger: deps.log.scope('policy') },
+    );
+    this.pods = new Pods(
+      {},
+      { start: (spec) => this.#startPod(spec), clock: deps.clock, logger: deps.log.scope('inpod'), onChange: deps.onPods },
+    );
+    this.#unsubscribe = deps.store.onChange((snapshot, change) => this.#recvChange(snapshot, change));
+  }
+
+  /** Ends every pod now. */
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+    this.pods.retain(new Set());
+    this.#live[Symbol.dispose]();
+  }
+
+  #startPod(spec: PodSpec<NetworkNamespace>): PodProxy<PooledPath> {
+    const { clock, log } = this.#deps;
+    const createPath = (context: PodPathContext): PooledPath => this.#createPath(context);
+    return new PodProxy(
+      { spec, capture: this.#options.capture },
+      { listen: listenSocket, createPath, clock, logger: log.scope('inpod') },
+    );
+  }
+
+  #createPath({ spec, drain, originalSource }: PodPathContext): PooledPath {
+    const { network, capture, tunnel } = this.#options;
+    const { store, metrics, log, clock, random } = this.#deps;
+    const within = podNetwork(
+      { namespace: spec.namespace, mark: capture.packetMark, originalSource },
+      { connectTcp, clock, logger: log.scope('inpod') },
+    );
+    return new PodDataPath(
+      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage },
+      {
+        drain,
+        metrics,
+        clock,
+        random,
+        log: log.scope('access'),
+        snapshots: store,
+        live: this.#live,
+        policyLog: this.#policyLog,
+        network: within,
+        dialer: this.#createDialer(within),
+        createAcceptor: (request) => this.#createAcceptor(request),
+        originalDestination: capturedDestination,
+        lookUp: lookUpHost,
+      },
+    );
+  }
+
+  #createDialer(within: PodNetwork): PooledDialer {
+    const { streamWindow, connectionWindow, maxFrame, poolMaxStreams, poolReleaseMs } = this.#options.tunnel;
+    const { engine, certificates, clock, log } = this.#deps;
+    return new PooledDialer(
+      {
+        settings: { ...clientSettings, streamWindow, connectionWindow, maxFrame },
+        maxStreams: poolMaxStreams,
+        idleMs: poolReleaseMs,
+      },
+      {
+        engine,
+        certificates,
+        clock,
+        logger: log.scope('tunnel'),
+        connect: (target, signal) => within.connect(target, { allowHalfOpen: false }, signal),
+      },
+    );
+  }
+
+  #createAcceptor(request: AcceptorRequest): TunnelAcceptor {
+    const { streamWindow, connectionWindow, maxFrame } = this.#options.tunnel;
+    const { engine, certificates, clock, log } = this.#deps;
+    const { identity, trustDomain, drain, onConnect, onFailure } = request;
+    return new TunnelAcceptor(
+      { identity, trustDomain, settings: { ...serverSettings, streamWindow, connectionWindow, maxFrame } },
+      { engine, certificates, drain, onConnect, onFailure, clock, logger: log.scope('tunnel') },
+    );
+  }
+
+  #recvChange(snapshot: Snapshot, change: SnapshotChange): void {
+    const stale = staleAddresses(snapshot, change);
+    if (stale.length === 0) return;
+    for (const entry of this.pods.states()) {
+      if (entry.state === 'Up') for (const ip of stale) entry.pod.path.dialer.closePeer(ip);
+    }
+  }
+}
+
+/** SO_ORIGINAL_DST in our own type: the kernel's address is canonical text already. */
+function capturedDestination(socket: net.Socket): SocketAddress | undefined {
+  return originalDestination(socket) as SocketAddress | undefined;
+}

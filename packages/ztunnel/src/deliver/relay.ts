@@ -1,0 +1,126 @@
+/**
+ * Copies bytes both ways between two streams until both directions ended (l4-contract section 2.5).
+ *
+ *   copying ── all four ends in order ──────────────▶ ended: complete
+ *   copying ── one side lost ──▶ flushing the other ─▶ ended: complete | broken
+ *   copying | flushing ── signal ───────────────────▶ ended: cut
+ *
+ * R1  The end of one direction is passed on as an end; the other direction goes on as long as it likes.
+ * R2  A reset is not passed on: the other side gets what was already read, then an orderly end, then it is closed.
+ * R3  Both streams are destroyed when the promise settles; it never rejects.
+ * R4  A reader that stops makes the writer stop: Node's own pipe does the waiting.
+ */
+import type { Duplex } from 'node:stream';
+import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+
+/** `near` is the connection that was accepted, `far` the one that was opened for it. */
+export type RelaySide = 'near' | 'far';
+
+export type RelayEnd =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'broken'; readonly side: RelaySide; readonly error: Error }
+  | { readonly kind: 'cut'; readonly reason: unknown };
+
+export type RelayOptions = {
+  /** How long the other side may take nothing of what was read before a reset, milliseconds. @default 30 000 */
+  readonly flushMs?: number;
+};
+
+type State = { readonly kind: 'copying' } | { readonly kind: 'flushing'; cancelTimer: Cancel } | { readonly kind: 'ended' };
+
+/** Runs the copy; resolves when it is over, with both streams destroyed. `signal` cuts it at once. */
+export function relay(
+  near: Duplex,
+  far: Duplex,
+  deps: { readonly clock: Clock },
+  signal: AbortSignal,
+  options: RelayOptions = {},
+): Promise<RelayEnd> {
+  return new Relay(near, far, options.flushMs ?? 30_000, deps.clock, signal).run();
+}
+
+class Relay {
+  readonly #near: Duplex;
+  readonly #far: Duplex;
+  readonly #flushMs: number;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #end = Promise.withResolvers<RelayEnd>();
+  #state: State = { kind: 'copying' };
+  /** Directions that are fully over: an `end` and a `finish` of each stream. */
+  #endsLeft = 4;
+
+  constructor(near: Duplex, far: Duplex, flushMs: number, clock: Clock, signal: AbortSignal) {
+    this.#near = near;
+    this.#far = far;
+    this.#flushMs = flushMs;
+    this.#clock = clock;
+    this.#signal = signal;
+  }
+
+  run(): Promise<RelayEnd> {
+    this.#watch('near', this.#near);
+    this.#watch('far', this.#far);
+    this.#signal.addEventListener('abort', this.#recvAbort, { once: true });
+    if (this.#signal.aborted) this.#recvAbort();
+    else if (this.#near.destroyed) this.#recvLoss('near', this.#near.errored ?? undefined);
+    else if (this.#far.destroyed) this.#recvLoss('far', this.#far.errored ?? undefined);
+    else {
+      this.#near.pipe(this.#far);
+      this.#far.pipe(this.#near);
+    }
+    return this.#end.promise;
+  }
+
+  #watch(side: RelaySide, stream: Duplex): void {
+    const recvEnd = (): void => {
+      this.#endsLeft--;
+      if (this.#endsLeft === 0 && this.#state.kind === 'copying') this.#settle({ kind: 'complete' });
+    };
+    // `on`, although each comes once: the wrappers of `once` took a kilobyte of every open connection.
+    stream.on('end', recvEnd);
+    stream.on('finish', recvEnd);
+    stream.on('error', (error: Error) => this.#recvLoss(side, error));
+    stream.on('close', () => this.#recvLoss(side, undefined));
+  }
+
+  /** One side is gone before its time. A stream that had ended in order and then closed is no failure of anyone. */
+  #recvLoss(side: RelaySide, error: Error | undefined): void {
+    if (this.#state.kind !== 'copying') return;
+    const [lost, other] = side === 'near' ? [this.#near, this.#far] : [this.#far, this.#near];
+    if (error === undefined && lost.readableEnded && lost.writableFinished) return;
+    const end: RelayEnd =
+      error === undefined && lost.readableEnded
+        ? { kind: 'complete' }
+        : { kind: 'broken', side, error: error ?? new Error('closed before its end') };
+    if (other.destroyed || other.writableFinished) return this.#settle(end);
+    this.#flush(other, end);
+  }
+
+  #flush(other: Duplex, end: RelayEnd): void {
+    const finish = (): void => this.#settle(end);
+    const flushing: State = { kind: 'flushing', cancelTimer: () => {} };
+    const watch = (left: number): void => {
+      flushing.cancelTimer = this.#clock.after(this.#flushMs, () =>
+        other.writableLength < left ? watch(other.writableLength) : finish(),
+      );
+    };
+    this.#state = flushing;
+    other.once('finish', finish);
+    other.once('close', finish);
+    if (!other.writableEnded) other.end();
+    watch(other.writableLength);
+  }
+
+  readonly #recvAbort = (): void => this.#settle({ kind: 'cut', reason: this.#signal.reason });
+
+  #settle(end: RelayEnd): void {
+    if (this.#state.kind === 'ended') return;
+    if (this.#state.kind === 'flushing') this.#state.cancelTimer();
+    this.#state = { kind: 'ended' };
+    this.#signal.removeEventListener('abort', this.#recvAbort);
+    this.#near.destroy();
+    this.#far.destroy();
+    this.#end.resolve(end);
+  }
+}

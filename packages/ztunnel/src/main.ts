@@ -1,0 +1,73 @@
+/**
+ * The node proxy as a process: environment in, signals, exit status out. What it is made of stands in ztunnel.ts.
+ *
+ *   SIGTERM | SIGINT | quit ──▶ drain ──▶ exit 0      agent broke the protocol ──▶ drain ──▶ exit 1
+ *   second SIGINT ──▶ exit at once                    unusable configuration | defect ──▶ exit 1
+ */
+import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { systemRandom } from '@clearmesh/shared/lifecycle/random';
+import { surviveTheNetwork } from '@clearmesh/shared/observe/defects';
+import { createLogger } from '@clearmesh/shared/observe/log';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { readConfig } from './config.ts';
+import type { ZtunnelConfig } from './config.ts';
+import { FilteredLog } from './log-filter.ts';
+import { Ztunnel, ztunnelVersion } from './ztunnel.ts';
+
+/** Time for the last log lines, should anything keep the process open, milliseconds. */
+const lastLinesMs = 1_000;
+
+async function main(): Promise<void> {
+  const config = configOrExit();
+  const sink = createLogger('ztunnel', { level: 'debug', format: config.log.format });
+  const log = new FilteredLog(config.log.filter, { sink });
+  const logger = log.scope('ztunnel');
+  surviveTheNetwork(logger);
+  const { promise: ending, resolve: end } = Promise.withResolvers<{ readonly status: 0 | 1 }>();
+  listenToSignals(logger, () => end({ status: 0 }));
+  const ztunnel = await Ztunnel.start(config, {
+    env: process.env,
+    log,
+    clock: systemClock,
+    random: systemRandom,
+    onQuit: () => end({ status: 0 }),
+    onFatal: (error) => {
+      logger.error(error.message, { hint: error.hint });
+      end({ status: 1 });
+    },
+  });
+  logger.info('ztunnel started', { version: ztunnelVersion, node: config.node.name, xds: config.xds?.url, ca: config.ca?.url });
+  const { status } = await ending;
+  await ztunnel.drain(config.terminationDeadlineMs);
+  // Nothing is open any more, so the process ends by itself once the log is written; process.exit would cut it short.
+  process.exitCode = status;
+  setTimeout(() => process.exit(status), lastLinesMs).unref();
+}
+
+function configOrExit(): ZtunnelConfig {
+  try {
+    return readConfig(process.env);
+  } catch (thrown) {
+    process.stderr.write(`${MeshError.from(thrown, 'MESH-CONFIG-003').explain()}\n`);
+    process.exit(1);
+  }
+}
+
+function listenToSignals(logger: Logger, drain: () => void): void {
+  let interrupts = 0;
+  process.on('SIGTERM', drain);
+  process.on('SIGINT', () => {
+    interrupts += 1;
+    if (interrupts === 1) return drain();
+    logger.warn('interrupted again, ending at once');
+    process.exit(0);
+  });
+}
+
+try {
+  await main();
+} catch (thrown) {
+  process.stderr.write(`${MeshError.from(thrown, 'MESH-INTERNAL-001').explain()}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,99 @@
+/**
+ * The lines of the access log (l4-contract section 11.2), as values: field names and their order are part of the
+ * contract, since people and tools read them. `policy` and `rule` are ours: a denial says who denied it.
+ */
+import type { LogFields, Logger } from '@clearmesh/shared/observe/log';
+import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { PolicyKey } from '@clearmesh/shared/model/names';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+
+export type Direction = 'inbound' | 'outbound';
+
+/** What a line says of the workload at one end. */
+export type AccessWorkload = { readonly name: string; readonly namespace: string; readonly clusterId: string };
+
+export type AccessPeer = {
+  readonly address: SocketAddress;
+  readonly workload?: AccessWorkload | undefined;
+  /** Proven by mTLS; absent for plaintext. */
+  readonly identity?: SpiffeId | undefined;
+};
+
+export type AccessFacts = {
+  readonly direction: Direction;
+  readonly source: AccessPeer;
+  readonly destination: AccessPeer & {
+    /** The address asked for inside the tunnel, `ip:port`. */
+    readonly hboneAddress?: string | undefined;
+    /** Hostname of the service that was addressed. */
+    readonly service?: string | undefined;
+  };
+};
+
+export type AccessOutcome = {
+  /** Seen from this proxy: to its peer in the mesh's direction, hence client → server when outbound. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly durationMs: number;
+  /** Why it did not end well. */
+  readonly error?: string | undefined;
+  readonly policy?: PolicyKey | undefined;
+  /** Index of the rule that matched. */
+  readonly rule?: number | undefined;
+};
+
+/** The end of a connection: info, or error when it did not end well. */
+export function logComplete(log: Logger, facts: AccessFacts, outcome: AccessOutcome): void {
+  const fields: LogFields = {
+    ...connectionFields(facts),
+    bytes_sent: outcome.bytesSent,
+    bytes_recv: outcome.bytesReceived,
+    duration: `${Math.floor(outcome.durationMs)}ms`,
+    error: outcome.error,
+    policy: outcome.policy,
+    rule: outcome.rule,
+  };
+  if (outcome.error === undefined) log.info('connection complete', fields);
+  else log.error('connection complete', fields);
+}
+
+/** The start of a connection, at debug. */
+export function logOpened(log: Logger, facts: AccessFacts): void {
+  log.debug('connection opened', connectionFields(facts));
+}
+
+export type EarlyFailure = {
+  readonly direction: Direction;
+  readonly source?: SocketAddress | undefined;
+  readonly destination?: SocketAddress | undefined;
+  readonly error: string;
+};
+
+/** A connection that ended before it was known whom it joins. */
+export function logFailed(log: Logger, failure: EarlyFailure): void {
+  log.warn('connection failed', {
+    'src.addr': failure.source === undefined ? undefined : formatSocketAddress(failure.source),
+    'dst.addr': failure.destination === undefined ? undefined : formatSocketAddress(failure.destination),
+    direction: failure.direction,
+    error: failure.error,
+  });
+}
+
+function connectionFields({ direction, source, destination }: AccessFacts): LogFields {
+  return {
+    'src.addr': formatSocketAddress(source.address),
+    'src.workload': source.workload?.name,
+    'src.namespace': source.workload?.namespace,
+    'src.identity': source.identity,
+    'src.cluster': source.workload?.clusterId,
+    'dst.addr': formatSocketAddress(destination.address),
+    'dst.hbone_addr': destination.hboneAddress,
+    'dst.service': destination.service,
+    'dst.workload': destination.workload?.name,
+    'dst.namespace': destination.workload?.namespace,
+    'dst.identity': destination.identity,
+    'dst.cluster': destination.workload?.clusterId,
+    direction,
+  };
+}

@@ -1,0 +1,38 @@
+/** Connections that ended before it was known whom they join: one log line each, and a count by reason. */
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { DenialFacts } from '../admin/metrics.ts';
+import { logFailed } from './access-log.ts';
+import type { Direction } from './access-log.ts';
+import { ConnectionCut } from './connection-cut.ts';
+import { Refusal } from './refusal.ts';
+
+export type EarlyFailure = {
+  readonly direction: Direction;
+  readonly source?: SocketAddress | undefined;
+  readonly destination?: SocketAddress | undefined;
+  /** A {@link Refusal} or {@link ConnectionCut}; anything else is a defect, and logged as one. */
+  readonly thrown: unknown;
+};
+
+export type EarlyFailureDeps = {
+  /** The access scope. */
+  readonly log: Logger;
+  readonly metrics: { denied(facts: DenialFacts): void };
+};
+
+/** Writes the line and counts. */
+export function recordEarlyFailure(
+  { direction, source, destination, thrown }: EarlyFailure,
+  { log, metrics }: EarlyFailureDeps,
+): void {
+  if (thrown instanceof Refusal) metrics.denied({ direction, reason: thrown.reason, flag: thrown.flag });
+  else if (thrown instanceof ConnectionCut) metrics.denied({ direction, reason: 'draining', flag: thrown.flag });
+  logFailed(log, { direction, source, destination, error: messageOf(thrown) });
+}
+
+function messageOf(thrown: unknown): string {
+  if (thrown instanceof Refusal || thrown instanceof ConnectionCut) return thrown.message;
+  return MeshError.from(thrown, 'MESH-INTERNAL-001').message;
+}

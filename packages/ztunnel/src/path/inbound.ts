@@ -1,0 +1,173 @@
+/**
+ * One CONNECT from a peer, from its headers to its end (l4-contract section 8.1).
+ *
+ *   CONNECT ─▶ method, authority ─ 400
+ *           ─▶ own workload known ─ 503
+ *           ─▶ target resolved ─ 400 | 503
+ *           ─▶ registered, then authorised ─ 401
+ *           ─▶ application connected ─ 503
+ *           ─▶ 200, copy until both sides ended or a policy denies it
+ *
+ * I1  The answer is sent at most once, and 200 only with the application's connection in hand.
+ * I2  Policy sees the TCP peer and the identity of its certificate; headers are telemetry and never evidence.
+ * I3  A connection is watched from before its check until its end, so that a later policy can end it.
+ */
+import type net from 'node:net';
+import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import { parseAuthority } from '@clearmesh/shared/wire/authority';
+import { formatBaggage } from '@clearmesh/shared/wire/baggage';
+import { parseForwarded } from '@clearmesh/shared/wire/forwarded';
+import type { Permit } from '../authorise/permit.ts';
+import { connectToApplication } from '../deliver/application.ts';
+import type { PodNetwork } from '../deliver/pod-network.ts';
+import { relay } from '../deliver/relay.ts';
+import { resolveInbound } from '../resolve/inbound.ts';
+import type { InboundTarget } from '../resolve/inbound.ts';
+import type { PodName } from '../snapshot/snapshot.ts';
+import type { AcceptedPeer } from '../tunnel/acceptor.ts';
+import type { IncomingConnect } from '../tunnel/engine.ts';
+import { ConnectionCut } from './connection-cut.ts';
+import { admit } from './admission.ts';
+import type { AdmissionDeps } from './admission.ts';
+import type { Connections, OpenConnection } from './connections.ts';
+import { endOfDenial, endOfFailure, endOfRelay, openReport } from './connection-report.ts';
+import type { Bytes, ConnectionReport, ReportDeps } from './connection-report.ts';
+import { recordEarlyFailure } from './early-failures.ts';
+import { guardedWorkload } from './own-workload.ts';
+import type { WorkloadSource } from './own-workload.ts';
+import { peerWorkload } from './peer-workload.ts';
+import { Refusal, badRequest, refusalOf } from './refusal.ts';
+
+export type InboundOptions = {
+  readonly pod: PodName;
+  /** The proxy's own network; "" where the mesh has one only. */
+  readonly network: string;
+  /** Tell the peer whom it reached, for its telemetry. @default true */
+  readonly responseBaggage: boolean;
+};
+
+export type InboundDeps = ReportDeps &
+  AdmissionDeps & {
+    readonly snapshots: WorkloadSource;
+    readonly connections: Connections;
+    readonly network: PodNetwork;
+  };
+
+/** The request, who sent it, and what is known of it by and by. */
+type Attempt = {
+  readonly incoming: IncomingConnect;
+  readonly peer: AcceptedPeer;
+  readonly connection: OpenConnection;
+  readonly startedMs: number;
+};
+type Resolved = Attempt & { readonly workload: Workload; readonly target: InboundTarget };
+
+/** Serves the CONNECTs of one pod's HBONE listener. */
+export class InboundPath {
+  readonly #options: InboundOptions;
+  readonly #deps: InboundDeps;
+
+  constructor(options: InboundOptions, deps: InboundDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Answers one CONNECT and carries it to its end; never rejects. */
+  async carry(incoming: IncomingConnect, peer: AcceptedPeer): Promise<void> {
+    const startedMs = this.#deps.clock.monotonicMs();
+    using connection = this.#deps.connections.open('inbound', peer.remote);
+    try {
+      await this.#admit(await this.#resolve({ incoming, peer, connection, startedMs }));
+    } catch (thrown) {
+      incoming.refuse(thrown instanceof Refusal ? thrown.status : 503);
+      recordEarlyFailure({ direction: 'inbound', source: peer.remote, destination: peer.local, thrown }, this.#deps);
+    }
+  }
+
+  /** Steps 2 to 7: everything that may fail before it is known whom the connection joins. */
+  async #resolve(attempt: Attempt): Promise<Resolved> {
+    const { incoming, peer, connection } = attempt;
+    if (incoming.method !== 'CONNECT') throw badRequest(`expected method CONNECT, got ${shown(incoming.method)}`);
+    const authority = parseAuthority(incoming.authority);
+    if (authority === undefined) throw badRequest(`no valid authority pseudo header: ${shown(incoming.authority)}`);
+    const workload = await guardedWorkload(this.#deps.snapshots, this.#options.pod, connection.signal);
+    const forwardedHost = parseForwarded(incoming.headers.forwarded ?? '').host;
+    const facts = { authority, accepted: peer.local, workload, ...(forwardedHost === undefined ? {} : { forwardedHost }) };
+    const target = resolveInbound(facts, this.#deps.snapshots.current);
+    if (target.kind === 'rejected') throw refusalOf(target);
+    return { ...attempt, workload, target };
+  }
+
+  /** Step 8. */
+  async #admit(attempt: Resolved): Promise<void> {
+    const { incoming, peer, connection, workload, target } = attempt;
+    let application: net.Socket | undefined;
+    const report = this.#report(attempt, () => ({ received: application?.bytesWritten ?? 0, sent: application?.bytesRead ?? 0 }));
+    const facts = { sourceIp: peer.remote.ip, identity: peer.identity, destination: target.address, workload };
+    const admitted = admit(facts, connection, this.#deps);
+    if (admitted.kind === 'denied') {
+      incoming.refuse(401);
+      return report.complete(endOfDenial(admitted));
+    }
+    try {
+      application = await this.#connect(attempt, admitted.permit);
+      await this.#copy(attempt, application, report);
+    } catch (thrown) {
+      incoming.refuse(statusOf(connection.signal.reason));
+      application?.destroy();
+      report.complete(endOfFailure('CONNECT', thrown, connection.signal));
+    } finally {
+      admitted.release();
+    }
+  }
+
+  /** Step 9; a peer that gives up meanwhile stops the attempt. */
+  async #connect({ incoming, peer, connection, target }: Resolved, permit: Permit): Promise<net.Socket> {
+    const recvGone = (): void =>
+      connection.cut(new ConnectionCut({ flag: '-', message: 'the peer gave up before it was answered' }));
+    const { localhost, proxyProtocol, proxyDestination: destination } = target;
+    const header = proxyProtocol && destination !== undefined ? { proxyHeader: { source: peer.remote, destination } } : {};
+    incoming.gone.addEventListener('abort', recvGone, { once: true });
+    try {
+      if (incoming.gone.aborted) recvGone();
+      return await connectToApplication(permit, { localhost, ...header }, this.#deps.network, connection.signal);
+    } finally {
+      incoming.gone.removeEventListener('abort', recvGone);
+    }
+  }
+
+  /** Step 10. */
+  async #copy({ incoming, connection, workload }: Resolved, application: net.Socket, report: ConnectionReport): Promise<void> {
+    const stream = incoming.accept(this.#options.responseBaggage ? { baggage: formatBaggage(workload) } : {});
+    const end = await relay(stream, application, this.#deps, connection.signal);
+    report.complete(endOfRelay(end, 'near'));
+  }
+
+  #report({ incoming, peer, connection, startedMs, workload, target }: Resolved, bytes: () => Bytes): ConnectionReport {
+    const hboneAddress = formatSocketAddress(target.address);
+    connection.joined({ originalDst: null, actualDst: hboneAddress, protocol: 'HBONE' });
+    const source = peerWorkload(this.#deps.snapshots.current, this.#options.network, peer.remote.ip, incoming.headers);
+    return openReport(
+      {
+        direction: 'inbound',
+        source: { address: peer.remote, workload: source, identity: peer.identity },
+        destination: { address: peer.local, hboneAddress, workload, service: target.service, identity: spiffeId(workload) },
+      },
+      startedMs,
+      bytes,
+      this.#deps,
+    );
+  }
+}
+
+/** Headers may have 64 KiB, and each request is worth a line. */
+function shown(text: string): string {
+  return text.slice(0, 200);
+}
+
+/** A policy that changed while the application was being dialled still answers as a policy does. */
+function statusOf(reason: unknown): 401 | 503 {
+  return reason instanceof ConnectionCut && reason.flag === 'DENY' ? 401 : 503;
+}

@@ -1,0 +1,190 @@
+/**
+ * A connection an application opened, from capture to its end (l4-contract section 7).
+ *
+ *   accepted ─▶ source workload ─▶ route ─┬─ tunnel ──────▶ CONNECT at the peer ─▶ copy
+ *                                         ├─ passthrough ─▶ plain TCP ───────────▶ copy
+ *                                         └─ refused ─────▶ closed, with the reason logged
+ *
+ * O1  Nothing is read from the application before the other side is there, so nothing needs to be kept.
+ * O2  What cannot be decided or dialled closes the connection; there is no retry and no second address.
+ * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
+ */
+import type { Duplex } from 'node:stream';
+import type net from 'node:net';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
+import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
+import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import { formatBaggage } from '@clearmesh/shared/wire/baggage';
+import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
+import { newTraceparent } from '@clearmesh/shared/wire/traceparent';
+import type { Accepted } from '../capture/pod-listener.ts';
+import type { PodNetwork } from '../deliver/pod-network.ts';
+import { relay } from '../deliver/relay.ts';
+import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
+import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
+import type { PodName } from '../snapshot/snapshot.ts';
+import type { TunnelDialer } from '../tunnel/dialer.ts';
+import type { ConnectRequest } from '../tunnel/engine.ts';
+import type { Connections, OpenConnection } from './connections.ts';
+import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
+import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
+import { recordEarlyFailure } from './early-failures.ts';
+import { ownWorkload } from './own-workload.ts';
+import type { WorkloadSource } from './own-workload.ts';
+import { Refusal } from './refusal.ts';
+
+export type OutboundDeps = ReportDeps & {
+  readonly snapshots: WorkloadSource;
+  readonly connections: Connections;
+  readonly dialer: TunnelDialer;
+  readonly network: PodNetwork;
+  /** SO_ORIGINAL_DST; `undefined` when the connection was not redirected. */
+  readonly originalDestination: (socket: net.Socket) => SocketAddress | undefined;
+  /** A and AAAA records by the system's resolver; empty when there are none. */
+  readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
+  readonly random: Random;
+};
+
+type Attempt = {
+  readonly socket: net.Socket;
+  readonly captured: Captured;
+  readonly connection: OpenConnection;
+  readonly startedMs: number;
+};
+
+/** Carries the outbound connections of one pod. */
+export class OutboundPath {
+  readonly #pod: PodName;
+  readonly #deps: OutboundDeps;
+
+  constructor(options: { readonly pod: PodName }, deps: OutboundDeps) {
+    this.#pod = options.pod;
+    this.#deps = deps;
+  }
+
+  /** Takes a connection from its accept to its end; never rejects. */
+  async carry({ socket, remote, local }: Accepted): Promise<void> {
+    const startedMs = this.#deps.clock.monotonicMs();
+    using connection = this.#deps.connections.open('outbound', remote);
+    let originalDestination = local;
+    try {
+      originalDestination = this.#deps.originalDestination(socket) ?? local;
+      const source = await ownWorkload(this.#deps.snapshots, this.#pod, 'unknown-source', connection.signal);
+      const captured: Captured = { source, client: remote, originalDestination };
+      await this.#follow(await this.#route(captured, connection.signal), { socket, captured, connection, startedMs });
+    } catch (thrown) {
+      recordEarlyFailure({ direction: 'outbound', source: remote, destination: originalDestination, thrown }, this.#deps);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  async #route(captured: Captured, signal: AbortSignal): Promise<Exclude<Route, LookupRoute>> {
+    const route = resolveOutbound(captured, this.#deps.snapshots.current, this.#deps.random);
+    if (route.kind !== 'lookup') return route;
+    return completeLookup(route, await this.#deps.lookUp(route.hostname, signal), this.#deps.random);
+  }
+
+  #follow(route: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<void> {
+    switch (route.kind) {
+      case 'tunnel':
+        return this.#tunnel(route, attempt);
+      case 'passthrough':
+        return this.#passThrough(route, attempt);
+      case 'refused':
+        throw refusalOf(route);
+      default:
+        return unreachable(route);
+    }
+  }
+
+  async #tunnel(route: TunnelRoute, attempt: Attempt): Promise<void> {
+    const { captured, connection } = attempt;
+    const authority = formatSocketAddress(route.authority);
+    connection.joined({ originalDst: authority, actualDst: formatSocketAddress(route.peer), protocol: 'HBONE' });
+    const sourceIdentity = spiffeId(captured.source);
+    const target = { sourceIdentity, acceptedPeers: route.acceptedPeers, address: route.peer, sourceIp: captured.client.ip };
+    const outcome = await this.#deps.dialer.dial(target, this.#request(route, authority, captured), connection.signal);
+    const peer = outcome.kind === 'failed' ? undefined : outcome.peer;
+    const report = this.#report(
+      attempt,
+      { identity: sourceIdentity },
+      {
+        address: route.peer,
+        hboneAddress: authority,
+        workload: route.destination,
+        service: route.service,
+        identity: peer,
+      },
+    );
+    switch (outcome.kind) {
+      case 'open':
+        return this.#copy(attempt, outcome.stream, report, 'far');
+      case 'refused':
+        return report.complete(endOfRefusal(outcome.status));
+      case 'failed':
+        return report.complete(endOfFailure(outcome.flag, outcome.error, connection.signal));
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  #request(route: TunnelRoute, authority: string, { source, client }: Captured): ConnectRequest {
+    const host = route.service?.hostname;
+    return {
+      authority,
+      headers: {
+        baggage: formatBaggage(source),
+        forwarded: formatForwarded(host === undefined ? { client } : { client, host }),
+        traceparent: newTraceparent(this.#deps.random),
+      },
+    };
+  }
+
+  async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<void> {
+    const { captured, connection } = attempt;
+    const target = formatSocketAddress(route.target);
+    connection.joined({ originalDst: formatSocketAddress(captured.originalDestination), actualDst: target, protocol: 'TCP' });
+    const report = this.#report(attempt, {}, { address: route.target, workload: route.destination, service: route.service });
+    try {
+      await this.#copy(attempt, await this.#deps.network.connect(route.target, {}, connection.signal), report, undefined);
+    } catch (thrown) {
+      report.complete(endOfFailure('CONNECT', thrown, connection.signal));
+    }
+  }
+
+  #report(attempt: Attempt, source: Pick<TelemetryPeer, 'identity'>, destination: ReportFacts['destination']): ConnectionReport {
+    const { socket, captured, startedMs } = attempt;
+    const facts: ReportFacts = {
+      direction: 'outbound',
+      source: { address: captured.client, workload: captured.source, ...source },
+      destination,
+    };
+    // The accepted socket is the client's: what was read of it was sent towards the server.
+    return openReport(facts, startedMs, () => ({ received: socket.bytesRead, sent: socket.bytesWritten }), this.#deps);
+  }
+
+  async #copy(
+    { socket, connection }: Attempt,
+    far: Duplex,
+    report: ConnectionReport,
+    tunnelSide: 'far' | undefined,
+  ): Promise<void> {
+    const end = await relay(socket, far, this.#deps, connection.signal);
+    report.complete(endOfRelay(end, tunnelSide));
+  }
+}
+
+/** NWP: a required waypoint is never gone around (design decision 1). */
+function refusalOf({ reason, detail }: RefusedRoute): Refusal {
+  return new Refusal({ reason, message: detail, flag: reason === 'waypoint-unavailable' ? 'NWP' : '-' });
+}
+
+const statusTexts: Readonly<Record<number, string>> = { 400: 'Bad Request', 401: 'Unauthorized', 503: 'Service Unavailable' };
+
+/** 401 is a policy of the destination; everything else says that the peer could not connect. */
+function endOfRefusal(status: number): ConnectionEnd {
+  return { flag: status === 401 ? 'DENY' : 'CONNECT', error: `http status: ${status} ${statusTexts[status] ?? ''}`.trimEnd() };
+}

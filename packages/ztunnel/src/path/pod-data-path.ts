@@ -1,0 +1,175 @@
+/**
+ * The paths of one pod, put together: its own tunnels out, its own acceptor for tunnels in, and what both share.
+ *
+ * P1  Nothing is shared with another pod but the snapshot and the list of connections that policy watches.
+ * P2  The acceptor is made for the identity the control plane gives the pod, and made anew when that changes.
+ * P3  A pod holds so many connections and no more: one that opens or attracts them without end must not take the
+ *     memory and descriptors of the node's other pods.
+ */
+import type net from 'node:net';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { Drain } from '@clearmesh/shared/lifecycle/drain';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { PodPath } from '../capture/pod-proxy.ts';
+import type { Accepted } from '../capture/pod-listener.ts';
+import type { PodNetwork } from '../deliver/pod-network.ts';
+import type { PodName } from '../snapshot/snapshot.ts';
+import type { AcceptFailure, AcceptedPeer } from '../tunnel/acceptor.ts';
+import type { TunnelDialer } from '../tunnel/dialer.ts';
+import type { IncomingConnect } from '../tunnel/engine.ts';
+import type { Direction } from './access-log.ts';
+import type { AdmissionDeps } from './admission.ts';
+import type { ReportDeps } from './connection-report.ts';
+import { Connections } from './connections.ts';
+import { recordEarlyFailure } from './early-failures.ts';
+import { InboundPath } from './inbound.ts';
+import { OutboundPath } from './outbound.ts';
+import { ownWorkload } from './own-workload.ts';
+import type { WorkloadSource } from './own-workload.ts';
+import { PlaintextPath } from './plaintext.ts';
+import { Refusal } from './refusal.ts';
+
+/** Terminates HBONE for one identity. */
+export interface Acceptor extends AsyncDisposable {
+  accept(socket: net.Socket): void;
+}
+
+export type AcceptorRequest = {
+  readonly identity: SpiffeId;
+  readonly trustDomain: string;
+  readonly drain: Drain;
+  readonly onConnect: (incoming: IncomingConnect, peer: AcceptedPeer) => void;
+  readonly onFailure: (failure: AcceptFailure) => void;
+};
+
+export type PodDataPathOptions = {
+  readonly pod: PodName;
+  /** The proxy's own network; "" where the mesh has one only. */
+  readonly network: string;
+  /** @default true */
+  readonly responseBaggage: boolean;
+  /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
+  readonly maxConnections?: number;
+};
+
+export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
+  AdmissionDeps & {
+    readonly drain: Drain;
+    readonly snapshots: WorkloadSource;
+    readonly network: PodNetwork;
+    /** This pod's own; the path ends it. */
+    readonly dialer: Dialer;
+    readonly createAcceptor: (request: AcceptorRequest) => Acceptor;
+    readonly originalDestination: (socket: net.Socket) => SocketAddress | undefined;
+    readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
+    readonly random: Random;
+  };
+
+type AcceptorState =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'made'; readonly identity: SpiffeId; readonly acceptor: Acceptor };
+
+export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
+  /** What is open now, for dumps. */
+  readonly connections: Connections;
+  readonly dialer: Dialer;
+  readonly #pod: PodName;
+  readonly #maxConnections: number;
+  readonly #deps: PodDataPathDeps<Dialer>;
+  readonly #outbound: OutboundPath;
+  readonly #inbound: InboundPath;
+  readonly #plaintext: PlaintextPath;
+  #acceptor: AcceptorState = { kind: 'none' };
+
+  constructor(options: PodDataPathOptions, deps: PodDataPathDeps<Dialer>) {
+    this.connections = new Connections({ drain: deps.drain });
+    this.dialer = deps.dialer;
+    this.#pod = options.pod;
+    this.#maxConnections = options.maxConnections ?? 32_768;
+    this.#deps = deps;
+    const shared = { ...deps, connections: this.connections };
+    this.#outbound = new OutboundPath(options, shared);
+    this.#inbound = new InboundPath(options, shared);
+    this.#plaintext = new PlaintextPath(options, shared);
+  }
+
+  recvOutbound(accepted: Accepted): void {
+    if (this.#takes('outbound', accepted)) void this.#outbound.carry(accepted);
+  }
+
+  recvPlaintext(accepted: Accepted): void {
+    if (this.#takes('inbound', accepted)) void this.#plaintext.carry(accepted);
+  }
+
+  recvTunnel(accepted: Accepted): void {
+    if (this.#takes('inbound', accepted)) void this.#acceptTunnel(accepted);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.dialer[Symbol.asyncDispose](), this.#endAcceptor()]);
+  }
+
+  /** The certificate to present is the workload's, so the handshake waits until that is known (fail closed after 5 s). */
+  async #acceptTunnel({ socket, remote, local }: Accepted): Promise<void> {
+    using connection = this.connections.open('inbound', remote);
+    try {
+      const workload = await ownWorkload(this.#deps.snapshots, this.#pod, 'unknown-workload', connection.signal);
+      this.#acceptorFor(workload).accept(socket);
+    } catch (thrown) {
+      recordEarlyFailure({ direction: 'inbound', source: remote, destination: local, thrown }, this.#deps);
+      socket.destroy();
+    }
+  }
+
+  #acceptorFor(workload: Workload): Acceptor {
+    const identity = spiffeId(workload);
+    if (this.#acceptor.kind === 'made' && this.#acceptor.identity === identity) return this.#acceptor.acceptor;
+    void this.#endAcceptor();
+    const acceptor = this.#deps.createAcceptor({
+      identity,
+      trustDomain: workload.trustDomain,
+      drain: this.#deps.drain,
+      onConnect: (incoming, peer) => this.#recvConnect(incoming, peer),
+      onFailure: (failure) => this.#recvFailure(failure),
+    });
+    this.#acceptor = { kind: 'made', identity, acceptor };
+    return acceptor;
+  }
+
+  #recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
+    if (this.connections.size < this.#maxConnections) return void this.#inbound.carry(incoming, peer);
+    incoming.refuse(503);
+    this.#recordFull('inbound', peer);
+  }
+
+  /** P3. */
+  #takes(direction: Direction, accepted: Accepted): boolean {
+    if (this.connections.size < this.#maxConnections) return true;
+    accepted.socket.destroy();
+    this.#recordFull(direction, accepted);
+    return false;
+  }
+
+  #recordFull(direction: Direction, { remote, local }: Pick<Accepted, 'remote' | 'local'>): void {
+    const message = `the pod has ${this.#maxConnections} connections open already`;
+    const thrown = new Refusal({ reason: 'too-many-connections', message });
+    recordEarlyFailure({ direction, source: remote, destination: local, thrown }, this.#deps);
+  }
+
+  #recvFailure({ remote, local, reason, error }: AcceptFailure): void {
+    const thrown =
+      reason === 'certificate-unavailable'
+        ? new Refusal({ reason, message: error.message, flag: 'IDENTITY_ERROR' })
+        : new Refusal({ reason: `tls-${reason}`, message: error.message, flag: 'TLS_FAILURE' });
+    recordEarlyFailure({ direction: 'inbound', source: remote, destination: local, thrown }, this.#deps);
+  }
+
+  async #endAcceptor(): Promise<void> {
+    const state = this.#acceptor;
+    this.#acceptor = { kind: 'none' };
+    if (state.kind === 'made') await state.acceptor[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,25 @@
+/** Which addresses no longer mean the workload that tunnels were opened to (design decision 7). Pure. */
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
+
+/** The addresses of removed and replaced workloads that nobody has now, or somebody else. */
+export function staleAddresses(
+  snapshot: Pick<Snapshot, 'workloadByIp'>,
+  change: Pick<SnapshotChange, 'workloadsRemoved' | 'workloadsReplaced'>,
+): readonly IpAddress[] {
+  const stale = new Set<IpAddress>();
+  for (const before of [...change.workloadsRemoved, ...change.workloadsReplaced]) {
+    for (const ip of before.addresses) {
+      const now = snapshot.workloadByIp(before.network, ip);
+      if (now === undefined || !isSamePeer(before, now)) stale.add(ip);
+    }
+  }
+  return [...stale];
+}
+
+/** Health or labels may change under a tunnel; the pod, its account and its protocol may not. */
+function isSamePeer(before: Workload, now: Workload): boolean {
+  return before.uid === now.uid && spiffeId(before) === spiffeId(now) && before.tunnelProtocol === now.tunnelProtocol;
+}

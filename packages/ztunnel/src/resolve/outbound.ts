@@ -1,0 +1,148 @@
+/**
+ * Where a captured connection goes (l4-contract section 7), decided from facts and a snapshot alone.
+ *
+ *   self call ─▶ refused
+ *   service with a waypoint ─▶ tunnel to the waypoint | refused (never around it)
+ *   nothing known there, or PASSTHROUGH ─▶ plain TCP
+ *   service without endpoint ─▶ refused
+ *   workload with a waypoint, addressed directly ─▶ tunnel to the waypoint | refused
+ *   HBONE workload ─▶ tunnel to it; any other ─▶ plain TCP to it
+ *
+ * O1  Everything that cannot be decided closes the connection with a reason; nothing falls back to plain text.
+ * O2  Workloads of another network are refused: a second tunnel through their gateway (section 2.8) is not offered.
+ */
+import { formatSocketAddress, ipFamily } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
+import type { Service } from '@clearmesh/shared/model/service';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { serviceByBlock, serviceByVip } from './address-lookup.ts';
+import { hbonePort, isSelfCall } from './illegal-ports.ts';
+import type { Captured, LookupRoute, RefusalReason, Route, RouteFacts } from './route.ts';
+import { acceptedPeers, findUpstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
+import { belongsToGateway, chooseGateway, requiresWaypoint, resolveGateway } from './waypoint.ts';
+
+/** The route of one connection; endpoint and waypoint are drawn by `random`. */
+export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: Random): Route {
+  const { source, originalDestination: target } = captured;
+  if (isSelfCall(source, target)) {
+    return refuse('self-call', `${formatSocketAddress(target)} is a port of the pod’s own proxy`, {});
+  }
+  const service = addressedService(snapshot, source, target.ip);
+  if (service !== undefined && requiresWaypoint(service)) {
+    const gateway = chooseGateway(service, random);
+    return gateway === undefined
+      ? refuse('waypoint-unavailable', `service ${service.key} requires a waypoint, and every weight of its waypoints is 0`, {
+          service,
+        })
+      : viaWaypoint(captured, snapshot, random, gateway, { service });
+  }
+  const found = findUpstream({ snapshot, source, random, mode: 'standard' }, source.network, target);
+  switch (found.kind) {
+    case 'unknown':
+      return { kind: 'passthrough', target };
+    case 'passthrough':
+      return { kind: 'passthrough', target, service: found.service };
+    case 'no-endpoint':
+      return refuse('no-healthy-upstream', found.detail, { service: found.service });
+    case 'found':
+      return toUpstream(captured, snapshot, random, found.upstream, service !== undefined);
+  }
+}
+
+/**
+ * The final route once a name was looked up: an address of the preferred family if there is one, at random.
+ * No address refuses the connection.
+ */
+export function completeLookup(route: LookupRoute, addresses: readonly IpAddress[], random: Random): Exclude<Route, LookupRoute> {
+  const facts = factsOf(route);
+  const preferred = addresses.filter((ip) => ipFamily(ip) === route.prefer);
+  const candidates = preferred.length > 0 ? preferred : addresses;
+  const ip = candidates[Math.floor(random.unit() * candidates.length)];
+  if (ip === undefined) return refuse('no-healthy-upstream', `the name ${route.hostname} has no address`, facts);
+  const { next } = route;
+  if (next.kind === 'passthrough') return { kind: 'passthrough', target: { ip, port: next.port }, ...facts };
+  const authority = 'authority' in next ? next.authority : { ip, port: next.targetPort };
+  const { acceptedPeers, via, peerPort } = next;
+  return { kind: 'tunnel', peer: { ip, port: peerPort }, authority, acceptedPeers, via, ...facts };
+}
+
+/**
+ * The service the application meant (steps 2 and 3). A workload of this very address comes first, unless a service
+ * with the same address requires a waypoint: a ServiceEntry may list its endpoint's address as its own, and the
+ * waypoint must not be lost by that (design decision 1).
+ */
+function addressedService(snapshot: Snapshot, source: Workload, ip: IpAddress): Service | undefined {
+  const exact = serviceByVip(snapshot, source.network, ip, source.namespace);
+  if (exact !== undefined && requiresWaypoint(exact)) return exact;
+  if (snapshot.workloadByIp(source.network, ip) !== undefined) return undefined;
+  return exact ?? serviceByBlock(snapshot, source.network, ip, source.namespace);
+}
+
+/** Steps 5 to 8. */
+function toUpstream(captured: Captured, snapshot: Snapshot, random: Random, upstream: Upstream, byService: boolean): Route {
+  const { source, originalDestination: target } = captured;
+  const { workload, targetPort, reach } = upstream;
+  const facts = { ...(upstream.service === undefined ? {} : { service: upstream.service }), destination: workload };
+  if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, facts);
+  if (!byService && workload.waypoint !== undefined && !belongsToGateway(snapshot, workload.waypoint, source)) {
+    return viaWaypoint(captured, snapshot, random, workload.waypoint, facts);
+  }
+  const peers = acceptedPeers(workload, upstream.service);
+  const hbone = workload.tunnelProtocol === 'HBONE';
+  if (reach.kind === 'hostname') {
+    const next = hbone
+      ? ({ kind: 'tunnel', peerPort: hbonePort, targetPort, acceptedPeers: peers, via: 'direct' } as const)
+      : ({ kind: 'passthrough', port: targetPort } as const);
+    return { kind: 'lookup', hostname: reach.hostname, prefer: ipFamily(target.ip), next, ...facts };
+  }
+  const address: SocketAddress = { ip: reach.ip, port: targetPort };
+  if (!hbone) return { kind: 'passthrough', target: address, ...facts };
+  return {
+    kind: 'tunnel',
+    peer: { ip: reach.ip, port: hbonePort },
+    authority: address,
+    acceptedPeers: peers,
+    via: 'direct',
+    ...facts,
+  };
+}
+
+/** To the waypoint with the untranslated destination as authority (section 2.1). `facts` keep the service asked for. */
+function viaWaypoint(captured: Captured, snapshot: Snapshot, random: Random, gateway: GatewayAddress, facts: RouteFacts): Route {
+  const { source, originalDestination: authority } = captured;
+  const found = resolveGateway({ snapshot, source, random }, gateway, authority.ip);
+  if (found.kind === 'unavailable') return refuse('waypoint-unavailable', found.detail, facts);
+  const { workload, targetPort, reach, service: gatewayService } = found.upstream;
+  const destination = { ...facts, destination: workload };
+  if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, destination);
+  const peers = acceptedPeers(workload, gatewayService);
+  if (reach.kind === 'hostname') {
+    const next = { kind: 'tunnel', peerPort: targetPort, authority, acceptedPeers: peers, via: 'waypoint' } as const;
+    return { kind: 'lookup', hostname: reach.hostname, prefer: ipFamily(authority.ip), next, ...destination };
+  }
+  return {
+    kind: 'tunnel',
+    peer: { ip: reach.ip, port: targetPort },
+    authority,
+    acceptedPeers: peers,
+    via: 'waypoint',
+    ...destination,
+  };
+}
+
+function refuseNetwork(source: Workload, workload: Workload, facts: RouteFacts): Route {
+  const detail = `workload ${workload.uid} is in network "${workload.network}" and the client in "${source.network}"; tunnels through a network gateway are not offered`;
+  return refuse('network-gateway-unavailable', detail, facts);
+}
+
+function refuse(reason: RefusalReason, detail: string, facts: RouteFacts): Exclude<Route, LookupRoute> {
+  return { kind: 'refused', reason, detail, ...facts };
+}
+
+function factsOf({ service, destination }: RouteFacts): RouteFacts {
+  return { ...(service === undefined ? {} : { service }), ...(destination === undefined ? {} : { destination }) };
+}

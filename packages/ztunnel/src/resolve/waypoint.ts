@@ -1,0 +1,86 @@
+/** Which waypoint a service or workload requires, and where it is (l4-contract section 7, steps 3 and 6). */
+import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { ServiceKey } from '@clearmesh/shared/model/names';
+import { serviceKey } from '@clearmesh/shared/model/names';
+import type { Service } from '@clearmesh/shared/model/service';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { reachOf } from './endpoint.ts';
+import { formatGateway } from './route.ts';
+import { findUpstream, upstreamOfService } from './upstream.ts';
+import type { Upstream, UpstreamContext, UpstreamLookup } from './upstream.ts';
+import { chooseWeighted } from './weighted-choice.ts';
+
+export type WaypointLookup =
+  | { readonly kind: 'found'; readonly upstream: Upstream }
+  | { readonly kind: 'unavailable'; readonly detail: string };
+
+export function requiresWaypoint(service: Service): boolean {
+  return service.waypoint !== undefined || service.weightedWaypoints.length > 0;
+}
+
+/** The gateway for one connection: by weight during a canary, else the plain one; `undefined` when every weight is 0. */
+export function chooseGateway(service: Service, random: Random): GatewayAddress | undefined {
+  return chooseWeighted(service.weightedWaypoints, ({ weight }) => weight, random)?.destination ?? service.waypoint;
+}
+
+/** A workload of the gateway that is ready to be dialled. `preferIp` tells the preferred family of its address. */
+export function resolveGateway(
+  context: Omit<UpstreamContext, 'mode'>,
+  gateway: GatewayAddress,
+  preferIp: IpAddress,
+): WaypointLookup {
+  if (gateway.hboneMtlsPort === 0) return unavailable(gateway, 'it names no port');
+  const found = lookUp({ ...context, mode: 'waypoint' }, gateway, preferIp);
+  switch (found.kind) {
+    case 'found':
+      // A waypoint that is not ready is no waypoint (design decision 1); services have left such endpoints out already.
+      if (found.upstream.service === undefined && found.upstream.workload.status === 'UNHEALTHY') {
+        return unavailable(gateway, `workload ${found.upstream.workload.uid} is not ready`);
+      }
+      return found;
+    case 'no-endpoint':
+      return unavailable(gateway, found.detail);
+    case 'passthrough':
+      return unavailable(gateway, `service ${found.service.key} passes connections through and selects no workload`);
+    case 'unknown':
+      return unavailable(gateway, 'no workload or service is known there');
+  }
+}
+
+/** Whether the workload is one of the gateway's own, so that its traffic has passed the gateway already. */
+export function belongsToGateway(snapshot: Snapshot, gateway: GatewayAddress, workload: Workload): boolean {
+  if (gateway.kind === 'hostname') {
+    const key = serviceKey(gateway.namespace, gateway.hostname);
+    return (
+      isEndpoint(snapshot, key, workload) || (workload.hostname === gateway.hostname && workload.namespace === gateway.namespace)
+    );
+  }
+  const { network, ip } = gateway.address;
+  if (workload.network === network && workload.addresses.includes(ip)) return true;
+  return snapshot.servicesByVip(network, ip).some(({ key }) => isEndpoint(snapshot, key, workload));
+}
+
+function isEndpoint(snapshot: Snapshot, key: ServiceKey, workload: Workload): boolean {
+  return snapshot.service(key) !== undefined && workload.services.has(key);
+}
+
+function lookUp(context: UpstreamContext, gateway: GatewayAddress, preferIp: IpAddress): UpstreamLookup {
+  const port = gateway.hboneMtlsPort;
+  if (gateway.kind === 'address') return findUpstream(context, gateway.address.network, { ip: gateway.address.ip, port });
+  const service = context.snapshot.service(serviceKey(gateway.namespace, gateway.hostname));
+  if (service !== undefined) return upstreamOfService(context, service, { ip: preferIp, port });
+  const workload = context.snapshot
+    .workloadsByHostname(gateway.hostname)
+    .find(({ namespace }) => namespace === gateway.namespace);
+  const reach = workload && reachOf(context.source, workload, undefined, preferIp);
+  return workload === undefined || reach === undefined
+    ? { kind: 'unknown' }
+    : { kind: 'found', upstream: { workload, targetPort: port, reach } };
+}
+
+function unavailable(gateway: GatewayAddress, why: string): WaypointLookup {
+  return { kind: 'unavailable', detail: `waypoint ${formatGateway(gateway)} is not available: ${why}` };
+}

@@ -1,0 +1,32 @@
+/** The headers of HBONE's CONNECT (section 2.1), to and from HTTP/2 header lists. */
+import type { IncomingHttpHeaders } from 'node:http2';
+import type { ConnectHeaders, ConnectRequest } from './engine.ts';
+
+const names: Readonly<Record<keyof ConnectHeaders, string>> = {
+  baggage: 'baggage',
+  forwarded: 'forwarded',
+  traceparent: 'traceparent',
+  xForwardedNetwork: 'x-forwarded-network',
+};
+
+const fields = Object.entries(names) as readonly [keyof ConnectHeaders, string][];
+
+/** Names and values in turn, pseudo headers first, in the order upstream sends them. */
+export function requestHeaderList(request: ConnectRequest): string[] {
+  const list = [':method', 'CONNECT', ':authority', request.authority];
+  for (const [field, name] of fields) {
+    const value = request.headers[field];
+    if (value !== undefined) list.push(name, value);
+  }
+  return list;
+}
+
+/** Several headers of one name count as one with their values joined by a comma (RFC 9110 section 5.3). */
+export function connectHeadersOf(headers: IncomingHttpHeaders): ConnectHeaders {
+  const found: { -readonly [Field in keyof ConnectHeaders]: string } = {};
+  for (const [field, name] of fields) {
+    const value = headers[name];
+    if (value !== undefined) found[field] = Array.isArray(value) ? value.join(',') : value;
+  }
+  return found;
+}

@@ -1,0 +1,168 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import type { Authorization, Match } from '@clearmesh/shared/model/authorization';
+import { authorization, cidr, identity, ip, match, socketAddress, workload } from '@clearmesh/shared/testing/builders';
+import { authorise, unknownPolicies } from '../../src/authorise/authorise.ts';
+import type { InboundFacts } from '../../src/authorise/permit.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import { snapshotOf } from '../snapshot/pushes.ts';
+
+type Policy = Partial<Omit<Authorization, 'key'>>;
+
+const server = workload({
+  name: 'server',
+  serviceAccount: 'server-sa',
+  authorizationPolicies: ['bank/listed', 'clearmesh-system/strict'],
+});
+/** What the server lists, without effect. */
+const inert: readonly Policy[] = [
+  { name: 'listed', scope: 'WORKLOAD_SELECTOR', action: 'DENY', rules: [] },
+  { name: 'strict', namespace: 'clearmesh-system', scope: 'WORKLOAD_SELECTOR', action: 'DENY', rules: [] },
+];
+const payments = identity('bank', 'payments');
+const rule = (spec: Partial<Match>) => [{ clauses: [{ matches: [match(spec)] }] }];
+const always = [{ clauses: [] }];
+const strict: Policy = {
+  name: 'strict',
+  namespace: 'clearmesh-system',
+  scope: 'WORKLOAD_SELECTOR',
+  action: 'DENY',
+  rules: rule({ notPrincipals: [{ kind: 'presence' }] }),
+};
+
+function facts(overrides: Partial<InboundFacts> = {}): InboundFacts {
+  return {
+    sourceIp: ip('10.0.0.1'),
+    identity: payments,
+    destination: socketAddress('10.0.0.2:8080'),
+    workload: server,
+    ...overrides,
+  };
+}
+
+function plaintext(): InboundFacts {
+  const { sourceIp, destination, workload: own } = facts();
+  return { sourceIp, destination, workload: own };
+}
+
+/** A snapshot with these policies, the inert ones where none of these has their name. */
+function guardedBy(policies: readonly Policy[]): Snapshot {
+  return snapshotOf({ policies: [...inert, ...policies].map((policy) => authorization(policy)) });
+}
+
+function verdict(policies: readonly Policy[], about: InboundFacts = facts()): string {
+  const decision = authorise(about, guardedBy(policies));
+  return decision.kind === 'permit'
+    ? `allowed by ${decision.allowedBy ?? 'default'}`
+    : `${decision.reason} ${decision.policy ?? ''} ${decision.rule ?? ''}`.trim();
+}
+
+describe('authorise (section 9)', () => {
+  const table: readonly { title: string; policies: readonly Policy[]; about?: InboundFacts; gives: string }[] = [
+    { title: 'allows without any policy', policies: [], gives: 'allowed by default' },
+    {
+      title: 'obeys a policy of the namespace',
+      policies: [{ action: 'DENY', rules: always }],
+      gives: 'explicit-deny bank/policy 0',
+    },
+    {
+      title: 'does not obey a policy of another namespace',
+      policies: [{ namespace: 'other', action: 'DENY', rules: always }],
+      gives: 'allowed by default',
+    },
+    {
+      title: 'obeys a GLOBAL policy, whatever its namespace says',
+      policies: [{ namespace: 'other', scope: 'GLOBAL', action: 'DENY', rules: always }],
+      gives: 'explicit-deny other/policy 0',
+    },
+    {
+      title: 'obeys a selected policy that the workload lists',
+      policies: [{ name: 'listed', scope: 'WORKLOAD_SELECTOR', action: 'DENY', rules: always }],
+      gives: 'explicit-deny bank/listed 0',
+    },
+    {
+      title: 'does not obey a selected policy that it does not list',
+      policies: [{ name: 'unlisted', scope: 'WORKLOAD_SELECTOR', action: 'DENY', rules: always }],
+      gives: 'allowed by default',
+    },
+    {
+      title: 'names the ALLOW policy that matched',
+      policies: [{ rules: rule({ principals: [{ kind: 'exact', value: 'cluster.local/ns/bank/sa/payments' }] }) }],
+      gives: 'allowed by bank/policy',
+    },
+    { title: 'denies when an ALLOW policy applies and none matches', policies: [{ rules: [] }], gives: 'no-allow-matched' },
+    {
+      title: 'lets a DENY win over an ALLOW',
+      policies: [
+        { name: 'a', rules: always },
+        { name: 'd', action: 'DENY', rules: always },
+      ],
+      gives: 'explicit-deny bank/d 0',
+    },
+    {
+      title: 'tells which rule denied',
+      policies: [{ action: 'DENY', rules: [...rule({ destinationPorts: [1] }), ...rule({ destinationPorts: [8080] })] }],
+      gives: 'explicit-deny bank/policy 1',
+    },
+    {
+      title: 'denies plaintext under STRICT',
+      policies: [strict],
+      about: plaintext(),
+      gives: 'explicit-deny clearmesh-system/strict 0',
+    },
+    { title: 'allows mTLS under STRICT', policies: [strict], gives: 'allowed by default' },
+    {
+      title: 'does not enforce a dry-run DENY',
+      policies: [{ action: 'DENY', dryRun: true, rules: always }],
+      gives: 'allowed by default',
+    },
+    {
+      title: 'matches the TCP peer’s address',
+      policies: [{ action: 'DENY', rules: rule({ sourceIps: [cidr('10.0.0.0/24')] }) }],
+      gives: 'explicit-deny bank/policy 0',
+    },
+  ];
+  for (const { title, policies, about, gives } of table) it(title, () => expect(verdict(policies, about)).to.equal(gives));
+
+  it('gives the permit the very facts it was asked about', () => {
+    const about = facts();
+    expect(authorise(about, guardedBy([]))).to.have.property('facts', about);
+  });
+
+  it('hands on what dry-run policies would have done', () => {
+    const decision = authorise(facts(), guardedBy([{ action: 'DENY', dryRun: true, rules: always }]));
+    expect(decision.dryRun).to.deep.equal([{ outcome: 'would-deny', policy: 'bank/policy', rule: 0 }]);
+  });
+
+  describe('the explanation', () => {
+    it('names policy, rule and both identities', () => {
+      const decision = authorise(facts(), guardedBy([{ action: 'DENY', rules: always }]));
+      expect(decision).to.have.property(
+        'explanation',
+        'spiffe://cluster.local/ns/bank/sa/payments from 10.0.0.1 may not reach spiffe://cluster.local/ns/bank/sa/server-sa at 10.0.0.2:8080: rule 0 of DENY policy bank/policy matches',
+      );
+    });
+
+    it('says plaintext where there is no identity, and that nothing allowed it', () => {
+      const decision = authorise(plaintext(), guardedBy([{}]));
+      expect(decision)
+        .to.have.property('explanation')
+        .that.matches(/^plaintext without an identity from 10\.0\.0\.1 may not reach .*none of them matches$/);
+    });
+  });
+
+  it('lets nobody in while a policy that the workload lists has not arrived', () => {
+    const allowed = authorization({ rules: always });
+    const decision = authorise(facts(), snapshotOf({ policies: [allowed, authorization({ ...inert[0] })] }));
+    expect(decision).to.include({ kind: 'denied', reason: 'unknown-policy' });
+    expect(decision)
+      .to.have.property('explanation')
+      .that.matches(/payments from .* may not reach .*have not arrived: clearmesh-system\/strict$/);
+  });
+
+  it('knows which listed policies are missing', () => {
+    expect(unknownPolicies(server, snapshotOf({ policies: [authorization({ name: 'listed' })] }))).to.deep.equal([
+      'clearmesh-system/strict',
+    ]);
+  });
+});

@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { readConfig } from '../src/config.ts';
+import type { ZtunnelConfig } from '../src/config.ts';
+
+const base = { NODE_NAME: 'node-a' };
+
+describe('readConfig', () => {
+  it('gives the contract’s defaults when only the node is named', () => {
+    const config = readConfig(base);
+    expect(config).to.deep.include({
+      clusterId: 'Kubernetes',
+      network: '',
+      trustDomain: 'cluster.local',
+      terminationDeadlineMs: 5_000,
+    });
+    expect(config.capture).to.deep.equal({
+      socketPath: '/var/run/ztunnel/ztunnel.sock',
+      packetMark: 1337,
+      originalSource: 'best-effort',
+      reusePort: true,
+      ipv6: true,
+    });
+    expect(config.tunnel).to.deep.equal({
+      streamWindow: 4_194_304,
+      connectionWindow: 16_777_216,
+      maxFrame: 1_048_576,
+      poolMaxStreams: 100,
+      poolReleaseMs: 300_000,
+      responseBaggage: true,
+    });
+    expect(config.xds).to.deep.equal({
+      url: 'https://istiod.istio-system.svc:15012',
+      root: './var/run/secrets/istio/root-cert.pem',
+    });
+  });
+
+  it('switches a service off when its address is set but empty', () => {
+    expect(readConfig({ ...base, CA_ADDRESS: '' })).not.to.have.property('ca');
+  });
+
+  const accepted: readonly [string, Record<string, string>, (config: ZtunnelConfig) => unknown, unknown][] = [
+    ['a duration in parts', { CONNECTION_TERMINATION_DEADLINE: '1m30s' }, (c) => c.terminationDeadlineMs, 90_000],
+    ['a grace period of 30 s', { TERMINATION_GRACE_PERIOD_SECONDS: '30' }, (c) => c.terminationDeadlineMs, 25_000],
+    ['a grace period of 8 s', { TERMINATION_GRACE_PERIOD_SECONDS: '8' }, (c) => c.terminationDeadlineMs, 7_000],
+    ['a grace period of 1 s', { TERMINATION_GRACE_PERIOD_SECONDS: '1' }, (c) => c.terminationDeadlineMs, 1_000],
+    [
+      'a deadline before a grace period',
+      { CONNECTION_TERMINATION_DEADLINE: '3s', TERMINATION_GRACE_PERIOD_SECONDS: '30' },
+      (c) => c.terminationDeadlineMs,
+      3_000,
+    ],
+    ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
+    ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
+    ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
+    ['the cluster from proxy metadata', { ISTIO_META_CLUSTER_ID: 'cl-2' }, (c) => c.clusterId, 'cl-2'],
+    [
+      'a log filter',
+      { RUST_LOG: 'warn,access=debug' },
+      (c) => [c.log.filter.level, [...c.log.filter.scopes]],
+      ['warn', [['access', 'debug']]],
+    ],
+    [
+      'an IPv6 address of a control plane',
+      { XDS_ADDRESS: 'https://[fd00::1]:15012' },
+      (c) => c.xds?.url,
+      'https://[fd00::1]:15012',
+    ],
+  ];
+  for (const [title, env, pick, expected] of accepted) {
+    it(`accepts ${title}`, () => expect(pick(readConfig({ ...base, ...env }))).to.deep.equal(expected));
+  }
+
+  const rejected: readonly [string, string][] = [
+    ['NODE_NAME', ''],
+    ['PACKET_MARK', '0'],
+    ['PACKET_MARK', '12monkeys'],
+    ['ENABLE_ORIG_SRC', 'maybe'],
+    ['IPV6_ENABLED', 'yes'],
+    ['XDS_ADDRESS', 'http://plain:15012'],
+    ['CA_ADDRESS', 'https://host:15012/path'],
+    ['INSTANCE_IP', '10.0.0.1:80'],
+    ['INPOD_UDS', `/${'x'.repeat(107)}`],
+    ['HTTP2_FRAME_SIZE', '16383'],
+    ['HTTP2_STREAM_WINDOW_SIZE', '2147483648'],
+    ['CONNECTION_TERMINATION_DEADLINE', '5'],
+    ['SECRET_TTL', '30d'],
+    ['LOG_FORMAT', 'xml'],
+    ['RUST_LOG', 'loud'],
+    ['PROXY_MODE', 'dedicated'],
+    ['CRL_PATH', '/crl.pem'],
+    ['COMPLIANCE_POLICY', 'pqc'],
+    ['TLS12_ENABLED', 'true'],
+    ['LOCAL_XDS', 'workloads: []'],
+  ];
+  for (const [name, value] of rejected) {
+    it(`rejects ${name}=${value.slice(0, 30)} by name, value and remedy`, () => {
+      expect(() => readConfig({ ...base, [name]: value }))
+        .to.throw(MeshError)
+        .that.satisfies(
+          (error: MeshError) => error.code === 'MESH-CONFIG-003' && error.message.includes(`${name}=${JSON.stringify(value)}: `),
+        );
+    });
+  }
+
+  it('names every unusable variable at once', () => {
+    expect(() => readConfig({ PACKET_MARK: 'x', LOG_FORMAT: 'y' })).to.throw(/3 unusable.*NODE_NAME.*PACKET_MARK.*LOG_FORMAT/);
+  });
+});

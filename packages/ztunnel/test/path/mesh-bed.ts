@@ -1,0 +1,205 @@
+/**
+ * Two pods on loopback with everything real but capture: the client's redirection is played by a listener, and what
+ * SO_ORIGINAL_DST would say is set by the test.
+ */
+import net from 'node:net';
+import { once } from 'node:events';
+import { connectTcp } from '@clearmesh/linux/connect-tcp';
+import { listenSocket } from '@clearmesh/linux/listen-socket';
+import { Drain } from '@clearmesh/shared/lifecycle/drain';
+import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { systemRandom } from '@clearmesh/shared/lifecycle/random';
+import type { Authorization } from '@clearmesh/shared/model/authorization';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { Service } from '@clearmesh/shared/model/service';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { createLogger, silentLogger } from '@clearmesh/shared/observe/log';
+import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
+import { ip, workload } from '@clearmesh/shared/testing/builders';
+import type { WorkloadSpec } from '@clearmesh/shared/testing/builders';
+import { encodeAuthorization } from '@clearmesh/shared/wire/authorization';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import { encodeService, encodeWorkload } from '@clearmesh/shared/wire/wds';
+import { Metrics } from '../../src/admin/metrics.ts';
+import { LiveConnections } from '../../src/authorise/live-connections.ts';
+import { PodListener } from '../../src/capture/pod-listener.ts';
+import { podNetwork } from '../../src/deliver/pod-network.ts';
+import { PodDataPath } from '../../src/path/pod-data-path.ts';
+import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
+import { PolicyLog } from '../../src/path/policy-log.ts';
+import { SnapshotStore } from '../../src/snapshot/snapshot-store.ts';
+import { TunnelAcceptor } from '../../src/tunnel/acceptor.ts';
+import { NodeHttp2Engine } from '../../src/tunnel/node-http2-engine.ts';
+import { PooledDialer } from '../../src/tunnel/pooled-dialer.ts';
+import { TestCertificates } from './test-certificates.ts';
+import { bounded } from './applications.ts';
+
+export const clientIp = '127.0.77.1';
+export const serverIp = '127.0.77.2';
+
+export const clientSpec: WorkloadSpec = { name: 'client', serviceAccount: 'client-sa', addresses: [clientIp] };
+export const serverSpec: WorkloadSpec = { name: 'server', serviceAccount: 'server-sa', addresses: [serverIp] };
+
+export type LogLine = Readonly<Record<string, string | number>>;
+
+type Pod = {
+  readonly path: PodDataPath<PooledDialer>;
+  readonly drain: Drain;
+  readonly listeners: Record<'outbound' | 'plaintext' | 'tunnel', PodListener>;
+};
+
+type Limits = Pick<PodDataPathOptions, 'maxConnections'>;
+
+export class MeshBed implements AsyncDisposable {
+  /** Moves only the wait for a workload; everything else runs in real time. */
+  readonly clock: FakeClock = new FakeClock();
+  readonly store: SnapshotStore;
+  readonly metrics: Metrics = new Metrics({ version: 'test' }, { clock: systemClock });
+  readonly log: LogLine[] = [];
+  readonly client: Pod;
+  readonly server: Pod;
+  /** What the next captured connection asked for. */
+  originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
+  readonly #limits: Limits;
+  readonly #live: LiveConnections;
+  readonly #certificates: TestCertificates;
+  readonly #engine = new NodeHttp2Engine({ clock: systemClock });
+  readonly #logged = new Set<() => void>();
+  readonly #clients: net.Socket[] = [];
+
+  private constructor(certificates: TestCertificates, limits: Limits) {
+    this.#limits = limits;
+    this.#certificates = certificates;
+    this.store = new SnapshotStore({ clusterId: 'Kubernetes' }, { clock: this.clock, logger: silentLogger });
+    this.#live = new LiveConnections({}, { source: this.store, logger: silentLogger });
+    this.client = this.#pod('client', 'client-sa', clientIp);
+    this.server = this.#pod('server', 'server-sa', serverIp);
+  }
+
+  /** Both workloads known, no policy. */
+  static async create(limits: Limits = {}): Promise<MeshBed> {
+    const bed = new MeshBed(await TestCertificates.create(), limits);
+    bed.push({ workloads: [workload(clientSpec), workload(serverSpec)] });
+    return bed;
+  }
+
+  /** What a control plane would send. */
+  push(objects: {
+    readonly workloads?: readonly Workload[];
+    readonly services?: readonly Service[];
+    readonly policies?: readonly Authorization[];
+    readonly removed?: readonly string[];
+    readonly removedPolicies?: readonly string[];
+  }): void {
+    const { workloads = [], services = [], policies = [], removed = [], removedPolicies = [] } = objects;
+    const addresses = [
+      ...workloads.map((each) => ({ name: each.uid, version: '1', value: encodeWorkload(each) })),
+      ...services.map((each) => ({ name: each.key, version: '1', value: encodeService(each) })),
+    ];
+    const rejected = [
+      ...this.store.apply({ typeUrl: ADDRESS_TYPE_URL, removed, upserts: addresses }),
+      ...this.store.apply({
+        typeUrl: AUTHORIZATION_TYPE_URL,
+        removed: removedPolicies,
+        upserts: policies.map((each) => ({ name: each.key, version: '', value: encodeAuthorization(each) })),
+      }),
+    ];
+    if (rejected.length > 0) throw new Error(`rejected: ${JSON.stringify(rejected)}`);
+  }
+
+  /** A connection of the client's application to a port of the server pod, captured on the way. */
+  async call(port: number, options: { readonly ip?: string } = {}): Promise<net.Socket> {
+    this.originalDestination = { ip: ip(options.ip ?? serverIp), port };
+    return this.#connect(clientIp, this.client.listeners.outbound.port, clientIp);
+  }
+
+  /** A connection from outside the mesh, captured in plain text at the server. */
+  async callPlain(port: number): Promise<net.Socket> {
+    this.originalDestination = { ip: ip(serverIp), port };
+    return this.#connect(serverIp, this.server.listeners.plaintext.port);
+  }
+
+  /** The first access-log line that fits, now or soon. */
+  async line(fits: (line: LogLine) => boolean): Promise<LogLine> {
+    for (;;) {
+      const found = this.log.find(fits);
+      if (found !== undefined) return found;
+      await bounded(new Promise<void>((resolve) => this.#logged.add(resolve)), 'a log line');
+    }
+  }
+
+  /** The line of a connection's end. */
+  complete(direction: 'inbound' | 'outbound'): Promise<LogLine> {
+    return this.line((line) => line['message'] === 'connection complete' && line['direction'] === direction);
+  }
+
+  /** The line of a connection that joined nobody. */
+  failed(direction: 'inbound' | 'outbound'): Promise<LogLine> {
+    return this.line((line) => line['message'] === 'connection failed' && line['direction'] === direction);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#clients) socket.destroy();
+    for (const pod of [this.client, this.server]) {
+      for (const listener of Object.values(pod.listeners)) listener.close();
+      pod.drain.force();
+      await pod.path[Symbol.asyncDispose]();
+    }
+    this.#live[Symbol.dispose]();
+  }
+
+  async #connect(host: string, port: number | undefined, localAddress = '127.0.0.1'): Promise<net.Socket> {
+    const socket = net.connect({ host, port: port ?? 0, localAddress, allowHalfOpen: true, noDelay: true });
+    this.#clients.push(socket.on('error', () => {}));
+    await bounded(once(socket, 'connect'), 'connect');
+    return socket;
+  }
+
+  #pod(name: string, serviceAccount: string, podIp: string): Pod {
+    const drain = new Drain({ clock: systemClock });
+    const network = podNetwork({ originalSource: 'best-effort' }, { connectTcp, clock: systemClock, logger: silentLogger });
+    const log = createLogger('access', { format: 'json', write: (line) => this.#recvLine(line) });
+    const shared = { engine: this.#engine, certificates: this.#certificates, clock: systemClock, logger: silentLogger };
+    const path = new PodDataPath<PooledDialer>(
+      { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...this.#limits },
+      {
+        metrics: this.metrics,
+        log,
+        clock: systemClock,
+        drain,
+        snapshots: this.store,
+        live: this.#live,
+        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
+        network,
+        // Port 15008 of the server stands for wherever its listener really is, so that beds do not disturb each other.
+        dialer: new PooledDialer({}, { ...shared, connect: (target) => this.#dial(target, podIp) }),
+        createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
+          new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
+        originalDestination: () => this.originalDestination,
+        lookUp: async () => [],
+        random: systemRandom,
+      },
+    );
+    const open = (allowHalfOpen: boolean, onAccept: ConstructorParameters<typeof PodListener>[1]['onAccept']): PodListener =>
+      new PodListener({ ip: podIp, port: 0, allowHalfOpen }, { listen: listenSocket, onAccept, logger: silentLogger });
+    const listeners = {
+      outbound: open(true, (accepted) => path.recvOutbound(accepted)),
+      plaintext: open(true, (accepted) => path.recvPlaintext(accepted)),
+      tunnel: open(false, (accepted) => path.recvTunnel(accepted)),
+    };
+    return { path, drain, listeners };
+  }
+
+  async #dial(target: SocketAddress, localAddress: string): Promise<net.Socket> {
+    const port = target.ip === serverIp && target.port === 15_008 ? this.server.listeners.tunnel.port : target.port;
+    const socket = net.connect({ host: target.ip, port: port ?? 0, localAddress, noDelay: true });
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  #recvLine(line: string): void {
+    this.log.push(JSON.parse(line) as LogLine);
+    for (const wake of this.#logged) wake();
+    this.#logged.clear();
+  }
+}

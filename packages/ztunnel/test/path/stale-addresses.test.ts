@@ -1,0 +1,52 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { workload } from '@clearmesh/shared/testing/builders';
+import type { WorkloadSpec } from '@clearmesh/shared/testing/builders';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { staleAddresses } from '../../src/path/stale-addresses.ts';
+
+const before = workload({ name: 'a', addresses: ['10.0.0.1', '10.0.0.2'] });
+
+function stale(change: 'removed' | 'replaced', now: readonly Workload[]): readonly string[] {
+  const snapshot = {
+    workloadByIp: (_network: string, ip: string) => now.find(({ addresses }) => addresses.some((each) => each === ip)),
+  };
+  return staleAddresses(snapshot, {
+    workloadsRemoved: change === 'removed' ? [before] : [],
+    workloadsReplaced: change === 'replaced' ? [before] : [],
+  });
+}
+
+describe('staleAddresses', () => {
+  it('are all addresses of a removed workload', () => {
+    expect(stale('removed', [])).to.deep.equal(['10.0.0.1', '10.0.0.2']);
+  });
+
+  it('are those a replaced workload gave up', () => {
+    expect(stale('replaced', [workload({ name: 'a', addresses: ['10.0.0.2'] })])).to.deep.equal(['10.0.0.1']);
+  });
+
+  const changed: readonly [string, WorkloadSpec][] = [
+    ['another workload', { name: 'b' }],
+    ['another account', { serviceAccount: 'other' }],
+    ['another trust domain', { trustDomain: 'other.td' }],
+    ['plain TCP', { tunnelProtocol: 'NONE' }],
+  ];
+  for (const [title, spec] of changed) {
+    it(`are those that now mean ${title}`, () => {
+      const now = workload({ name: 'a', addresses: ['10.0.0.1', '10.0.0.2'], ...spec });
+      expect(stale('replaced', [now])).to.deep.equal(['10.0.0.1', '10.0.0.2']);
+    });
+  }
+
+  it('are none when only health, labels or weight changed', () => {
+    const now = workload({
+      name: 'a',
+      addresses: ['10.0.0.1', '10.0.0.2'],
+      status: 'UNHEALTHY',
+      canonicalRevision: 'v2',
+      capacity: 3,
+    });
+    expect(stale('replaced', [now])).to.deep.equal([]);
+  });
+});

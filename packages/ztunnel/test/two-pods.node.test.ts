@@ -1,0 +1,196 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { systemRandom } from '@clearmesh/shared/lifecycle/random';
+import type { Authorization } from '@clearmesh/shared/model/authorization';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { createLogger } from '@clearmesh/shared/observe/log';
+import { authorization, identity, match, workload } from '@clearmesh/shared/testing/builders';
+import { encodeAuthorization } from '@clearmesh/shared/wire/authorization';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import { encodeWorkload } from '@clearmesh/shared/wire/wds';
+import { Metrics } from '../src/admin/metrics.ts';
+import { readConfig } from '../src/config.ts';
+import { DataPlane } from '../src/data-plane.ts';
+import { FilteredLog, parseLogFilter } from '../src/log-filter.ts';
+import { SnapshotStore } from '../src/snapshot/snapshot-store.ts';
+import { NodeHttp2Engine } from '../src/tunnel/node-http2-engine.ts';
+import { CapturedPods, podIps } from './captured-pods.ts';
+import { bounded, read, untilEnd } from './path/applications.ts';
+import { TestCertificates } from './path/test-certificates.ts';
+
+const proxyMark = 1337;
+const client = workload({ name: 'client', serviceAccount: 'client-sa', addresses: [podIps.client] });
+const server = workload({ name: 'server', serviceAccount: 'server-sa', addresses: [podIps.server] });
+const strict = authorization({
+  name: 'strict',
+  action: 'DENY',
+  rules: [{ clauses: [{ matches: [match({ notPrincipals: [{ kind: 'presence' }] })] }] }],
+});
+
+describe('two captured pods', () => {
+  let pods: CapturedPods;
+  let plane: DataPlane | undefined;
+  let store: SnapshotStore;
+  let lines: Record<string, unknown>[];
+  let wake: () => void;
+
+  const push = (
+    workloads: readonly Workload[],
+    policies: readonly Authorization[] = [],
+    removed: readonly string[] = [],
+  ): void => {
+    const upserts = workloads.map((each) => ({ name: each.uid, version: '1', value: encodeWorkload(each) }));
+    store.apply({ typeUrl: ADDRESS_TYPE_URL, removed, upserts });
+    const values = policies.map((each) => ({ name: each.key, version: '', value: encodeAuthorization(each) }));
+    store.apply({ typeUrl: AUTHORIZATION_TYPE_URL, removed: [], upserts: values });
+  };
+
+  const line = async (message: string, direction: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const found = lines.find((each) => each['message'] === message && each['direction'] === direction);
+      if (found !== undefined) return found;
+      await bounded(new Promise<void>((resolve) => (wake = resolve)), `${message} ${direction}`);
+    }
+  };
+
+  const start = (role: 'client' | 'server'): string | undefined =>
+    plane?.pods.add({
+      uid: role,
+      info: { name: role, namespace: 'bank', serviceAccount: `${role}-sa` },
+      namespace: pods.handle(role),
+    });
+
+  beforeEach(async () => {
+    lines = [];
+    wake = () => {};
+    const write = (text: string): void => {
+      lines.push(JSON.parse(text) as Record<string, unknown>);
+      wake();
+    };
+    const log = new FilteredLog(parseLogFilter('info')!, {
+      sink: createLogger('ztunnel', { format: 'json', level: 'debug', write }),
+    });
+    store = new SnapshotStore({ clusterId: 'Kubernetes' }, { clock: systemClock, logger: log.scope('xds') });
+    push([client, server]);
+    pods = new CapturedPods();
+    plane = new DataPlane(readConfig({ NODE_NAME: 'node-a', ENABLE_ORIG_SRC: 'true' }), {
+      store,
+      certificates: await TestCertificates.create(),
+      engine: new NodeHttp2Engine({ clock: systemClock }),
+      metrics: new Metrics({ version: 'test' }, { clock: systemClock }),
+      log,
+      clock: systemClock,
+      random: systemRandom,
+      onPods: () => {},
+    });
+    expect([start('client'), start('server')]).to.deep.equal([undefined, undefined]);
+  });
+
+  afterEach(async () => {
+    plane?.[Symbol.dispose]();
+    plane = undefined;
+    await pods[Symbol.asyncDispose]();
+  });
+
+  it('are joined by a tunnel, and the application sees its client’s own address', async () => {
+    const seen: (string | undefined)[] = [];
+    const port = await pods.serve('server', (socket) => {
+      seen.push(socket.remoteAddress);
+      socket.pipe(socket);
+    });
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.end('question');
+    expect((await untilEnd(socket)).data.toString()).to.equal('question');
+    expect(seen).to.deep.equal([podIps.client]);
+    const common = {
+      'src.identity': identity('bank', 'client-sa'),
+      'dst.identity': identity('bank', 'server-sa'),
+      bytes_sent: 8,
+      bytes_recv: 8,
+    };
+    expect(await line('connection complete', 'outbound')).to.include({ ...common, 'dst.addr': `${podIps.server}:15008` });
+    expect(await line('connection complete', 'inbound')).to.include({ ...common, 'dst.hbone_addr': `${podIps.server}:${port}` });
+  });
+
+  it('exchange 8 MiB unchanged', async () => {
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const sent = randomBytes(8 * 1024 * 1024);
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.end(sent);
+    const { data } = await untilEnd(socket);
+    expect(createHash('sha256').update(data).digest('hex')).to.equal(createHash('sha256').update(sent).digest('hex'));
+  });
+
+  it('let plain text in with its source kept, until STRICT closes it', async () => {
+    const seen: (string | undefined)[] = [];
+    const port = await pods.serve('server', (socket) => {
+      seen.push(socket.remoteAddress);
+      socket.pipe(socket);
+    });
+    const open = await pods.connect('client', { ip: podIps.server, port }, { mark: proxyMark });
+    open.write('x');
+    expect(await read(open, 1)).to.equal('x');
+    expect(seen).to.deep.equal([podIps.client]);
+    const ended = untilEnd(open);
+    push([], [strict]);
+    expect((await ended).end).to.equal('fin');
+    const refused = await pods.connect('client', { ip: podIps.server, port }, { mark: proxyMark });
+    expect((await untilEnd(refused)).data.length).to.equal(0);
+    expect(seen).to.have.length(1);
+  });
+
+  it('stay joined by the tunnel under STRICT', async () => {
+    push([], [strict]);
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.end('allowed');
+    expect((await untilEnd(socket)).data.toString()).to.equal('allowed');
+  });
+
+  it('lose their open connections at once when one of them is removed by the node agent', async () => {
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.write('x');
+    await read(socket, 1);
+    const ended = untilEnd(socket);
+    plane?.pods.remove('server');
+    await ended;
+    expect(await line('connection complete', 'inbound')).to.include({ error: 'connection closed due to connection drain' });
+  });
+
+  it('lose their tunnels when the control plane removes one of them', async () => {
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.write('x');
+    await read(socket, 1);
+    const ended = untilEnd(socket);
+    push([], [], [server.uid]);
+    await ended;
+  });
+
+  it('finish what is open within the drain and accept nothing new', async () => {
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.write('x');
+    await read(socket, 1);
+    const drained = plane!.pods.drain(60_000);
+    const refused = await pods.connect('client', { ip: podIps.server, port }).then(
+      () => 'accepted',
+      (error: Error & { code?: string }) => error.code,
+    );
+    expect(refused).to.equal('ECONNREFUSED');
+    socket.end('y');
+    expect((await untilEnd(socket)).data.toString()).to.equal('y');
+    expect(await bounded(drained, 'the drain')).to.deep.equal([]);
+  });
+
+  it('never reach a port of a proxy, whichever way they try', async () => {
+    for (const port of [15_001, 15_006, 15_008]) {
+      const socket = await pods.connect('client', { ip: podIps.server, port });
+      socket.write('GET / HTTP/1.1\r\n\r\n');
+      expect((await untilEnd(socket)).data.length).to.equal(0);
+    }
+  });
+});
