@@ -1,0 +1,12 @@
+/** A step of the walk: what it shows, why it matters, and how it is checked. */
+
+/** What a check found; every fact is one measured sentence. */
+export type Finding = { readonly ok: boolean; readonly facts: readonly string[] };
+
+/** `World` is what the steps act on and look at. */
+export type Step<World> = {
+  readonly name: string;
+  /** One sentence for the reader: why the step matters to a bank. */
+  readonly why: string;
+  readonly check: (world: World, signal: AbortSignal) => Promise<Finding>;
+};

@@ -1,0 +1,14 @@
+/** Where the mesh's own programs are. */
+import { fileURLToPath } from 'node:url';
+
+type Program = 'control-plane' | 'ztunnel';
+
+const mains: Readonly<Record<Program, string>> = {
+  'control-plane': import.meta.resolve('@clearmesh/control-plane/main'),
+  ztunnel: import.meta.resolve('@clearmesh/ztunnel/main'),
+};
+
+/** The command that runs a package's main.ts under the Node that runs us. */
+export function packageMain(name: Program, execPath: string): readonly [string, string] {
+  return [execPath, fileURLToPath(mains[name])];
+}
