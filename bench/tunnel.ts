@@ -1,0 +1,132 @@
+/**
+ * The question: what does the tunnel cost, against no proxy at all and against the least a relay can do?
+ *
+ * Every round runs every path in turn, so that ratios compare what ran under the same conditions. CPU time covers all
+ * proxies of a path together (both ends of the tunnel); memory is the larger proxy's, after the load.
+ */
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { runIn } from '@clearmesh/e2e/harness/command';
+import { RunningMesh } from '@clearmesh/e2e/harness/mesh';
+import { iperfArguments, parseIperf } from './load/iperf3.ts';
+import { costOf } from './load/process-cost.ts';
+import { parseWrk, wrkArguments } from './load/wrk.ts';
+import type { WrkResult } from './load/wrk.ts';
+import { startNaiveRelay } from './paths/naive-relay.ts';
+import { bulkPort, httpPort } from './paths/path.ts';
+import type { BenchPath } from './paths/path.ts';
+import { startPeer } from './paths/peer-ztunnel.ts';
+import { summarise } from './report.ts';
+import type { Figures, Summary } from './report.ts';
+
+export type TunnelBenchOptions = {
+  /** @default 5 */
+  readonly rounds: number;
+  /** Length of each load, seconds. @default 3 */
+  readonly seconds: number;
+  /** Path of another ztunnel-compatible binary. */
+  readonly peer?: string;
+  readonly onProgress: (line: string) => void;
+};
+
+/** Row titles of the table, in order. */
+export const tunnelTitles: Readonly<Record<string, string>> = {
+  keepAliveRequestsPerSecond: 'requests/s, 32 connections',
+  keepAliveP50Us: '  p50, µs',
+  keepAliveP99Us: '  p99, µs',
+  keepAliveCpuUsPerRequest: '  CPU, µs/request',
+  oneRequestsPerSecond: 'requests/s, 1 connection',
+  oneP50Us: '  p50, µs',
+  freshRequestsPerSecond: 'new connections/s, 32 at once',
+  freshCpuUsPerRequest: '  CPU, µs/connection',
+  bulkMbitPerSecond: 'bulk, Mbit/s, 1 stream',
+  bulkCpuSecondsPerGigabyte: '  CPU, s/GB',
+  residentMib: 'resident memory, MiB, larger proxy',
+  errors: 'errors',
+};
+
+export async function benchTunnel(options: TunnelBenchOptions): Promise<Summary[]> {
+  await using stack = new AsyncDisposableStack();
+  options.onProgress('starting a mesh of two nodes …');
+  const manifests = join(import.meta.dirname, 'manifests');
+  const mesh = stack.use(await RunningMesh.start({ manifests }));
+  const relay = await startNaiveRelay(mesh);
+  stack.defer(relay.stop);
+  const paths: BenchPath[] = [
+    pairPath('no proxy', mesh, 'direct', []),
+    relay.path,
+    pairPath('clearmesh', mesh, 'mesh', ztunnels(mesh)),
+  ];
+  if (options.peer !== undefined) {
+    options.onProgress(`starting the peer ${options.peer} on two nodes of its own …`);
+    const command = ['sh', '-c', 'iperf3 -s >iperf3.log & exec nginx -p "$PWD/" -g "pid $$.pid;" -c nginx.conf'];
+    paths.push(stack.use(await startPeer(options.peer, { command, files: manifests })).path);
+  }
+  for (const path of paths) await warmUp(path);
+  const rounds = new Map<string, Figures[]>(paths.map((path) => [path.name, []]));
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const path of paths) {
+      options.onProgress(`round ${round} of ${options.rounds}: ${path.name}`);
+      rounds.get(path.name)?.push(await measure(path, options.seconds));
+    }
+  }
+  return summarise(rounds, 'clearmesh');
+}
+
+/** Machine facts that belong to figures. */
+export function machine(): Readonly<Record<string, string | number>> {
+  return { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, openssl: process.versions.openssl };
+}
+
+function pairPath(name: string, mesh: RunningMesh, namespace: string, pids: readonly number[]): BenchPath {
+  const client = mesh.pod(`${namespace}/client`);
+  return { name, clientNamespacePath: client.namespacePath, host: mesh.pod(`${namespace}/server`).ip, httpPort, bulkPort, pids };
+}
+
+function ztunnels(mesh: RunningMesh): number[] {
+  return mesh.ready.nodes.map((node) => mesh.processId(`ztunnel ${node.name}`));
+}
+
+async function warmUp(path: BenchPath): Promise<void> {
+  await wrk(path, { connections: 8, seconds: 2, fresh: false });
+}
+
+async function measure(path: BenchPath, seconds: number): Promise<Figures> {
+  const keepAlive = await costed(path, () => wrk(path, { connections: 32, seconds, fresh: false }));
+  const one = await wrk(path, { connections: 1, seconds, fresh: false });
+  const fresh = await costed(path, () => wrk(path, { connections: 32, seconds, fresh: true }));
+  const bulk = await costed(path, () => iperf(path, seconds));
+  return {
+    keepAliveRequestsPerSecond: keepAlive.result.requestsPerSecond,
+    keepAliveP50Us: keepAlive.result.p50Us,
+    keepAliveP99Us: keepAlive.result.p99Us,
+    keepAliveCpuUsPerRequest: (keepAlive.cpuSeconds * 1e6) / keepAlive.result.requests,
+    oneRequestsPerSecond: one.requestsPerSecond,
+    oneP50Us: one.p50Us,
+    freshRequestsPerSecond: fresh.result.requestsPerSecond,
+    freshCpuUsPerRequest: (fresh.cpuSeconds * 1e6) / fresh.result.requests,
+    bulkMbitPerSecond: bulk.result.bitsPerSecond / 1e6,
+    bulkCpuSecondsPerGigabyte: bulk.cpuSeconds / (bulk.result.bytes / 1e9),
+    residentMib: costOf(path.pids).residentMib,
+    errors: keepAlive.result.errors + one.errors + fresh.result.errors,
+  };
+}
+
+async function costed<T>(path: BenchPath, load: () => Promise<T>): Promise<{ readonly result: T; readonly cpuSeconds: number }> {
+  const before = costOf(path.pids).cpuSeconds;
+  const result = await load();
+  return { result, cpuSeconds: costOf(path.pids).cpuSeconds - before };
+}
+
+async function wrk(
+  path: BenchPath,
+  load: { readonly connections: number; readonly seconds: number; readonly fresh: boolean },
+): Promise<WrkResult> {
+  const command = wrkArguments({ url: `http://${path.host}:${path.httpPort}/`, ...load });
+  return parseWrk((await runIn(path.clientNamespacePath, command, { timeoutMs: (load.seconds + 15) * 1000 })).stdout);
+}
+
+async function iperf(path: BenchPath, seconds: number): Promise<ReturnType<typeof parseIperf>> {
+  const command = iperfArguments({ host: path.host, port: path.bulkPort, seconds });
+  return parseIperf((await runIn(path.clientNamespacePath, command, { timeoutMs: (seconds + 15) * 1000 })).stdout);
+}
