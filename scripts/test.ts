@@ -1,0 +1,69 @@
+/**
+ * `npm test`: the tiers in order, by turborepo, with one count at the end.
+ *
+ *   unit, component   every machine
+ *   node              network namespaces: root. Elsewhere it says so; where CI is set it fails.
+ */
+import { spawn } from 'node:child_process';
+
+type Tier = { readonly name: string; readonly args: readonly string[]; readonly needsRoot: boolean };
+type Count = { readonly passed: number; readonly failed: number };
+
+const tiers: readonly Tier[] = [
+  { name: 'unit', args: ['test:unit', '--concurrency=2'], needsRoot: false },
+  { name: 'component', args: ['test:component', '--concurrency=1'], needsRoot: false },
+  { name: 'node', args: ['test:node', '--concurrency=1'], needsRoot: true },
+];
+
+/** Sums mocha's own summaries; a task that failed without one counts as one failure. */
+export function countResults(output: string, exitCode: number): Count {
+  const sum = (pattern: RegExp): number => [...output.matchAll(pattern)].reduce((total, found) => total + Number(found[1]), 0);
+  const passed = sum(/\b(\d+) passing\b/g);
+  const failed = sum(/\b(\d+) failing\b/g);
+  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
+}
+
+function runTier(tier: Tier): Promise<Count> {
+  return new Promise((resolve, reject) => {
+    const turbo = spawn(
+      'turbo',
+      ['run', ...tier.args, '--continue', '--output-logs=full', '--log-order=grouped', '--ui=stream'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', FORCE_COLOR: '0' },
+      },
+    );
+    let output = '';
+    turbo.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      process.stdout.write(chunk);
+    });
+    turbo.on('error', reject);
+    turbo.on('close', (code) => resolve(countResults(output, code ?? 1)));
+  });
+}
+
+async function main(wanted: readonly string[]): Promise<void> {
+  const unknown = wanted.find((name) => !tiers.some((tier) => tier.name === name));
+  if (unknown !== undefined) {
+    console.error(`There is no tier "${unknown}"; tiers: ${tiers.map((tier) => tier.name).join(', ')}. Without a name all run.`);
+    process.exitCode = 2;
+    return;
+  }
+  const total = { passed: 0, failed: 0 };
+  for (const tier of tiers.filter((candidate) => wanted.length === 0 || wanted.includes(candidate.name))) {
+    if (tier.needsRoot && process.getuid?.() !== 0) {
+      console.log(`\ntier ${tier.name}: not run, because it makes network namespaces and that needs root (sudo npm test)`);
+      if (process.env['CI'] !== undefined) total.failed += 1;
+      continue;
+    }
+    console.log(`\ntier ${tier.name}`);
+    const count = await runTier(tier);
+    total.passed += count.passed;
+    total.failed += count.failed;
+  }
+  console.log(`\n${total.passed} passed, ${total.failed} failed`);
+  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+await main(process.argv.slice(2));
