@@ -83,13 +83,13 @@ function installDebianPackages(tools) {
     fail(`apt-get failed; its messages stand above. Packages wanted: ${packages.join(' ')}`);
 }
 
-function handOver([entry, ...fixed], args) {
+/** @param env what only this purpose's program gets to know */
+function handOver([entry, ...fixed], args, env = {}) {
   const path = `${join(modules, '.bin')}:${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
   const child = spawn(join(modules, '.bin/node'), [join(root, entry), ...fixed, ...args], {
     cwd: root,
     stdio: 'inherit',
-    // The program ends when this process is gone, so that a kill -9 of `npm start` leaves nothing running.
-    env: { ...process.env, PATH: path, CLEARMESH_LAUNCHER: String(process.pid) },
+    env: { ...process.env, PATH: path, ...env },
   });
   // The child has the terminal too and gets Ctrl-C itself; signals sent to this process alone are passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
@@ -104,4 +104,6 @@ if (process.platform !== 'linux')
   fail(`Clearmesh runs on Linux only (network namespaces, netfilter); this is ${process.platform}.`);
 installNpmPackages();
 installDebianPackages(chosen.tools);
-handOver(chosen.entry, args);
+// The demo ends when this process is gone, so that a kill -9 of `npm start` leaves nothing running. Only the demo: it would
+// pass the variable on to programs that have another parent.
+handOver(chosen.entry, args, purpose === 'demo' ? { CLEARMESH_LAUNCHER: String(process.pid) } : {});
