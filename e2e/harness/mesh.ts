@@ -98,6 +98,16 @@ export class RunningMesh implements AsyncDisposable {
     return found.pid;
   }
 
+  /** Stops `clearmesh up` itself, so that nothing is started again and no line comes; the mesh's programs go on. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  /** Ends {@link pause}. */
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   /** Lines that one process wrote so far. */
   linesOf(process: string): readonly string[] {
     return this.#lines.filter((line) => line.process === process).map((line) => line.line);
