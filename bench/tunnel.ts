@@ -59,8 +59,7 @@ export async function benchTunnel(options: TunnelBenchOptions): Promise<Summary[
   ];
   if (options.peer !== undefined) {
     options.onProgress(`starting the peer ${options.peer} on two nodes of its own …`);
-    const command = ['sh', '-c', 'iperf3 -s >iperf3.log & exec nginx -p "$PWD/" -g "pid $$.pid;" -c nginx.conf'];
-    paths.push(stack.use(await startPeer(options.peer, { command, files: manifests })).path);
+    paths.push(stack.use(await startPeer(options.peer, { command: ['sh', 'serve.sh'], files: manifests })).path);
   }
   for (const path of paths) await warmUp(path);
   const rounds = new Map<string, Figures[]>(paths.map((path) => [path.name, []]));

@@ -8,18 +8,23 @@ export type ProcessStamp = {
   readonly startTicks: number;
 };
 
-/** The state letter and start time in a line of /proc/<pid>/stat; `undefined` when it is none. */
-export function parseProcStat(line: string): { readonly state: string; readonly startTicks: number } | undefined {
+/** The fields of a line of /proc/<pid>/stat from the state (field 3) on; `undefined` when it is none. */
+export function procStatFields(line: string): readonly string[] | undefined {
   // The name stands in parentheses and may itself hold spaces and parentheses: only the last one ends it.
   const end = line.lastIndexOf(')');
-  const fields = line
+  if (end < 0) return undefined;
+  return line
     .slice(end + 1)
     .trim()
     .split(/\s+/);
+}
+
+/** The state letter and start time in a line of /proc/<pid>/stat; `undefined` when it is none. */
+export function parseProcStat(line: string): { readonly state: string; readonly startTicks: number } | undefined {
+  const fields = procStatFields(line) ?? [];
   const state = fields[0];
   const startTicks = Number(fields[19] ?? Number.NaN);
-  if (end < 0 || state === undefined || state.length !== 1 || !Number.isSafeInteger(startTicks) || startTicks < 0)
-    return undefined;
+  if (state === undefined || state.length !== 1 || !Number.isSafeInteger(startTicks) || startTicks < 0) return undefined;
   return { state, startTicks };
 }
 
