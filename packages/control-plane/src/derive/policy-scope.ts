@@ -3,7 +3,8 @@ import { policyKey } from '@clearmesh/shared/model/names';
 import type { PolicyScope } from '@clearmesh/shared/model/authorization';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import { hasLabels } from './labels.ts';
-import type { AuthorizationPolicyManifest, SelectorManifest } from '../manifest/authorization-policy.ts';
+import type { AuthorizationPolicyManifest } from '../manifest/authorization-policy.ts';
+import type { SelectorManifest } from '../manifest/policy-schema.ts';
 import type { Labels } from '../manifest/metadata.ts';
 import type { DeriveOptions } from './options.ts';
 

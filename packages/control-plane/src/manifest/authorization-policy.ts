@@ -1,8 +1,10 @@
 import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
 import { policyMetadata } from './metadata.ts';
+import { selectorSchema, strict } from './policy-schema.ts';
 import type { Kind } from './kind.ts';
-import type { Labels, NamespacedMetadata } from './metadata.ts';
+import type { SelectorManifest } from './policy-schema.ts';
+import type { NamespacedMetadata } from './metadata.ts';
 
 export type SourceManifest = Readonly<Partial<Record<SourceField, readonly string[]>>>;
 export type OperationManifest = Readonly<Partial<Record<OperationField, readonly string[]>>>;
@@ -17,8 +19,6 @@ export type RuleManifest = {
   readonly to?: readonly { readonly operation?: OperationManifest }[];
   readonly when?: readonly ConditionManifest[];
 };
-
-export type SelectorManifest = { readonly matchLabels?: Labels };
 
 export type AuthorizationPolicyManifest = {
   readonly metadata: NamespacedMetadata;
@@ -49,8 +49,6 @@ export type SourceField =
 
 export type OperationField = 'hosts' | 'notHosts' | 'ports' | 'notPorts' | 'methods' | 'notMethods' | 'paths' | 'notPaths';
 
-/** Without unknown fields: a mistyped condition would widen a rule unseen. */
-const strict = { additionalProperties: false };
 const strings = Type.Optional(Type.Array(Type.String()));
 const targetRef = Type.Object(
   { group: Type.Optional(Type.String()), kind: Type.String(), name: Type.String(), namespace: Type.Optional(Type.String()) },
@@ -110,9 +108,7 @@ export const authorizationPolicyKind: Kind<AuthorizationPolicyManifest> = define
       spec: Type.Optional(
         Type.Object(
           {
-            selector: Type.Optional(
-              Type.Object({ matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())) }, strict),
-            ),
+            selector: Type.Optional(selectorSchema),
             targetRef: Type.Optional(targetRef),
             targetRefs: Type.Optional(Type.Array(targetRef)),
             action: Type.Optional(Type.Enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'])),

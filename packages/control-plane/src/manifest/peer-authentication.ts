@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
 import { policyMetadata } from './metadata.ts';
-import type { SelectorManifest } from './authorization-policy.ts';
+import { selectorSchema, strict } from './policy-schema.ts';
 import type { Kind } from './kind.ts';
+import type { SelectorManifest } from './policy-schema.ts';
 import type { NamespacedMetadata } from './metadata.ts';
 
 export type MtlsMode = 'UNSET' | 'DISABLE' | 'PERMISSIVE' | 'STRICT';
@@ -17,7 +18,6 @@ export type PeerAuthenticationManifest = {
   };
 };
 
-const strict = { additionalProperties: false };
 const mtls = Type.Object({ mode: Type.Optional(Type.Enum(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'])) }, strict);
 
 export const peerAuthenticationKind: Kind<PeerAuthenticationManifest> = defineKind(
@@ -30,9 +30,7 @@ export const peerAuthenticationKind: Kind<PeerAuthenticationManifest> = defineKi
       spec: Type.Optional(
         Type.Object(
           {
-            selector: Type.Optional(
-              Type.Object({ matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())) }, strict),
-            ),
+            selector: Type.Optional(selectorSchema),
             mtls: Type.Optional(mtls),
             portLevelMtls: Type.Optional(Type.Record(Type.String(), mtls)),
           },

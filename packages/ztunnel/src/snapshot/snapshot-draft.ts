@@ -8,25 +8,11 @@ import type { Authorization } from '@clearmesh/shared/model/authorization';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { isServiceBlock } from './cidr-index.ts';
-import type { CidrIndexEdit } from './cidr-index.ts';
-import type { GroupedIndexEdit } from './grouped-index.ts';
-import type { Held, SnapshotIndexes } from './mesh-snapshot.ts';
-import type { PersistentMapEdit } from './persistent-map.ts';
+import type { SnapshotIndexes } from './mesh-snapshot.ts';
 import type { SnapshotChange } from './snapshot.ts';
 
-type Edits = {
-  readonly workloads: PersistentMapEdit<Held<Workload>>;
-  readonly services: PersistentMapEdit<Held<Service>>;
-  readonly policies: PersistentMapEdit<Authorization>;
-  readonly workloadsByIp: GroupedIndexEdit<Held<Workload>>;
-  readonly workloadsByPod: GroupedIndexEdit<Held<Workload>>;
-  readonly workloadsByHostname: GroupedIndexEdit<Held<Workload>>;
-  readonly endpoints: GroupedIndexEdit<Workload>;
-  readonly servicesByVip: GroupedIndexEdit<Held<Service>>;
-  readonly servicesByBlock: CidrIndexEdit<Held<Service>>;
-  readonly servicesByHostname: GroupedIndexEdit<Held<Service>>;
-  readonly policiesByNamespace: GroupedIndexEdit<Authorization>;
-};
+/** One open edit for each index. */
+type Edits = { readonly [Index in keyof SnapshotIndexes]: ReturnType<SnapshotIndexes[Index]['edit']> };
 
 export class SnapshotDraft {
   readonly #edits: Edits;
