@@ -24,6 +24,12 @@ export class FakeClock implements Clock {
     return next === undefined ? undefined : next.dueMs - this.#elapsedMs;
   }
 
+  /** Delay until the last timer in milliseconds, or `undefined` without one. */
+  get lastTimerMs(): number | undefined {
+    if (this.#timers.size === 0) return undefined;
+    return Math.max(...[...this.#timers].map(({ dueMs }) => dueMs)) - this.#elapsedMs;
+  }
+
   now(): number {
     return this.#startMs + this.#elapsedMs;
   }

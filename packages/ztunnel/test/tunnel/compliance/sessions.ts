@@ -77,8 +77,9 @@ export function describeSessions(create: CreateEngine): void {
       await rig.stream();
       for (let i = 0; i < 20; i++) {
         rig.clock.advance(10_000);
-        // The answers come in real time; each sets the timer of the next ping 10 s from then.
-        await until(() => rig.clock.pendingTimers === 2 && rig.clock.nextTimerMs === 10_000, `pongs of round ${i}`);
+        // The answers come in real time; each sets the timer of the next ping 10 s from then. Both must be there: a timer of an
+        // open ping, 20 s from then, would lapse two rounds on.
+        await until(() => rig.clock.pendingTimers === 2 && rig.clock.lastTimerMs === 10_000, `pongs of round ${i}`);
       }
       expect(rig.client.usable).to.equal(true);
     });
@@ -90,7 +91,7 @@ export function describeSessions(create: CreateEngine): void {
       rig.server.drain();
       await until(() => !rig.client.usable, 'GOAWAY');
       rig.clock.advance(10_000);
-      await until(() => rig.clock.pendingTimers === 2 && rig.clock.nextTimerMs === 10_000, 'pongs');
+      await until(() => rig.clock.pendingTimers === 2 && rig.clock.lastTimerMs === 10_000, 'pongs');
     });
 
     it('leaves no timer and no socket behind', async () => {
