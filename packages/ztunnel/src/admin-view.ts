@@ -3,7 +3,7 @@ import type { Json } from './admin/config-dump.ts';
 import type { ConnectionSummary } from './path/connections.ts';
 import type { PodState } from './capture/pods.ts';
 import type { ZtunnelConfig } from './config.ts';
-import { formatLogFilter } from './log-filter.ts';
+import { formatLogFilter } from '@clearmesh/shared/observe/log-filter';
 
 /** The options in force. A token given literally is a secret; a path is not. */
 export function configView({ log, authToken, ...config }: ZtunnelConfig): Json {

@@ -5,10 +5,10 @@
  */
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
-import { EnvironmentReader } from './environment.ts';
-import type { Environment } from './environment.ts';
-import { parseLogFilter } from './log-filter.ts';
-import type { LogFilter } from './log-filter.ts';
+import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
+import type { Environment } from '@clearmesh/shared/lifecycle/environment';
+import { parseLogFilter } from '@clearmesh/shared/observe/log-filter';
+import type { LogFilter } from '@clearmesh/shared/observe/log-filter';
 
 /** One gRPC service over TLS: the control plane's xDS, or its certificate authority. */
 export type RemoteConfig = {

@@ -21,7 +21,7 @@ import { PodProxy } from './capture/pod-proxy.ts';
 import type { PodPathContext } from './capture/pod-proxy.ts';
 import { Pods } from './capture/pods.ts';
 import type { PodSpec, PodsChange } from './capture/pods.ts';
-import type { CertificateSource } from './certificates/workload-certificate.ts';
+import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
 import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
@@ -30,12 +30,12 @@ import { PodDataPath } from './path/pod-data-path.ts';
 import type { AcceptorRequest } from './path/pod-data-path.ts';
 import { PolicyLog } from './path/policy-log.ts';
 import { staleAddresses } from './path/stale-addresses.ts';
-import type { Snapshot, SnapshotChange } from './snapshot/snapshot.ts';
-import type { SnapshotStore } from './snapshot/snapshot-store.ts';
-import { TunnelAcceptor } from './tunnel/acceptor.ts';
-import type { TunnelEngine } from './tunnel/engine.ts';
-import { clientSettings, serverSettings } from './tunnel/engine-settings.ts';
-import { PooledDialer } from './tunnel/pooled-dialer.ts';
+import type { Snapshot, SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
+import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
+import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
+import type { TunnelEngine } from '@clearmesh/shared/tunnel/engine';
+import { clientSettings, serverSettings } from '@clearmesh/shared/tunnel/engine-settings';
+import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 
 export type DataPlaneOptions = Pick<ZtunnelConfig, 'capture' | 'tunnel' | 'network' | 'policyInfoLogging'>;
 

@@ -12,7 +12,7 @@ import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { readConfig } from './config.ts';
 import type { ZtunnelConfig } from './config.ts';
-import { FilteredLog } from './log-filter.ts';
+import { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { Ztunnel, ztunnelVersion } from './ztunnel.ts';
 
 /** Time for the last log lines, should anything keep the process open, milliseconds. */

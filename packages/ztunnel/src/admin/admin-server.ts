@@ -6,14 +6,14 @@
  *   POST /quitquitquit          begins the drain
  */
 import type { Logger } from '@clearmesh/shared/observe/log';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { dumpCertificate } from './certificate-dump.ts';
 import type { CertificateStatus } from './certificate-dump.ts';
 import { dumpSnapshot } from './config-dump.ts';
 import type { Json } from './config-dump.ts';
-import { HttpEndpoint } from './http-endpoint.ts';
-import type { HttpAnswer, HttpRequest } from './http-endpoint.ts';
-import type { ServerAddressOptions } from './stats-server.ts';
+import { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
+import type { HttpAnswer, HttpRequest } from '@clearmesh/shared/admin/http-endpoint';
+import type { ServerAddressOptions } from '@clearmesh/shared/admin/stats-server';
 
 /** The level of the proxy's log while it runs. */
 export interface LogControl {

@@ -8,7 +8,7 @@ import { ipFromBytes } from '@clearmesh/shared/model/ip-address';
 import type { Cidr } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { PortMapping, Workload } from '@clearmesh/shared/model/workload';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 

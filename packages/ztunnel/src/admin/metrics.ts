@@ -13,8 +13,8 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { Direction } from '../path/access-log.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
-import type { XdsTermination } from '../subscribe/xds-client.ts';
-import { registerProcessMetrics } from './process-metrics.ts';
+import type { XdsTermination } from '@clearmesh/shared/discovery/xds-client';
+import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
 import { TcpMetrics } from './tcp-metrics.ts';
 
 export type DenialFacts = {

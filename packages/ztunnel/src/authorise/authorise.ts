@@ -9,7 +9,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { evaluate } from '@clearmesh/shared/policy/evaluate';
 import type { Verdict } from '@clearmesh/shared/policy/evaluate';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import type { Denial, InboundFacts, Permit } from './permit.ts';
 
 /** The permit, or the reason why not. */

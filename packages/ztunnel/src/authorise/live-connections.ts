@@ -15,7 +15,7 @@
  */
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { LogFields, Logger } from '@clearmesh/shared/observe/log';
-import type { Snapshot, SnapshotChange, SnapshotSource } from '../snapshot/snapshot.ts';
+import type { Snapshot, SnapshotChange, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import { authorise, decide, policiesFor, unknownPolicies } from './authorise.ts';
 import type { Denial, InboundFacts, Permit } from './permit.ts';
 

@@ -6,7 +6,7 @@ import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { SnapshotChange } from '../snapshot/snapshot.ts';
+import type { SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
 
 export type LocalIdentitiesDeps = {
   /** Called when the first local workload has an identity. */

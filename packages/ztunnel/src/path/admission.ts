@@ -2,7 +2,7 @@
 import { unknownPolicies } from '../authorise/authorise.ts';
 import type { Admitted, LiveConnections } from '../authorise/live-connections.ts';
 import type { Denial, InboundFacts } from '../authorise/permit.ts';
-import type { SnapshotSource } from '../snapshot/snapshot.ts';
+import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import { cutByPolicy } from './connection-cut.ts';
 import type { OpenConnection } from './connections.ts';
 import type { PolicyLog } from './policy-log.ts';

@@ -2,7 +2,7 @@
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { Denial } from '../authorise/permit.ts';
 import type { RefusalReason } from '../resolve/route.ts';
-import type { AcceptFailureReason } from '../tunnel/acceptor.ts';
+import type { AcceptFailureReason } from '@clearmesh/shared/tunnel/acceptor';
 
 /** How a connection ended, as metrics and logs flag it (l4-contract section 11.1); NWP: a required waypoint is missing. */
 export type ResponseFlag =

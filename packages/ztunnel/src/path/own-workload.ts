@@ -1,6 +1,6 @@
 /** The workload of the pod that a connection belongs to. */
 import type { Workload } from '@clearmesh/shared/model/workload';
-import type { PodName, SnapshotSource } from '../snapshot/snapshot.ts';
+import type { PodName, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import type { DenialReason } from './connection-cut.ts';
 import { Refusal } from './refusal.ts';
 

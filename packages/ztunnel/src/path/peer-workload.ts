@@ -1,8 +1,8 @@
 /** Who called, as telemetry tells it; policy never asks this (l4-contract sections 2.8 and 8.1). */
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { parseBaggage } from '@clearmesh/shared/wire/baggage';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { ConnectHeaders } from '../tunnel/engine.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
 import type { TelemetryWorkload } from './connection-report.ts';
 
 /**

@@ -13,7 +13,7 @@ import type { PodNetwork } from '../deliver/pod-network.ts';
 import { relay } from '../deliver/relay.ts';
 import { resolvePlaintext } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
-import type { PodName } from '../snapshot/snapshot.ts';
+import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import { admit } from './admission.ts';
 import type { AdmissionDeps } from './admission.ts';
 import type { Connections, OpenConnection } from './connections.ts';

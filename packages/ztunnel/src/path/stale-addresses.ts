@@ -2,7 +2,7 @@
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
+import type { Snapshot, SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
 
 /** The addresses of removed and replaced workloads that nobody has now, or somebody else. */
 export function staleAddresses(

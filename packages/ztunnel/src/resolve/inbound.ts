@@ -10,9 +10,9 @@ import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Authority } from '@clearmesh/shared/wire/authority';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import { serviceByHostname, serviceByVip } from './address-lookup.ts';
-import { targetPortAt } from './endpoint.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { serviceByHostname, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
+import { targetPortAt } from '@clearmesh/shared/resolve/endpoint';
 import { isIllegalPort } from './illegal-ports.ts';
 import { belongsToGateway } from './waypoint.ts';
 

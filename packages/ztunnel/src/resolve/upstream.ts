@@ -6,10 +6,10 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import { serviceByBlock, serviceByVip } from './address-lookup.ts';
-import { chooseEndpoint } from './endpoint.ts';
-import type { Endpoint, ResolutionMode } from './endpoint.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { serviceByBlock, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
+import { chooseEndpoint } from '@clearmesh/shared/resolve/endpoint';
+import type { Endpoint, ResolutionMode } from '@clearmesh/shared/resolve/endpoint';
 
 /** The chosen workload, and the service by which it was chosen. */
 export type Upstream = Endpoint & { readonly service?: Service };

@@ -6,12 +6,12 @@ import { serviceKey } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import { reachOf } from './endpoint.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { reachOf } from '@clearmesh/shared/resolve/endpoint';
 import { formatGateway } from './route.ts';
 import { findUpstream, upstreamOfService } from './upstream.ts';
 import type { Upstream, UpstreamContext, UpstreamLookup } from './upstream.ts';
-import { chooseWeighted } from './weighted-choice.ts';
+import { chooseWeighted } from '@clearmesh/shared/resolve/weighted-choice';
 
 export type WaypointLookup =
   | { readonly kind: 'found'; readonly upstream: Upstream }

@@ -5,8 +5,8 @@ import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { authorization, cidr, ip, match, service, workload } from '@clearmesh/shared/testing/builders';
 import { dumpSnapshot } from '../../src/admin/config-dump.ts';
-import { snapshotOf } from '../snapshot/pushes.ts';
-import type { MeshObjects } from '../snapshot/pushes.ts';
+import { snapshotOf } from '@clearmesh/shared/testing/pushes';
+import type { MeshObjects } from '@clearmesh/shared/testing/pushes';
 
 /** As a reader of the JSON sees it: without what is undefined. */
 function dump(objects: MeshObjects): Readonly<Record<string, never>> {

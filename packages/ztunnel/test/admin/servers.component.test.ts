@@ -12,12 +12,12 @@ import { TestAuthority } from '@clearmesh/shared/testing/test-authority';
 import { startAdminServer } from '../../src/admin/admin-server.ts';
 import type { LogControl } from '../../src/admin/admin-server.ts';
 import type { CertificateStatus } from '../../src/admin/certificate-dump.ts';
-import { HttpEndpoint } from '../../src/admin/http-endpoint.ts';
+import { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { Metrics } from '../../src/admin/metrics.ts';
-import { startReadinessServer } from '../../src/admin/readiness-server.ts';
-import { Readiness } from '../../src/admin/readiness.ts';
-import { startStatsServer } from '../../src/admin/stats-server.ts';
-import { snapshotOf } from '../snapshot/pushes.ts';
+import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
+import { Readiness } from '@clearmesh/shared/admin/readiness';
+import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
+import { snapshotOf } from '@clearmesh/shared/testing/pushes';
 
 type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer };
 

@@ -4,8 +4,8 @@ import type { Authorization, Match } from '@clearmesh/shared/model/authorization
 import { authorization, cidr, identity, ip, match, socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import { authorise, unknownPolicies } from '../../src/authorise/authorise.ts';
 import type { InboundFacts } from '../../src/authorise/permit.ts';
-import type { Snapshot } from '../../src/snapshot/snapshot.ts';
-import { snapshotOf } from '../snapshot/pushes.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { snapshotOf } from '@clearmesh/shared/testing/pushes';
 
 type Policy = Partial<Omit<Authorization, 'key'>>;
 

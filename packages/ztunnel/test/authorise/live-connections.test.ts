@@ -10,8 +10,8 @@ import { authorization, identity, ip, match, socketAddress, workload } from '@cl
 import { LiveConnections } from '../../src/authorise/live-connections.ts';
 import type { Admitted, LiveConnectionsOptions } from '../../src/authorise/live-connections.ts';
 import type { Denial, InboundFacts } from '../../src/authorise/permit.ts';
-import type { SnapshotStore } from '../../src/snapshot/snapshot-store.ts';
-import { addressPush, policyPush, storeOf } from '../snapshot/pushes.ts';
+import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
+import { addressPush, policyPush, storeOf } from '@clearmesh/shared/testing/pushes';
 
 const server = workload({ name: 'server' });
 const denyPayments = authorization({

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { CaptureReadiness } from '../../src/capture/capture-readiness.ts';
-import { Readiness } from '../../src/admin/readiness.ts';
+import { Readiness } from '@clearmesh/shared/admin/readiness';
 
 function bed(): { readonly readiness: Readiness; readonly capture: CaptureReadiness } {
   const readiness = new Readiness();

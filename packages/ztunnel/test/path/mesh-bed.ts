@@ -27,10 +27,10 @@ import { podNetwork } from '../../src/deliver/pod-network.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
 import { PolicyLog } from '../../src/path/policy-log.ts';
-import { SnapshotStore } from '../../src/snapshot/snapshot-store.ts';
-import { TunnelAcceptor } from '../../src/tunnel/acceptor.ts';
-import { NodeHttp2Engine } from '../../src/tunnel/node-http2-engine.ts';
-import { PooledDialer } from '../../src/tunnel/pooled-dialer.ts';
+import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
+import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
+import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { TestCertificates } from './test-certificates.ts';
 import { bounded } from './applications.ts';
 

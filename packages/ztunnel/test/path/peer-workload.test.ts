@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { ip, workload } from '@clearmesh/shared/testing/builders';
-import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { peerWorkload } from '../../src/path/peer-workload.ts';
 
 const known = workload({ name: 'known', addresses: ['10.0.0.1'], network: 'net-1' });

@@ -1,7 +1,7 @@
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { TestAuthority } from '@clearmesh/shared/testing/test-authority';
 import { createMeshContext } from '@clearmesh/shared/tls/mesh-context';
-import type { CertificateSource, WorkloadCertificate } from '../../src/certificates/workload-certificate.ts';
+import type { CertificateSource, WorkloadCertificate } from '@clearmesh/shared/certificates/workload-certificate';
 
 /** Issues a real certificate for whatever identity is asked for, once each. */
 export class TestCertificates implements CertificateSource {

@@ -7,8 +7,8 @@ import { parseAuthority } from '@clearmesh/shared/wire/authority';
 import { ip, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import { resolveInbound, resolvePlaintext } from '../../src/resolve/inbound.ts';
 import type { InboundOptions, InboundRejected, InboundTarget } from '../../src/resolve/inbound.ts';
-import { snapshotOf } from '../snapshot/pushes.ts';
-import type { MeshObjects } from '../snapshot/pushes.ts';
+import { snapshotOf } from '@clearmesh/shared/testing/pushes';
+import type { MeshObjects } from '@clearmesh/shared/testing/pushes';
 
 const ledger = service({ name: 'ledger', addresses: ['10.96.0.1', 'fd00::96'], ports: { 80: 8080, 81: 0 } });
 const server = workload({ name: 'server', addresses: ['10.0.0.2', 'fd00::2'], services: { [ledger.key]: { 81: 9091 } } });

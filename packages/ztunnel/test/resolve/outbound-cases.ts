@@ -9,8 +9,8 @@ import { ip, service, socketAddress, workload } from '@clearmesh/shared/testing/
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { resolveOutbound } from '../../src/resolve/outbound.ts';
 import type { Route } from '../../src/resolve/route.ts';
-import { snapshotOf } from '../snapshot/pushes.ts';
-import type { MeshObjects } from '../snapshot/pushes.ts';
+import { snapshotOf } from '@clearmesh/shared/testing/pushes';
+import type { MeshObjects } from '@clearmesh/shared/testing/pushes';
 
 export const client: Workload = workload({ name: 'client', addresses: ['10.0.0.1', 'fd00::1'] });
 export const ledger: Service = service({ name: 'ledger', addresses: ['10.96.0.1'], ports: { 80: 8080 } });

@@ -1,0 +1,144 @@
+/**
+ * The certificates of a node's workloads: asked for when a pod starts or a connection needs one, renewed at half life,
+ * forgotten with the last pod that used them.
+ */
+import { Backoff } from '../lifecycle/backoff.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import type { Random } from '../lifecycle/random.ts';
+import type { SpiffeId } from '../identity/spiffe.ts';
+import type { Logger } from '../observe/log.ts';
+import { MeshError } from '../observe/mesh-error.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
+import { CertificateEntry } from './certificate-entry.ts';
+import type { EntryDeps } from './certificate-entry.ts';
+import { issueCertificate } from './issue-certificate.ts';
+import { SigningQueue } from './signing-queue.ts';
+import type { SigningPriority } from './signing-queue.ts';
+import type { CertificateSource, WorkloadCertificate } from './workload-certificate.ts';
+
+export type CertificateStoreOptions = {
+  /** Lifetime asked for, seconds. @default 86 400 */
+  readonly validitySeconds?: number;
+  /** Requests to the authority at once. @default 8 */
+  readonly concurrency?: number;
+  /** Time for one attempt, milliseconds. @default 10 000 */
+  readonly attemptMs?: number;
+  /** Identities held at once; each belongs to a pod of this node. @default 4096 */
+  readonly maxIdentities?: number;
+};
+
+export type CertificateStoreDeps = {
+  readonly authority: CertificateAuthority;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+};
+
+/** One identity and how its certificate fares, for dumps. */
+export type CertificateStatus = {
+  readonly identity: SpiffeId;
+  /** `Initializing`, `Available` or `Unavailable: <why>`. */
+  readonly state: string;
+  /** PEM, leaf first; empty without a certificate. */
+  readonly chain: readonly string[];
+  readonly roots: readonly string[];
+};
+
+export class CertificateStore implements CertificateSource, Disposable {
+  readonly #options: Required<CertificateStoreOptions>;
+  readonly #deps: CertificateStoreDeps;
+  readonly #queue: SigningQueue;
+  readonly #entries = new Map<SpiffeId, CertificateEntry>();
+
+  constructor(options: CertificateStoreOptions, deps: CertificateStoreDeps) {
+    this.#options = { validitySeconds: 86_400, concurrency: 8, attemptMs: 10_000, maxIdentities: 4096, ...options };
+    this.#deps = deps;
+    this.#queue = new SigningQueue(this.#options);
+  }
+
+  async get(identity: SpiffeId, signal: AbortSignal): Promise<WorkloadCertificate> {
+    signal.throwIfAborted();
+    return unlessAborted(this.#entry(identity, 'real-time').get(), signal);
+  }
+
+  /** Asks for a certificate before a connection needs it; nothing happens when there is one, or one under way. */
+  prefetch(identity: SpiffeId): void {
+    if (this.#entries.has(identity) || this.#entries.size < this.#options.maxIdentities) this.#entry(identity, 'warmup');
+  }
+
+  /** The last local pod of this identity is gone. */
+  forget(identity: SpiffeId): void {
+    this.#entries.get(identity)?.forget();
+    this.#entries.delete(identity);
+  }
+
+  /** Every identity held, in the order they came. */
+  list(): readonly CertificateStatus[] {
+    return [...this.#entries.values()].map(({ identity, status: state, current }) => ({
+      identity,
+      state,
+      chain: current?.chain ?? [],
+      roots: current?.roots ?? [],
+    }));
+  }
+
+  [Symbol.dispose](): void {
+    for (const identity of this.#entries.keys()) this.forget(identity);
+  }
+
+  #entry(identity: SpiffeId, priority: SigningPriority): CertificateEntry {
+    const known = this.#entries.get(identity);
+    if (known !== undefined) return known;
+    const { maxIdentities } = this.#options;
+    if (this.#entries.size >= maxIdentities) {
+      throw new MeshError('MESH-CERT-001', {
+        message: `no certificate for ${identity}: ${maxIdentities} identities are held already`,
+      });
+    }
+    const entry = new CertificateEntry(identity, priority, this.#entryDeps());
+    this.#entries.set(identity, entry);
+    return entry;
+  }
+
+  #entryDeps(): EntryDeps {
+    const { clock, random, logger } = this.#deps;
+    return {
+      queue: this.#queue,
+      backoff: new Backoff({ initialMs: 1_000, maxMs: 150_000, jitter: 0.2 }, { random }),
+      clock,
+      random,
+      issue: (identity, signal) => this.#issue(identity, signal),
+      onRenewed: ({ identity, notAfter }, renewInMs) => {
+        const expires = new Date(notAfter).toISOString();
+        logger.info('certificate issued', { identity, expires, 'renew.in': `${Math.round(renewInMs / 1000)}s` });
+      },
+      onFailed: (identity, failure, retryInMs) => {
+        logger.warn('certificate failed', { identity, error: failure.message, 'retry.in': `${Math.round(retryInMs)}ms` });
+      },
+    };
+  }
+
+  async #issue(identity: SpiffeId, signal: AbortSignal): Promise<WorkloadCertificate> {
+    const { attemptMs, validitySeconds } = this.#options;
+    const expired = new AbortController();
+    const late = new MeshError('MESH-CERT-001', { message: `no answer from the certificate authority within ${attemptMs} ms` });
+    const cancel = this.#deps.clock.after(attemptMs, () => expired.abort(late));
+    const either = AbortSignal.any([signal, expired.signal]);
+    try {
+      // An authority that ignores the signal still costs no more than the time it has.
+      return await unlessAborted(issueCertificate(identity, validitySeconds, this.#deps.authority, either), either);
+    } finally {
+      cancel();
+    }
+  }
+}
+
+/** The promise's value, or a rejection with the signal's reason as soon as it aborts. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

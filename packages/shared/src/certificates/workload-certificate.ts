@@ -1,0 +1,22 @@
+/** A workload's credentials as the data path sees them; the private key never leaves the process. */
+import type { SecureContext } from 'node:tls';
+import type { SpiffeId } from '../identity/spiffe.ts';
+
+export type WorkloadCertificate = {
+  readonly identity: SpiffeId;
+  /** PEM, leaf first. */
+  readonly chain: readonly string[];
+  /** PEM, every root trusted for peers. */
+  readonly roots: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** TLS 1.3 contexts with this certificate and these roots, one per role. */
+  readonly clientContext: SecureContext;
+  readonly serverContext: SecureContext;
+};
+
+/** Source of certificates; waits for one that is under way, fails with the last error otherwise (section 4). */
+export interface CertificateSource {
+  get(identity: SpiffeId, signal: AbortSignal): Promise<WorkloadCertificate>;
+}

@@ -1,0 +1,20 @@
+/** RequestAuthentication (control-plane-contract section 4.5). */
+
+export type RequestAuthentication = { readonly key: string; readonly rules: readonly JwtRule[] };
+
+export type JwtRule = {
+  readonly issuer: string;
+  /** Empty: any audience. */
+  readonly audiences: readonly string[];
+  /** One of the two: a JWKS as JSON text, or where to fetch it. */
+  readonly jwks?: string;
+  readonly jwksUri?: string;
+  /** Empty, with `fromParams` empty too: `Authorization: Bearer`. Names are lower case. */
+  readonly fromHeaders: readonly { readonly name: string; readonly prefix: string }[];
+  readonly fromParams: readonly string[];
+  /** @default false */
+  readonly forwardOriginalToken: boolean;
+  /** The verified claims as base64url JSON for the service. */
+  readonly outputPayloadToHeader?: string;
+  readonly outputClaimToHeaders: readonly { readonly header: string; readonly claim: string }[];
+};

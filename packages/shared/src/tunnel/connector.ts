@@ -1,0 +1,103 @@
+/**
+ * Makes one tunnel: certificate, TCP, TLS, HTTP/2, in this order, and says at which step it failed.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '../lifecycle/clock.ts';
+import { formatSocketAddress } from '../model/ip-address.ts';
+import type { SocketAddress } from '../model/ip-address.ts';
+import type { SpiffeId } from '../identity/spiffe.ts';
+import { MeshError } from '../observe/mesh-error.ts';
+import { connectHandshake } from '../tls/client-handshake.ts';
+import type { TlsFacts } from '../tls/handshake.ts';
+import { serverAmong } from '../tls/peer-identity.ts';
+import type { CertificateSource, WorkloadCertificate } from '../certificates/workload-certificate.ts';
+import type { TunnelFailureFlag, TunnelTarget } from './dialer.ts';
+import type { ClientSession, EngineSettings, TunnelEngine } from './engine.ts';
+
+export type ConnectorDeps = {
+  readonly engine: TunnelEngine;
+  readonly certificates: CertificateSource;
+  /** Opens the TCP connection in the pod's namespace. */
+  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Socket>;
+  readonly clock: Clock;
+};
+
+export type ConnectorOptions = {
+  readonly settings: EngineSettings;
+  /** Time for the TCP connection, and again for the TLS handshake, milliseconds. @default 10 000 */
+  readonly connectMs?: number;
+};
+
+export type TunnelConnection =
+  | { readonly kind: 'connected'; readonly session: ClientSession; readonly peer: SpiffeId; readonly tls: TlsFacts }
+  | { readonly kind: 'failed'; readonly flag: TunnelFailureFlag; readonly error: MeshError };
+
+/** Never rejects. */
+export async function connectTunnel(
+  target: TunnelTarget,
+  options: ConnectorOptions,
+  deps: ConnectorDeps,
+  signal: AbortSignal,
+): Promise<TunnelConnection> {
+  let step: TunnelFailureFlag = 'IDENTITY_ERROR';
+  try {
+    const certificate = await deps.certificates.get(target.sourceIdentity, signal);
+    step = 'CONNECT';
+    const raw = await connectTcp(target, options, deps, signal);
+    step = 'TLS_FAILURE';
+    const { socket, peer, tls } = await secure(raw, certificate, target, options, deps, signal);
+    step = 'H2_HANDSHAKE_FAILURE';
+    return { kind: 'connected', session: await deps.engine.connect(socket, options.settings), peer, tls };
+  } catch (thrown) {
+    return { kind: 'failed', flag: step, error: MeshError.from(thrown, codes[step]) };
+  }
+}
+
+const codes = {
+  IDENTITY_ERROR: 'MESH-CERT-001',
+  CONNECT: 'MESH-HBONE-001',
+  TLS_FAILURE: 'MESH-HBONE-002',
+  H2_HANDSHAKE_FAILURE: 'MESH-HBONE-004',
+  DENY: 'MESH-HBONE-003',
+} as const satisfies Record<TunnelFailureFlag, string>;
+
+async function connectTcp(
+  target: TunnelTarget,
+  options: ConnectorOptions,
+  deps: ConnectorDeps,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const connectMs = options.connectMs ?? 10_000;
+  const expired = new AbortController();
+  const cancel = deps.clock.after(connectMs, () => expired.abort(new Error(`no connection within ${connectMs} ms`)));
+  try {
+    return await deps.connect(target.address, AbortSignal.any([signal, expired.signal]));
+  } catch (cause) {
+    const reason = expired.signal.aborted ? expired.signal.reason : cause;
+    const why = reason instanceof Error ? reason.message : String(reason);
+    throw new MeshError('MESH-HBONE-001', {
+      message: `connecting to ${formatSocketAddress(target.address)} failed: ${why}`,
+      cause,
+    });
+  } finally {
+    cancel();
+  }
+}
+
+async function secure(
+  raw: Socket,
+  certificate: WorkloadCertificate,
+  target: TunnelTarget,
+  options: ConnectorOptions,
+  deps: ConnectorDeps,
+  signal: AbortSignal,
+): Promise<{ readonly socket: Socket; readonly peer: SpiffeId; readonly tls: TlsFacts }> {
+  const rule = serverAmong(target.acceptedPeers);
+  const limits = { signal, ...(options.connectMs === undefined ? {} : { deadlineMs: options.connectMs }) };
+  const outcome = await connectHandshake(raw, { context: certificate.clientContext, rule, ...limits }, deps);
+  if (outcome.kind === 'verified') return outcome;
+  const { reason, detail } = outcome.failure;
+  throw new MeshError('MESH-HBONE-002', {
+    message: `TLS with ${formatSocketAddress(target.address)} failed (${reason}): ${detail}`,
+  });
+}
