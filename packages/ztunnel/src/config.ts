@@ -5,20 +5,13 @@
  */
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
+import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
+import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
+import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
+import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
-import { parseLogFilter } from '@clearmesh/shared/observe/log-filter';
-import type { LogFilter } from '@clearmesh/shared/observe/log-filter';
-
-/** One gRPC service over TLS: the control plane's xDS, or its certificate authority. */
-export type RemoteConfig = {
-  /** `https://host:port` without a path. */
-  readonly url: string;
-  /** Path of a PEM file, PEM text itself, or `SYSTEM`. */
-  readonly root: string;
-  /** A further DNS name the server certificate may carry. */
-  readonly altHostname?: string;
-};
 
 export type CaptureConfig = {
   /** The node agent's socket. @default /var/run/ztunnel/ztunnel.sock */
@@ -46,13 +39,6 @@ export type TunnelConfig = {
   readonly poolReleaseMs: number;
   /** @default true */
   readonly responseBaggage: boolean;
-};
-
-export type LogConfig = {
-  /** @default info */
-  readonly filter: LogFilter;
-  /** @default plain */
-  readonly format: 'plain' | 'json';
 };
 
 export type NodeConfig = {
@@ -93,8 +79,8 @@ const mebibyte = 1024 * 1024;
 export function readConfig(env: Environment): ZtunnelConfig {
   const reader = new EnvironmentReader(env);
   refuseUnsupported(reader);
-  const xds = remote(reader, 'XDS');
-  const ca = remote(reader, 'CA');
+  const xds = readRemote(reader, 'XDS');
+  const ca = readRemote(reader, 'CA');
   const config: ZtunnelConfig = {
     ...(xds === undefined ? {} : { xds }),
     ...(ca === undefined ? {} : { ca }),
@@ -107,9 +93,9 @@ export function readConfig(env: Environment): ZtunnelConfig {
     trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
     capture: capture(reader),
     tunnel: tunnel(reader),
-    log: log(reader),
+    log: readLogConfig(reader),
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
-    terminationDeadlineMs: terminationDeadline(reader),
+    terminationDeadlineMs: readTerminationDeadline(reader),
   };
   reader.finish();
   return config;
@@ -134,14 +120,6 @@ function refuseUnsupported(reader: EnvironmentReader): void {
       'serve the same objects from the control plane’s --directory',
     );
   }
-}
-
-function remote(reader: EnvironmentReader, service: 'XDS' | 'CA'): RemoteConfig | undefined {
-  const url = reader.httpsAddress(`${service}_ADDRESS`, 'https://istiod.istio-system.svc:15012');
-  const altHostname = reader.text(`ALT_${service}_HOSTNAME`, '');
-  if (url === undefined) return undefined;
-  const root = reader.text(`${service}_ROOT_CA`, './var/run/secrets/istio/root-cert.pem');
-  return altHostname === '' ? { url, root } : { url, root, altHostname };
 }
 
 function node(reader: EnvironmentReader): NodeConfig {
@@ -183,24 +161,4 @@ function tunnel(reader: EnvironmentReader): TunnelConfig {
     poolReleaseMs: reader.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 300_000),
     responseBaggage: reader.boolean('ENABLE_RESPONSE_BAGGAGE', true),
   };
-}
-
-function log(reader: EnvironmentReader): LogConfig {
-  const filter = parseLogFilter(reader.text('RUST_LOG', 'info'));
-  if (filter === undefined) {
-    reader.reject('RUST_LOG', 'set it to a level (error, warn, info, debug), or to a filter such as info,access=debug');
-  }
-  return {
-    filter: filter ?? { level: 'info', scopes: new Map() },
-    format: reader.oneOf('LOG_FORMAT', ['plain', 'json'], 'plain'),
-  };
-}
-
-/** Section 12: without an explicit deadline it follows from the pod's grace period, which must not run out first. */
-function terminationDeadline(reader: EnvironmentReader): number {
-  const grace = reader.text('TERMINATION_GRACE_PERIOD_SECONDS', '');
-  if (grace === '' || reader.text('CONNECTION_TERMINATION_DEADLINE', '') !== '')
-    return reader.durationMs('CONNECTION_TERMINATION_DEADLINE', 5_000);
-  const seconds = reader.integer('TERMINATION_GRACE_PERIOD_SECONDS', 30, { min: 1, max: 86_400 });
-  return 1_000 * Math.max(1, seconds > 10 ? seconds - 5 : seconds - 1);
 }

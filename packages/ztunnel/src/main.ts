@@ -5,10 +5,10 @@
  *   second SIGINT ──▶ exit at once                    unusable configuration | defect ──▶ exit 1
  */
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { untilSignalled } from '@clearmesh/shared/lifecycle/signals';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { surviveTheNetwork } from '@clearmesh/shared/observe/defects';
 import { createLogger } from '@clearmesh/shared/observe/log';
-import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { readConfig } from './config.ts';
 import type { ZtunnelConfig } from './config.ts';
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const logger = log.scope('ztunnel');
   surviveTheNetwork(logger);
   const { promise: ending, resolve: end } = Promise.withResolvers<{ readonly status: 0 | 1 }>();
-  listenToSignals(logger, () => end({ status: 0 }));
+  void untilSignalled(process, logger).then(() => end({ status: 0 }));
   const ztunnel = await Ztunnel.start(config, {
     env: process.env,
     log,
@@ -52,17 +52,6 @@ function configOrExit(): ZtunnelConfig {
     process.stderr.write(`${MeshError.from(thrown, 'MESH-CONFIG-003').explain()}\n`);
     process.exit(1);
   }
-}
-
-function listenToSignals(logger: Logger, drain: () => void): void {
-  let interrupts = 0;
-  process.on('SIGTERM', drain);
-  process.on('SIGINT', () => {
-    interrupts += 1;
-    if (interrupts === 1) return drain();
-    logger.warn('interrupted again, ending at once');
-    process.exit(0);
-  });
 }
 
 try {

@@ -25,7 +25,12 @@ import { Outbox } from './outbox.ts';
 import { XdsConnection } from './xds-connection.ts';
 import type { XdsRemote } from './xds-connection.ts';
 
-export type XdsClientOptions = { readonly remote: XdsRemote; readonly node: Node };
+export type XdsClientOptions = {
+  readonly remote: XdsRemote;
+  readonly node: Node;
+  /** Type URLs to subscribe to. @default addresses and policies */
+  readonly types?: readonly string[];
+};
 
 /** Ends of a stream, as `istio_xds_connection_terminations` names them. */
 export type XdsTermination = 'ConnectionError' | 'Error' | 'Reconnect' | 'Complete';
@@ -62,7 +67,7 @@ export class XdsClient implements AsyncDisposable {
   constructor(options: XdsClientOptions, deps: XdsClientDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#delta = new DeltaClient({ node: options.node });
+    this.#delta = new DeltaClient({ node: options.node, ...(options.types === undefined ? {} : { types: options.types }) });
     this.#backoff = new Backoff({ initialMs: 10, maxMs: 15_000, jitter: 0.2 }, deps);
   }
 

@@ -21,6 +21,8 @@ export type DeltaClientOptions = {
   readonly node: Node;
   /** Ask for addresses one by one instead of all. @default false */
   readonly onDemand?: boolean;
+  /** Type URLs in the order they are asked for. @default addresses, then policies */
+  readonly types?: readonly string[];
   /** Names that may be pending at a time; more are not asked for. @default 10 000 */
   readonly maxPending?: number;
 };
@@ -42,15 +44,14 @@ export class DeltaClient {
   readonly #maxPending: number;
   readonly #pending = new Set<string>();
   /** In the order of the initial requests. */
-  readonly #types = new Map<string, TypeState>([
-    [ADDRESS_TYPE_URL, { known: new Map(), acknowledged: false }],
-    [AUTHORIZATION_TYPE_URL, { known: new Map(), acknowledged: false }],
-  ]);
+  readonly #types: ReadonlyMap<string, TypeState>;
 
   constructor(options: DeltaClientOptions) {
     this.#node = options.node;
     this.#onDemand = options.onDemand ?? false;
     this.#maxPending = options.maxPending ?? 10_000;
+    const types = options.types ?? [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL];
+    this.#types = new Map(types.map((typeUrl) => [typeUrl, { known: new Map(), acknowledged: false }]));
   }
 
   /** True once a response of each type was acknowledged; never false again. */

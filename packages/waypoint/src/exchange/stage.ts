@@ -18,6 +18,8 @@ export type LocalAnswer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: Uint8Array | string;
+  /** After the body, such as `grpc-status`. */
+  readonly trailers?: Readonly<Record<string, string | readonly string[]>>;
 };
 
 export type Refused = { readonly kind: 'refused'; readonly failure: Failure };

@@ -1,0 +1,125 @@
+/**
+ * Writes answers to callers, HTTP/1.1 and HTTP/2 alike.
+ *
+ * W1  A head is written once; what breaks afterwards ends the stream abruptly, so that nobody takes a part for the whole.
+ * W2  Trailers pass, gRPC's and others: as HTTP/2 trailers, or in chunked coding where the caller speaks HTTP/1.1.
+ * W3  Back-pressure runs through: a caller that stops reading stops the endpoint.
+ */
+import { ServerResponse } from 'node:http';
+import { constants } from 'node:http2';
+import type { Readable } from 'node:stream';
+import type { Failure } from '../exchange/failure.ts';
+import { failureTable } from '../exchange/failure.ts';
+import type { LocalAnswer } from '../exchange/stage.ts';
+import type { RawResponse } from './http-front.ts';
+
+type Headers = Readonly<Record<string, string | readonly string[]>>;
+
+export type StreamedAnswer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readable;
+  trailers(): Headers;
+};
+
+/** How writing ended. */
+export type WriteEnd = { readonly kind: 'complete' } | { readonly kind: 'caller-gone' } | { readonly kind: 'broken'; readonly error: Error };
+
+/** Streams an answer to its end; never rejects. */
+export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onBytes: (count: number) => void): Promise<WriteEnd> {
+  const { status, headers, body } = answer;
+  writeHead(response, status, headers);
+  return new Promise((resolve) => {
+    const settle = (end: WriteEnd): void => {
+      body.off('data', onData).off('end', onEnd).off('error', onError);
+      response.off('drain', onDrain).off('close', onClose).off('finish', onFinish);
+      resolve(end);
+    };
+    const onData = (chunk: Buffer): void => {
+      onBytes(chunk.length);
+      if (!write(response, chunk)) body.pause();
+    };
+    const onDrain = (): void => void body.resume();
+    const onEnd = (): void => {
+      const trailers = answer.trailers();
+      if (hasAny(trailers)) addTrailers(response, trailers);
+      response.end();
+    };
+    const onError = (error: Error): void => {
+      breakOff(response);
+      settle({ kind: 'broken', error });
+    };
+    const onFinish = (): void => settle({ kind: 'complete' });
+    const onClose = (): void => {
+      if (response.writableFinished) return settle({ kind: 'complete' });
+      body.destroy();
+      settle({ kind: 'caller-gone' });
+    };
+    response.on('drain', onDrain).on('close', onClose).on('finish', onFinish);
+    body.on('end', onEnd).on('error', onError).on('data', onData);
+    if (response.closed || response.destroyed) onClose();
+  });
+}
+
+/** Writes an answer that is whole already. */
+export function writeLocal(response: RawResponse, { status, headers, body }: LocalAnswer): void {
+  if (response.headersSent || response.destroyed) return;
+  writeHead(response, status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
+  response.end(body);
+}
+
+/**
+ * Answers with a failure: `application/problem+json` (RFC 9457), or for gRPC a trailers-only answer (gRPC over HTTP/2,
+ * Responses). Whoever called learns which object decided, never more about it.
+ */
+export function failureAnswer(failure: Failure, facts: { readonly grpc: boolean; readonly id: string; readonly outcome: string }): LocalAnswer {
+  const row = failureTable[failure.kind];
+  const about: Record<string, string> = {
+    'x-request-id': facts.id,
+    'x-mesh-denied': failure.kind,
+    'x-mesh-outcome': facts.outcome,
+    ...failure.headers,
+  };
+  if (facts.grpc) {
+    const message = encodeURIComponent(`${row.title}: ${failure.detail}`).replaceAll('%20', ' ');
+    const headers = { ...about, 'content-type': 'application/grpc', 'grpc-status': String(row.grpcStatus), 'grpc-message': message };
+    return { status: 200, headers, body: '' };
+  }
+  const status = failure.status ?? row.status;
+  if (failure.body !== undefined) return { status, headers: about, body: failure.body };
+  const problem = {
+    type: `https://clearmesh.io/problems/${failure.kind}`,
+    title: row.title,
+    status,
+    detail: failure.detail,
+    ...(failure.policy === undefined ? {} : { policy: failure.policy }),
+    ...(failure.rule === undefined ? {} : { rule: failure.rule }),
+    outcome: facts.outcome,
+    requestId: facts.id,
+  };
+  return { status, headers: { ...about, 'content-type': 'application/problem+json' }, body: `${JSON.stringify(problem)}\n` };
+}
+
+/** Ends a stream so that its reader sees that something is missing. */
+export function breakOff(response: RawResponse): void {
+  if (response instanceof ServerResponse) response.destroy();
+  else response.stream?.close(constants.NGHTTP2_INTERNAL_ERROR);
+}
+
+function writeHead(response: RawResponse, status: number, headers: Headers): void {
+  // Both kinds take the same arguments; their types do not say so.
+  (response as ServerResponse).writeHead(status, headers as Record<string, string | string[]>);
+}
+
+function write(response: RawResponse, chunk: Buffer): boolean {
+  return (response as ServerResponse).write(chunk);
+}
+
+function addTrailers(response: RawResponse, trailers: Headers): void {
+  response.addTrailers(trailers as Record<string, string>);
+}
+
+function hasAny(headers: Headers): boolean {
+  for (const _name in headers) return true;
+  return false;
+}

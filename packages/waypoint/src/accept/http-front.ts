@@ -1,0 +1,154 @@
+/**
+ * The inner HTTP of tunnel streams: fastify with @fastify/http-proxy as its catch-all, over node:http and node:http2.
+ *
+ * F1  The servers never listen: connections are tunnel streams, and each request knows its {@link Conversation}.
+ * F2  No body is parsed or kept: http-proxy's handler gives the raw request to `onRequest`, which answers it.
+ * F3  What the parsers refuse (request smuggling, oversized heads) is answered by them and reported to `onRefused`.
+ */
+import http from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import httpProxy from '@fastify/http-proxy';
+import Fastify from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Conversation } from './conversation.ts';
+
+export type RawRequest = IncomingMessage | Http2ServerRequest;
+export type RawResponse = ServerResponse | Http2ServerResponse;
+
+export type HttpFrontOptions = {
+  /** Bytes of a request's head. @default 32 KiB */
+  readonly maxHeaderBytes?: number;
+  /** Fields of a request's head. @default 200 */
+  readonly maxHeaderFields?: number;
+  /** Time for a request's head, milliseconds. @default 10 000 */
+  readonly headMs?: number;
+  /** Streams of one HTTP/2 connection. @default 200 */
+  readonly maxStreams?: number;
+};
+
+export type HttpFrontDeps = {
+  /** Answers a request; never rejects. */
+  readonly onRequest: (request: RawRequest, response: RawResponse, conversation: Conversation) => void;
+  /** Takes over a stream after a request to upgrade it. */
+  readonly onUpgrade: (request: IncomingMessage, stream: Duplex, head: Buffer, conversation: Conversation) => void;
+  /** A head that is no HTTP, or not to be trusted. */
+  readonly onRefused: (conversation: Conversation | undefined, reason: string) => void;
+};
+
+export class HttpFront implements AsyncDisposable {
+  readonly #deps: HttpFrontDeps;
+  readonly #conversations = new WeakMap<object, Conversation>();
+  readonly #http1: FastifyInstance;
+  readonly #http2: FastifyInstance<Http2Server>;
+  /** The stream that is being given to the HTTP/2 server; its session is announced before the call returns. */
+  #arriving: Conversation | undefined;
+
+  private constructor(http1: FastifyInstance, http2: FastifyInstance<Http2Server>, deps: HttpFrontDeps) {
+    this.#http1 = http1;
+    this.#http2 = http2;
+    this.#deps = deps;
+  }
+
+  static async open(options: HttpFrontOptions, deps: HttpFrontDeps): Promise<HttpFront> {
+    const { maxHeaderBytes = 32 * 1024, headMs = 10_000, maxHeaderFields = 200, maxStreams = 200 } = options;
+    // What the router refuses to read comes to the handler all the same: there is one place that refuses.
+    const frameworkErrors = (_error: Error, request: FastifyRequest, reply: FastifyReply): void => front.#take(request, reply);
+    const common = { exposeHeadRoutes: false, forceCloseConnections: true, frameworkErrors: frameworkErrors as never } as const;
+    const http1 = Fastify({
+      ...common,
+      http: {
+        maxHeaderSize: maxHeaderBytes,
+        insecureHTTPParser: false,
+        headersTimeout: headMs,
+        requestTimeout: 0,
+        connectionsCheckingInterval: Math.min(headMs, 1000),
+      },
+    });
+    const http2 = Fastify({
+      ...common,
+      http2: true,
+      http2SessionTimeout: 0,
+    });
+    const front: HttpFront = new HttpFront(http1, http2, deps);
+    front.#http1.server.maxHeadersCount = maxHeaderFields;
+    await Promise.all([front.#serve(http1), front.#serve(http2 as unknown as FastifyInstance)]);
+    front.#watch(maxStreams, maxHeaderBytes);
+    return front;
+  }
+
+  /** Takes over a tunnel stream that carries HTTP. */
+  adopt(stream: Duplex, protocol: 'HTTP/1.1' | 'HTTP/2', conversation: Conversation): void {
+    this.#conversations.set(stream, conversation);
+    if (protocol === 'HTTP/1.1') return void this.#http1.server.emit('connection', stream);
+    this.#arriving = conversation;
+    this.#http2.server.emit('connection', stream);
+    this.#arriving = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#http1.close(), this.#http2.close()]);
+  }
+
+  async #serve(app: FastifyInstance): Promise<void> {
+    for (const method of methods) app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
+    // Before the plugin, which inherits them.
+    app.setNotFoundHandler((request, reply) => this.#take(request, reply));
+    app.setErrorHandler((_error, request, reply) => this.#take(request, reply));
+    await app.register(httpProxy, {
+      // Never dialled: the handler of ours forwards.
+      upstream: 'http://service.invalid',
+      httpMethods: methods,
+      proxyPayloads: false,
+      retryMethods: [],
+      handler: (request, reply) => this.#take(request, reply),
+    });
+    await app.ready();
+  }
+
+  #take({ raw: request }: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack();
+    const response = reply.raw;
+    const conversation = this.#conversationOf(request);
+    if (conversation === undefined) return void response.destroy();
+    this.#deps.onRequest(request, response, conversation);
+  }
+
+  #conversationOf(request: RawRequest): Conversation | undefined {
+    const carrier = 'stream' in request ? request.stream.session : request.socket;
+    return carrier === undefined || carrier === null ? undefined : this.#conversations.get(carrier);
+  }
+
+  #watch(maxStreams: number, maxHeaderBytes: number): void {
+    const http1 = this.#http1.server;
+    http1.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+      const conversation = this.#conversations.get(stream);
+      if (conversation === undefined) stream.destroy();
+      else this.#deps.onUpgrade(request, stream, head, conversation);
+    });
+    http1.removeAllListeners('clientError');
+    http1.on('clientError', (error: NodeJS.ErrnoException, stream: Duplex) => {
+      this.#deps.onRefused(this.#conversations.get(stream), `${error.code ?? 'error'}: ${error.message}`);
+      refuse(stream, error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request');
+    });
+    // Only a listening server watches for slow heads; this one listens nowhere.
+    http1.emit('listening');
+    const http2 = this.#http2.server;
+    http2.on('session', (session: ServerHttp2Session) => {
+      if (this.#arriving !== undefined) this.#conversations.set(session, this.#arriving);
+      session.settings({ maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, initialWindowSize: 1024 * 1024 });
+    });
+    http2.on('sessionError', (error: Error, session: ServerHttp2Session) =>
+      this.#deps.onRefused(this.#conversations.get(session), error.message),
+    );
+  }
+}
+
+/** CONNECT has no place inside a tunnel: node:http closes it, and HTTP/2 answers it as any other unknown route. */
+const methods = http.METHODS.filter((method) => method !== 'CONNECT') as never[];
+
+function refuse(stream: Duplex, status: string): void {
+  if (stream.writable) stream.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  else stream.destroy();
+}

@@ -1,0 +1,224 @@
+/**
+ * HTTP/2 to the endpoints (gRPC, h2c): node:http2 over streams of {@link WireConnector}, sessions by endpoint and caller.
+ *
+ * S1  A session takes as many streams as its peer allows; beyond that another one is made.
+ * S2  GOAWAY: no new stream; those above its last id were not processed (RFC 9113 section 6.8) and count as refused.
+ * S3  A session without a stream for `idleMs` is closed.
+ */
+import http2 from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { pipeline } from 'node:stream';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { connectionKey } from './wire-connection.ts';
+import type { WireConnector } from './wire-connection.ts';
+import { failureOf, kindOfReset } from './wire-failure.ts';
+import type { Progress } from './wire-failure.ts';
+import type { AttemptOutcome, UpstreamBody, UpstreamEndpoint, UpstreamHeaders, UpstreamRequest } from './upstream.ts';
+
+export type Http2Options = {
+  /** Streams of one session, less if the peer says so. @default 100 */
+  readonly maxStreams?: number;
+  /** Sessions to one endpoint on behalf of one caller. @default 64 */
+  readonly maxSessions?: number;
+  /** @default 60 000 */
+  readonly idleMs?: number;
+  /** Bytes of an answer's head. @default 64 KiB */
+  readonly maxHeaderBytes?: number;
+};
+
+type Deps = { readonly connector: WireConnector; readonly clock: Clock };
+type Member = { readonly session: ClientHttp2Session; streams: number; retired: boolean; lastUsedMs: number };
+type Opened = { readonly kind: 'session'; readonly member: Member } | (AttemptOutcome & { readonly kind: 'failed' });
+
+export class Http2Upstream implements AsyncDisposable {
+  readonly #options: Required<Http2Options>;
+  readonly #deps: Deps;
+  readonly #members = new Map<string, Set<Member>>();
+  /** One session in the making for each key; those who come meanwhile share it. */
+  readonly #opening = new Map<string, Promise<Opened>>();
+  readonly #stopped = new AbortController();
+
+  constructor(options: Http2Options, deps: Deps) {
+    this.#options = { maxStreams: 100, maxSessions: 64, idleMs: 60_000, maxHeaderBytes: 64 * 1024, ...options };
+    this.#deps = deps;
+  }
+
+  /** Sessions open now. */
+  get size(): number {
+    return [...this.#members.values()].reduce((sum, members) => sum + members.size, 0);
+  }
+
+  async send(
+    endpoint: UpstreamEndpoint,
+    request: UpstreamRequest,
+    body: UpstreamBody,
+    signal: AbortSignal,
+  ): Promise<AttemptOutcome> {
+    const opened = await this.#session(endpoint, request, signal);
+    if (opened.kind === 'failed') return opened;
+    if (signal.aborted) return { kind: 'failed', failure: failureOf(signal.reason, 'queued', endpoint.name) };
+    return this.#exchange(opened.member, endpoint, request, body, signal);
+  }
+
+  /** Ends connections to an endpoint that is gone; requests under way end with them. */
+  forget(isGone: (endpointId: string) => boolean): void {
+    for (const [key, members] of this.#members) {
+      if (isGone(key.slice(0, key.indexOf(' ')))) for (const { session } of members) session.destroy();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort(new Error('the waypoint is closing'));
+    await Promise.all(this.#opening.values());
+    for (const members of this.#members.values()) for (const { session } of members) session.destroy();
+  }
+
+  async #session(endpoint: UpstreamEndpoint, request: UpstreamRequest, signal: AbortSignal): Promise<Opened> {
+    const key = connectionKey(endpoint, request.caller);
+    for (;;) {
+      const members = this.#members.get(key);
+      const free = members === undefined ? undefined : freest(members, this.#options.maxStreams);
+      if (free !== undefined) {
+        free.streams += 1;
+        return { kind: 'session', member: free };
+      }
+      if (members !== undefined && members.size >= this.#options.maxSessions) {
+        return { kind: 'failed', failure: { kind: 'overflow', detail: `endpoint ${endpoint.name} has as many sessions as it may` } };
+      }
+      let opening = this.#opening.get(key);
+      if (opening === undefined) {
+        opening = this.#open(key, endpoint, request).finally(() => this.#opening.delete(key));
+        this.#opening.set(key, opening);
+      }
+      const opened = await opening;
+      if (opened.kind === 'failed' || signal.aborted) {
+        return opened.kind === 'failed' ? opened : { kind: 'failed', failure: failureOf(signal.reason, 'queued', endpoint.name) };
+      }
+    }
+  }
+
+  async #open(key: string, endpoint: UpstreamEndpoint, { caller, connect = {} }: UpstreamRequest): Promise<Opened> {
+    const connected = await this.#deps.connector.connect(endpoint, caller, connect, this.#stopped.signal);
+    if (connected.kind === 'failed') return connected;
+    const session = http2.connect('http://endpoint.invalid', {
+      createConnection: () => connected.stream,
+      maxSessionMemory: 64,
+      settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: this.#options.maxHeaderBytes },
+    });
+    const member: Member = { session, streams: 0, retired: false, lastUsedMs: this.#deps.clock.monotonicMs() };
+    this.#adopt(key, member);
+    return { kind: 'session', member };
+  }
+
+  #adopt(key: string, member: Member): void {
+    const members = this.#members.get(key) ?? new Set();
+    this.#members.set(key, members);
+    members.add(member);
+    const retire = (): void => {
+      member.retired = true;
+      members.delete(member);
+      if (members.size === 0 && this.#members.get(key) === members) this.#members.delete(key);
+    };
+    member.session.on('goaway', retire);
+    member.session.on('close', retire);
+    // The streams tell what became of them.
+    member.session.on('error', retire);
+    this.#closeWhenIdle(member);
+  }
+
+  #closeWhenIdle(member: Member): void {
+    const { clock } = this.#deps;
+    const cancel = clock.after(this.#options.idleMs, () => {
+      const idle = member.streams === 0 && clock.monotonicMs() - member.lastUsedMs >= this.#options.idleMs;
+      member.session.off('close', cancel);
+      if (idle) member.session.close();
+      else if (!member.session.closed) this.#closeWhenIdle(member);
+    });
+    member.session.once('close', cancel);
+  }
+
+  #exchange(
+    member: Member,
+    endpoint: UpstreamEndpoint,
+    request: UpstreamRequest,
+    body: UpstreamBody,
+    signal: AbortSignal,
+  ): Promise<AttemptOutcome> {
+    const release = (): void => {
+      member.streams -= 1;
+      member.lastUsedMs = this.#deps.clock.monotonicMs();
+    };
+    try {
+      const stream = member.session.request(headersOf(request), { endStream: body === undefined });
+      stream.once('close', release);
+      return answerOf(stream, endpoint.name, body, signal);
+    } catch (thrown) {
+      release();
+      // A session that ended between two turns of the loop: nothing was sent.
+      return Promise.resolve({ kind: 'failed', failure: failureOf(thrown, 'queued', endpoint.name) });
+    }
+  }
+}
+
+function freest(members: ReadonlySet<Member>, maxStreams: number): Member | undefined {
+  let found: Member | undefined;
+  for (const member of members) {
+    const limit = Math.min(maxStreams, member.session.remoteSettings?.maxConcurrentStreams ?? maxStreams);
+    if (member.retired || member.session.destroyed || member.session.closed || member.streams >= limit) continue;
+    if (found === undefined || member.streams < found.streams) found = member;
+  }
+  return found;
+}
+
+function answerOf(stream: ClientHttp2Stream, name: string, body: UpstreamBody, signal: AbortSignal): Promise<AttemptOutcome> {
+  const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
+  let progress: Progress = stream.pending ? 'queued' : 'sent';
+  let trailers: UpstreamHeaders = {};
+  let error: unknown;
+  const abort = (): void => stream.close(http2.constants.NGHTTP2_CANCEL);
+  stream.once('ready', () => (progress = progress === 'queued' ? 'sent' : progress));
+  stream.on('error', (thrown) => (error = thrown));
+  stream.on('trailers', (headers) => (trailers = plain(headers)));
+  stream.on('response', (headers) => {
+    progress = 'answered';
+    const status = headers[':status'] ?? 502;
+    resolve({ kind: 'answer', answer: { status, headers: plain(headers), body: stream, trailers: () => trailers } });
+  });
+  stream.once('close', () => {
+    signal.removeEventListener('abort', abort);
+    if (progress === 'answered') return;
+    const detail = error instanceof Error ? error.message : `reset with code ${stream.rstCode}`;
+    const failure =
+      stream.rstCode !== 0 && stream.rstCode !== undefined
+        ? { kind: kindOfReset(stream.rstCode, progress), detail: `endpoint ${name}: ${detail}` }
+        : failureOf(error ?? new Error('the stream ended without an answer'), progress, name);
+    resolve({ kind: 'failed', failure });
+  });
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  if (body instanceof Uint8Array) stream.end(body);
+  // The stream's own end says what became of it; a body that broke ends the stream with it.
+  else if (body !== undefined) pipeline(body, stream, ignore);
+  return promise;
+}
+
+function headersOf({ method, path, authority, headers }: UpstreamRequest): OutgoingHttpHeaders {
+  return {
+    ':method': method,
+    ':path': path,
+    ':scheme': 'http',
+    ':authority': authority,
+    ...(headers as OutgoingHttpHeaders),
+  };
+}
+
+/** Without pseudo headers. */
+function plain(headers: IncomingHttpHeaders): UpstreamHeaders {
+  const found: Record<string, string | readonly string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !name.startsWith(':')) found[name] = value;
+  }
+  return found;
+}
+
+function ignore(): void {}
