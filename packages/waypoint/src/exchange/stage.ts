@@ -9,6 +9,11 @@ import type { Failure } from './failure.ts';
 export type RequestChanges = {
   readonly set: Readonly<Record<string, string>>;
   readonly remove: readonly string[];
+  /** Of the query; removed first, then set. */
+  readonly query?: {
+    readonly set: Readonly<Record<string, readonly string[]>>;
+    readonly remove: readonly string[];
+  };
 };
 
 export const noChanges: RequestChanges = { set: {}, remove: [] };
