@@ -1,0 +1,56 @@
+/** The endpoints of a backend, from the snapshot: healthy, near enough, and with the port (l4-contract section 7.1). */
+import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { Service } from '@clearmesh/shared/model/service';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import { eligibleEndpoints } from '@clearmesh/shared/resolve/endpoint';
+import type { Endpoint } from '@clearmesh/shared/resolve/endpoint';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import type { UpstreamEndpoint } from './upstream.ts';
+
+export type BackendPort = {
+  readonly service: Service;
+  readonly port: number;
+  readonly protocol: UpstreamEndpoint['protocol'];
+};
+
+/**
+ * Finds endpoints, once for each snapshot and port: every request asks, and a snapshot never changes.
+ * `source` is the waypoint's own workload; nearness is judged from there.
+ */
+export class EndpointFinder {
+  readonly #found = new WeakMap<Snapshot, Map<string, readonly UpstreamEndpoint[]>>();
+
+  endpoints(snapshot: Snapshot, source: Workload, { service, port, protocol }: BackendPort): readonly UpstreamEndpoint[] {
+    let byPort = this.#found.get(snapshot);
+    if (byPort === undefined) {
+      byPort = new Map();
+      this.#found.set(snapshot, byPort);
+    }
+    const key = `${service.key} ${port} ${protocol}`;
+    const known = byPort.get(key);
+    if (known !== undefined) return known;
+    // The family of the service's own address is preferred, as the caller's ztunnel would.
+    const ip = service.addresses[0]?.ip ?? ('0.0.0.0' as IpAddress);
+    const endpoints = eligibleEndpoints(snapshot, source, service, { ip, port }, 'standard').flatMap((endpoint) =>
+      endpointOf(endpoint, protocol),
+    );
+    byPort.set(key, endpoints);
+    return endpoints;
+  }
+}
+
+/** A workload that is known by name only, or behind a gateway, cannot be dialled from here. */
+function endpointOf({ workload, targetPort, reach }: Endpoint, protocol: UpstreamEndpoint['protocol']): readonly UpstreamEndpoint[] {
+  if (reach.kind !== 'address') return [];
+  return [
+    {
+      id: `${workload.uid}/${targetPort}`,
+      workload: workload.uid,
+      name: workload.name,
+      address: { ip: reach.ip, port: targetPort },
+      ...(workload.tunnelProtocol === 'HBONE' ? { identity: spiffeId(workload) } : {}),
+      protocol,
+    },
+  ];
+}
