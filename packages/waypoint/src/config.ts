@@ -11,6 +11,8 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
+import { readTracingOptions } from './telemetry/tracing/tracing-options.ts';
+import type { TracingOptions } from './telemetry/tracing/tracing-options.ts';
 
 export type WaypointConfig = {
   /** Absent: no control plane, so nothing is ever served. */
@@ -31,12 +33,9 @@ export type WaypointConfig = {
   readonly network: string;
   readonly trustDomain: string;
   readonly ports: { readonly hbone: number; readonly admin: number; readonly stats: number; readonly readiness: number };
-  readonly telemetry: {
-    /** OTLP over HTTP; absent: no spans are exported. */
-    readonly otlpEndpoint?: string;
-    /** Share of traces begun here that are recorded, 0 to 1. @default 1 */
-    readonly sampleRatio: number;
-  };
+  readonly tracing: TracingOptions;
+  /** Share of successful requests that get a line in the access log, 0 to 1. @default 1 */
+  readonly accessLogShare: number;
   /** File with key material (32 bytes or more) for answers kept in a shared store. */
   readonly domainKeyFile?: string;
   readonly opaWorkers: number;
@@ -51,16 +50,17 @@ export function readConfig(env: Environment): WaypointConfig {
   const xds = readRemote(reader, 'XDS');
   const ca = readRemote(reader, 'CA');
   const name = required(reader, 'GATEWAY_NAME', 'set it to the name of the Gateway this waypoint serves');
-  const otlpEndpoint = reader.text('OTEL_EXPORTER_OTLP_ENDPOINT', '');
+  const namespace = required(reader, 'POD_NAMESPACE', 'set it to the namespace of the Gateway');
+  const podName = required(reader, 'POD_NAME', 'set it to the name of this pod');
   const domainKeyFile = reader.text('DOMAIN_KEY_FILE', '');
   const config: WaypointConfig = {
     ...(xds === undefined ? {} : { xds }),
     ...(ca === undefined ? {} : { ca }),
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
-    gateway: { namespace: required(reader, 'POD_NAMESPACE', 'set it to the namespace of the Gateway'), name },
+    gateway: { namespace, name },
     serviceAccount: reader.text('SERVICE_ACCOUNT', name),
-    podName: required(reader, 'POD_NAME', 'set it to the name of this pod'),
+    podName,
     nodeName: reader.text('NODE_NAME', ''),
     instanceIp: reader.ip('INSTANCE_IP', anyAddress),
     clusterId: reader.text('CLUSTER_ID', 'Kubernetes'),
@@ -72,7 +72,13 @@ export function readConfig(env: Environment): WaypointConfig {
       stats: port(reader, 'STATS_PORT', 15_020),
       readiness: port(reader, 'READINESS_PORT', 15_021),
     },
-    telemetry: { ...(otlpEndpoint === '' ? {} : { otlpEndpoint }), sampleRatio: ratio(reader, 'OTEL_TRACES_SAMPLER_ARG') },
+    tracing: readTracingOptions(reader, {
+      'service.name': name,
+      'service.namespace': namespace,
+      'service.instance.id': podName,
+      'k8s.pod.name': podName,
+    }),
+    accessLogShare: share(reader, 'ACCESS_LOG_SHARE'),
     ...(domainKeyFile === '' ? {} : { domainKeyFile }),
     opaWorkers: reader.integer('OPA_WORKERS', 1, { min: 1, max: 4 }),
     log: readLogConfig(reader),
@@ -94,7 +100,7 @@ function port(reader: EnvironmentReader, name: string, fallback: number): number
   return reader.integer(name, fallback, { min: 0, max: 65_535 });
 }
 
-function ratio(reader: EnvironmentReader, name: string): number {
+function share(reader: EnvironmentReader, name: string): number {
   const text = reader.text(name, '1');
   const value = Number(text);
   if (value >= 0 && value <= 1) return value;

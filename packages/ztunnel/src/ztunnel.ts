@@ -29,13 +29,13 @@ import type { PodsChange } from './capture/pods.ts';
 import { ZdsClient } from './capture/zds-client.ts';
 import { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import type { CertificateAuthority } from '@clearmesh/shared/certificates/certificate-authority';
-import { GrpcCertificateAuthority } from '@clearmesh/shared/certificates/grpc-certificate-authority';
+import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
-import { readRoot, readToken } from '@clearmesh/shared/discovery/credentials';
+import { readToken } from '@clearmesh/shared/discovery/credentials';
 import { extraHeaders, nodeMetadata } from '@clearmesh/shared/discovery/node-metadata';
 import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
 import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
@@ -80,7 +80,10 @@ export class Ztunnel {
     this.#logger = log.scope('ztunnel');
     this.#metrics = new Metrics({ version: ztunnelVersion }, { clock });
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
-    this.#authority = createAuthority(config, deps.env);
+    this.#authority = authorityOf(
+      { ca: config.ca, clusterId: config.clusterId, headers: extraHeaders('CA_HEADER_', deps.env) },
+      { readToken: () => readToken(config.authToken) },
+    );
     this.#certificates = new CertificateStore(
       { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
       { authority: this.#authority, clock, random, logger: log.scope('ca') },
@@ -219,22 +222,6 @@ function checkPrivileges(mark: number): void {
       cause,
     });
   }
-}
-
-function createAuthority(
-  { ca, clusterId, authToken }: ZtunnelConfig,
-  env: Environment,
-): CertificateAuthority & Partial<Disposable> {
-  if (ca === undefined) {
-    const sign = (): Promise<never> =>
-      Promise.reject(new MeshError('MESH-CERT-001', { message: 'CA_ADDRESS is empty: no certificate can be had' }));
-    return { sign };
-  }
-  const { root, ...remote } = ca;
-  return new GrpcCertificateAuthority(
-    { ...remote, clusterId, headers: extraHeaders('CA_HEADER_', env) },
-    { readRoots: () => readRoot(root), readToken: () => readToken(authToken) },
-  );
 }
 
 /** How the control plane knows us: the type by the id's prefix, the node by its metadata (section 3.1). */

@@ -23,7 +23,10 @@ export type StreamedAnswer = {
 };
 
 /** How writing ended. */
-export type WriteEnd = { readonly kind: 'complete' } | { readonly kind: 'caller-gone' } | { readonly kind: 'broken'; readonly error: Error };
+export type WriteEnd =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'caller-gone' }
+  | { readonly kind: 'broken'; readonly error: Error };
 
 /** Streams an answer to its end; never rejects. */
 export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onBytes: (count: number) => void): Promise<WriteEnd> {
@@ -72,7 +75,10 @@ export function writeLocal(response: RawResponse, { status, headers, body }: Loc
  * Answers with a failure: `application/problem+json` (RFC 9457), or for gRPC a trailers-only answer (gRPC over HTTP/2,
  * Responses). Whoever called learns which object decided, never more about it.
  */
-export function failureAnswer(failure: Failure, facts: { readonly grpc: boolean; readonly id: string; readonly outcome: string }): LocalAnswer {
+export function failureAnswer(
+  failure: Failure,
+  facts: { readonly grpc: boolean; readonly id: string; readonly outcome: string },
+): LocalAnswer {
   const row = failureTable[failure.kind];
   const about: Record<string, string> = {
     'x-request-id': facts.id,
@@ -82,7 +88,12 @@ export function failureAnswer(failure: Failure, facts: { readonly grpc: boolean;
   };
   if (facts.grpc) {
     const message = encodeURIComponent(`${row.title}: ${failure.detail}`).replaceAll('%20', ' ');
-    const headers = { ...about, 'content-type': 'application/grpc', 'grpc-status': String(row.grpcStatus), 'grpc-message': message };
+    const headers = {
+      ...about,
+      'content-type': 'application/grpc',
+      'grpc-status': String(row.grpcStatus),
+      'grpc-message': message,
+    };
     return { status: 200, headers, body: '' };
   }
   const status = failure.status ?? row.status;

@@ -60,7 +60,12 @@ function toService(service: Service, address: SocketAddress, bindings: Bindings)
 }
 
 /** A pod that was addressed itself is called as a member of the service that has this port, so that its policies hold. */
-function toWorkload(workload: Workload, address: SocketAddress, snapshot: Snapshot, bindings: Bindings): ConnectTarget | ConnectRefusal {
+function toWorkload(
+  workload: Workload,
+  address: SocketAddress,
+  snapshot: Snapshot,
+  bindings: Bindings,
+): ConnectTarget | ConnectRefusal {
   for (const key of workload.services.keys()) {
     const service = snapshot.service(key);
     const bound = bindings.service(key);

@@ -52,7 +52,8 @@ export class TunnelStreams {
 
   /** Serves one CONNECT; never throws. */
   recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
-    if (incoming.method !== 'CONNECT') return this.#refuse(incoming, peer, 400, `expected method CONNECT, got ${incoming.method.slice(0, 50)}`);
+    if (incoming.method !== 'CONNECT')
+      return this.#refuse(incoming, peer, 400, `expected method CONNECT, got ${incoming.method.slice(0, 50)}`);
     const { snapshots, bindings } = this.#deps;
     const target = connectTarget(incoming.authority, snapshots.current, bindings(), this.#options.network);
     if (target.kind === 'refused') return this.#refuse(incoming, peer, target.status, target.reason);

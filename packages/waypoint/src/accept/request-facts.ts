@@ -12,7 +12,9 @@ export type FactsDeps = {
   /** Path and query that stages may rely on, or why there are none. */
   readonly normalisePath: (
     raw: string,
-  ) => { readonly kind: 'path'; readonly path: string; readonly query: string } | { readonly kind: 'refused'; readonly reason: string };
+  ) =>
+    | { readonly kind: 'path'; readonly path: string; readonly query: string }
+    | { readonly kind: 'refused'; readonly reason: string };
 };
 
 export type FactsReading =

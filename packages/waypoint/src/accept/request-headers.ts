@@ -52,7 +52,13 @@ export function answerHeaders(headers: Readonly<Record<string, string | readonly
   return found;
 }
 
-const answerHopByHop: ReadonlySet<string> = new Set(['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
+const answerHopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'proxy-connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
 
 function isReserved(name: string): boolean {
   // Nearly every name fails at the first letters.

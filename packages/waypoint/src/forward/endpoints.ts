@@ -41,7 +41,10 @@ export class EndpointFinder {
 }
 
 /** A workload that is known by name only, or behind a gateway, cannot be dialled from here. */
-function endpointOf({ workload, targetPort, reach }: Endpoint, protocol: UpstreamEndpoint['protocol']): readonly UpstreamEndpoint[] {
+function endpointOf(
+  { workload, targetPort, reach }: Endpoint,
+  protocol: UpstreamEndpoint['protocol'],
+): readonly UpstreamEndpoint[] {
   if (reach.kind !== 'address') return [];
   return [
     {

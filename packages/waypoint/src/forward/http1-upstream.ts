@@ -59,7 +59,7 @@ export class Http1Upstream implements AsyncDisposable {
     this.#poolOf(endpoint, request).dispatch(
       {
         path: request.path,
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method,
         headers: headersOf(request),
         body: body ?? null,
       },
@@ -75,7 +75,7 @@ export class Http1Upstream implements AsyncDisposable {
     this.#poolOf(endpoint, request).dispatch(
       {
         path: request.path,
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method,
         headers: headersOf(request),
         upgrade: protocol,
       },
@@ -87,7 +87,7 @@ export class Http1Upstream implements AsyncDisposable {
   /** Ends connections to an endpoint that is gone; requests under way end with them. */
   forget(isGone: (endpointId: string) => boolean): void {
     for (const [key, entry] of this.#pools) {
-      if (isGone(key.slice(0, key.indexOf(' ')))) this.#close(key, entry);
+      if (isGone(key.slice(0, key.indexOf(' ')))) void this.#close(key, entry);
     }
   }
 
@@ -198,7 +198,12 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     body?.push(null);
   }
 
-  onRequestUpgrade(_controller: Dispatcher.DispatchController, _status: number, headers: IncomingHttpHeaders, stream: Duplex): void {
+  onRequestUpgrade(
+    _controller: Dispatcher.DispatchController,
+    _status: number,
+    headers: IncomingHttpHeaders,
+    stream: Duplex,
+  ): void {
     this.#release();
     this.#settle({ kind: 'upgraded', headers: present(headers), stream });
   }

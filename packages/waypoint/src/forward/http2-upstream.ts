@@ -83,7 +83,10 @@ export class Http2Upstream implements AsyncDisposable {
         return { kind: 'session', member: free };
       }
       if (members !== undefined && members.size >= this.#options.maxSessions) {
-        return { kind: 'failed', failure: { kind: 'overflow', detail: `endpoint ${endpoint.name} has as many sessions as it may` } };
+        return {
+          kind: 'failed',
+          failure: { kind: 'overflow', detail: `endpoint ${endpoint.name} has as many sessions as it may` },
+        };
       }
       let opening = this.#opening.get(key);
       if (opening === undefined) {

@@ -39,11 +39,19 @@ function kindOf(error: unknown, progress: Progress): FailureKind {
   return isMalformed(error, code) ? 'bad-answer' : 'reset';
 }
 
-const notSent: ReadonlySet<string> = new Set(['ERR_HTTP2_GOAWAY_SESSION', 'ERR_HTTP2_INVALID_SESSION', 'ERR_HTTP2_OUT_OF_STREAMS']);
+const notSent: ReadonlySet<string> = new Set([
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
+  'ERR_HTTP2_OUT_OF_STREAMS',
+]);
 
 /** llhttp's errors, some of which come without a code, and undici's about lengths. */
 function isMalformed(error: unknown, code: string): boolean {
-  return error instanceof errors.HTTPParserError || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW';
+  return (
+    error instanceof errors.HTTPParserError ||
+    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ||
+    code === 'UND_ERR_HEADERS_OVERFLOW'
+  );
 }
 
 function codeOf(error: unknown): string {

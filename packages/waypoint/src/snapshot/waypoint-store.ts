@@ -26,7 +26,7 @@ export type WaypointStoreDeps<C extends Compiled> = {
   readonly compile: (configuration: WaypointConfiguration, revision: string) => Compilation<C>;
   /** Hears of each new one, after it is in force. */
   readonly onChange: (compiled: C) => void;
-  readonly metrics: { configurationRead(result: 'accepted' | 'rejected'): void };
+  readonly metrics: { configurationAccepted(): void; configurationRejected(): void };
   readonly logger: Logger;
 };
 
@@ -61,7 +61,7 @@ export class WaypointStore<C extends Compiled> {
     for (const { name, value } of push.upserts) {
       const reason = name === this.#name ? this.#take(value) : 'this is another waypoint’s configuration';
       if (reason === undefined) continue;
-      this.#deps.metrics.configurationRead('rejected');
+      this.#deps.metrics.configurationRejected();
       rejections.push({ name, reason });
     }
     return rejections;
@@ -74,7 +74,7 @@ export class WaypointStore<C extends Compiled> {
     const revision = createHash('sha256').update(value).digest('hex').slice(0, 12);
     const compilation = this.#deps.compile(decoded.configuration, revision);
     if (compilation.kind === 'rejected') return compilation.reason;
-    this.#deps.metrics.configurationRead('accepted');
+    this.#deps.metrics.configurationAccepted();
     this.#replace(compilation.compiled, revision);
     return undefined;
   }

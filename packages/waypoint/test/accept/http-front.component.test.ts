@@ -59,7 +59,11 @@ describe('HttpFront', () => {
   const accepted: readonly (readonly [what: string, text: string, request: string])[] = [
     ['a body without content type', 'POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc', 'POST /a'],
     ['a content type that is none', 'POST /a HTTP/1.1\r\nhost: h\r\ncontent-type: ?\r\ncontent-length: 3\r\n\r\nabc', 'POST /a'],
-    ['JSON that is none', 'POST /a HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{', 'POST /a'],
+    [
+      'JSON that is none',
+      'POST /a HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{',
+      'POST /a',
+    ],
     ['a GET with a body', 'GET /a HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc', 'GET /a'],
     ['a method few know', 'PROPFIND /a HTTP/1.1\r\nhost: h\r\n\r\n', 'PROPFIND /a'],
     ['an asterisk', 'OPTIONS * HTTP/1.1\r\nhost: h\r\n\r\n', 'OPTIONS *'],
@@ -76,7 +80,10 @@ describe('HttpFront', () => {
   }
 
   const smuggled: readonly (readonly [what: string, text: string])[] = [
-    ['length and chunked together', 'POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [
+      'length and chunked together',
+      'POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
     ['two lengths that differ', 'POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc'],
     ['two lengths that agree', 'POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc'],
     ['a length that is none', 'POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3x\r\n\r\nabc'],

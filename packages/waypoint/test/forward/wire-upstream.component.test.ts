@@ -47,7 +47,13 @@ describe('WireUpstream', () => {
       server.close();
     });
     const { port } = server.address() as AddressInfo;
-    return { id: `pod/${port}`, workload: 'pod' as WorkloadUid, name: 'ledger-0', address: { ip: ip('127.0.0.1'), port }, protocol };
+    return {
+      id: `pod/${port}`,
+      workload: 'pod' as WorkloadUid,
+      name: 'ledger-0',
+      address: { ip: ip('127.0.0.1'), port },
+      protocol,
+    };
   }
 
   /** A server that answers each connection's first bytes with `bytes`, then ends or resets it. */
@@ -145,7 +151,7 @@ describe('WireUpstream', () => {
 
     it('stops at once when it is aborted before an answer', async () => {
       const stop = new AbortController();
-      const sent = upstream.send(await scripted('', 'stay' as 'end'), request(), undefined, stop.signal);
+      const sent = upstream.send(await scripted('', 'stay'), request(), undefined, stop.signal);
       setTimeout(() => stop.abort(new Error('too late')), 30);
       expect(kindOf(await sent)).to.equal('reset');
     });
@@ -175,14 +181,16 @@ describe('WireUpstream', () => {
   });
 
   describe('HTTP/2', () => {
-    function server(onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void): Promise<UpstreamEndpoint> {
+    function server(
+      onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
+    ): Promise<UpstreamEndpoint> {
       const h2 = http2.createServer();
       h2.on('sessionError', () => {});
       h2.on('stream', (stream: http2.ServerHttp2Stream, headers) => {
         stream.on('error', () => {});
         onStream(stream, headers);
       });
-      return listening(h2 as unknown as net.Server, 'HTTP/2');
+      return listening(h2, 'HTTP/2');
     }
 
     it('carries trailers, and a trailers-only answer', async () => {
@@ -232,7 +240,7 @@ describe('WireUpstream', () => {
         sessions.add(stream.session);
         setTimeout(() => stream.respond({ ':status': 200 }, { endStream: true }), 100);
       });
-      const endpoint = await listening(h2 as unknown as net.Server, 'HTTP/2');
+      const endpoint = await listening(h2, 'HTTP/2');
       expect(kindOf(await upstream.send(endpoint, request(), undefined, live))).to.equal('answer 200');
       const outcomes = await Promise.all(Array.from({ length: 4 }, () => upstream.send(endpoint, request(), undefined, live)));
       expect(outcomes.map(kindOf)).to.deep.equal(Array.from({ length: 4 }, () => 'answer 200'));
@@ -277,7 +285,7 @@ describe('WireUpstream', () => {
   });
 
   it('ends what is open to an endpoint that is gone', async () => {
-    const endpoint = await scripted('', 'stay' as 'end');
+    const endpoint = await scripted('', 'stay');
     const sent = upstream.send(endpoint, request(), undefined, live);
     await new Promise((resolve) => setTimeout(resolve, 50));
     upstream.forget((id) => id === endpoint.id);

@@ -1,0 +1,27 @@
+/** The certificate authority of the control plane, or one that says why there is none. */
+import type { RemoteConfig } from '../discovery/remote-environment.ts';
+import { readRoot } from '../discovery/credentials.ts';
+import { MeshError } from '../observe/mesh-error.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
+import { GrpcCertificateAuthority } from './grpc-certificate-authority.ts';
+
+export type RemoteAuthorityOptions = {
+  /** Absent: CA_ADDRESS is empty. */
+  readonly ca: RemoteConfig | undefined;
+  readonly clusterId: string;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** Dispose of it where it can be. */
+export function authorityOf(
+  { ca, clusterId, headers }: RemoteAuthorityOptions,
+  deps: { readonly readToken: () => Promise<string> },
+): CertificateAuthority & Partial<Disposable> {
+  if (ca === undefined) {
+    const sign = (): Promise<never> =>
+      Promise.reject(new MeshError('MESH-CERT-001', { message: 'CA_ADDRESS is empty: no certificate can be had' }));
+    return { sign };
+  }
+  const { root, ...remote } = ca;
+  return new GrpcCertificateAuthority({ ...remote, clusterId, headers }, { readRoots: () => readRoot(root), ...deps });
+}
