@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { createMetrics } from '@clearmesh/control-plane/admin/control-plane-metrics';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
+import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
 
@@ -100,13 +102,22 @@ ${rows.join('\n')}
 /** Metrics that only the code or only the page has. */
 async function compareMetrics(): Promise<readonly string[]> {
   const ztunnel = await new Metrics({ version: '' }, { clock: systemClock }).registry.getMetricsAsJSON();
+  const waypoint = await waypointMetrics();
   const controlPlane = createMetrics()
     .registry.text()
     .matchAll(/^# TYPE (\S+)/gm);
-  const inCode = new Set([...ztunnel.map(({ name }) => name), ...Array.from(controlPlane, ([, name = '']) => name)]);
+  const inCode = new Set([...[...ztunnel, ...waypoint].map(({ name }) => name), ...Array.from(controlPlane, ([, name = '']) => name)]);
   const page = await readFile(join(root, metricsPage), 'utf8');
   const onPage = new Set(Array.from(page.matchAll(/^\| `([a-z_]+)` \| (?:counter|gauge|histogram)/gm), ([, name = '']) => name));
   return [...inCode.symmetricDifference(onPage)].map((name) => `${metricsPage}: ${name}`);
+}
+
+async function waypointMetrics(): Promise<readonly { readonly name: string }[]> {
+  const { registry } = new WaypointMetrics({ version: '' }, { clock: systemClock });
+  const none = (): readonly [] => [];
+  const zero = { exported: 0, dropped: 0, written: 0, sampledOut: 0, lost: 0 };
+  registerWaypointGauges({ breakers: none, ejected: none, active: none, spans: () => zero, accessLines: () => zero }, { registry });
+  return registry.getMetricsAsJSON();
 }
 
 async function readTree(base: string, folder: string): Promise<Files> {
