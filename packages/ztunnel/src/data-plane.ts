@@ -26,6 +26,7 @@ import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
 import { lookUpHost } from './path/host-lookup.ts';
+import { IgnoredCallers } from './path/ignored-callers.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
 import type { AcceptorRequest } from './path/pod-data-path.ts';
 import { PolicyLog } from './path/policy-log.ts';
@@ -61,6 +62,7 @@ export class DataPlane implements Disposable {
   readonly #deps: DataPlaneDeps;
   readonly #live: LiveConnections;
   readonly #policyLog: PolicyLog;
+  readonly #ignoredCallers: IgnoredCallers;
   readonly #unsubscribe: () => void;
 
   constructor(options: DataPlaneOptions, deps: DataPlaneDeps) {
@@ -71,6 +73,7 @@ export class DataPlane implements Disposable {
       { decisions: options.policyInfoLogging ? 'info' : 'debug' },
       { logger: deps.log.scope('policy') },
     );
+    this.#ignoredCallers = new IgnoredCallers({}, { metrics: deps.metrics, logger: deps.log.scope('policy') });
     this.pods = new Pods(
       {},
       { start: (spec) => this.#startPod(spec), clock: deps.clock, logger: deps.log.scope('inpod'), onChange: deps.onPods },
@@ -112,6 +115,7 @@ export class DataPlane implements Disposable {
         snapshots: store,
         live: this.#live,
         policyLog: this.#policyLog,
+        ignoredCallers: this.#ignoredCallers,
         network: within,
         dialer: this.#createDialer(within),
         createAcceptor: (request) => this.#createAcceptor(request),

@@ -5,7 +5,7 @@ import type { SpiffeId } from '../identity/spiffe.ts';
 export type PolicyFacts = {
   /** The immediate TCP peer; a forwarded address is never believed. */
   readonly sourceIp: IpAddress;
-  /** Proven by mTLS; absent for plaintext. */
+  /** Proven by mTLS, or by mTLS of the destination’s own waypoint that names this caller; absent for plaintext. */
   readonly identity?: SpiffeId;
   /** Where the connection finally goes, after target-port resolution. */
   readonly destination: SocketAddress;

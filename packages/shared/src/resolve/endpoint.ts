@@ -1,8 +1,9 @@
 /**
- * Choosing one workload behind a service (l4-contract section 7.2). One choice a connection: no retry, no second try.
+ * Choosing one workload behind a service (l4-contract section 7.2).
  */
 import { ipFamily } from '../model/ip-address.ts';
 import type { SocketAddress } from '../model/ip-address.ts';
+import type { WorkloadUid } from '../model/names.ts';
 import type { LoadBalancingScope, Service } from '../model/service.ts';
 import type { Workload } from '../model/workload.ts';
 import type { Random } from '../lifecycle/random.ts';
@@ -22,7 +23,7 @@ export type Reach =
 
 export type Endpoint = { readonly workload: Workload; readonly targetPort: number; readonly reach: Reach };
 
-/** The endpoint for `requested` (address and service port), or `undefined` when none is eligible. */
+/** The endpoint for `requested` (address and service port) and none of `exclude`, or `undefined` when none is eligible. */
 export function chooseEndpoint(
   snapshot: Snapshot,
   source: Workload,
@@ -30,13 +31,28 @@ export function chooseEndpoint(
   requested: SocketAddress,
   mode: ResolutionMode,
   random: Random,
+  exclude?: ReadonlySet<WorkloadUid>,
 ): Endpoint | undefined {
+  const eligible = eligibleEndpoints(snapshot, source, service, requested, mode, exclude);
+  return chooseWeighted(eligible, ({ workload }) => workload.capacity, random);
+}
+
+/** All endpoints that may be chosen for `requested`, after health, locality and networks. */
+export function eligibleEndpoints(
+  snapshot: Snapshot,
+  source: Workload,
+  service: Service,
+  requested: SocketAddress,
+  mode: ResolutionMode,
+  exclude?: ReadonlySet<WorkloadUid>,
+): readonly Endpoint[] {
   const eligible: Endpoint[] = [];
   for (const workload of snapshot.endpoints(service.key)) {
+    if (exclude?.has(workload.uid) === true) continue;
     const endpoint = asEndpoint(source, service, workload, requested, mode);
     if (endpoint !== undefined) eligible.push(endpoint);
   }
-  return chooseWeighted(balance(source, service, reachable(source, eligible)), ({ workload }) => workload.capacity, random);
+  return balance(source, service, reachable(source, eligible));
 }
 
 /** What a service port means at one workload: its own mapping, else the service's; `undefined` when it has none. */

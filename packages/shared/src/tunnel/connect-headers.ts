@@ -1,5 +1,6 @@
-/** The headers of HBONE's CONNECT (section 2.1), to and from HTTP/2 header lists. */
+/** The headers of HBONE's CONNECT (section 2.1, and our own original caller), to and from HTTP/2 header lists. */
 import type { IncomingHttpHeaders } from 'node:http2';
+import { originalCallerHeader } from '../wire/original-caller.ts';
 import type { ConnectHeaders, ConnectRequest } from './engine.ts';
 
 const names: Readonly<Record<keyof ConnectHeaders, string>> = {
@@ -7,11 +8,12 @@ const names: Readonly<Record<keyof ConnectHeaders, string>> = {
   forwarded: 'forwarded',
   traceparent: 'traceparent',
   xForwardedNetwork: 'x-forwarded-network',
+  caller: originalCallerHeader,
 };
 
 const fields = Object.entries(names) as readonly [keyof ConnectHeaders, string][];
 
-/** Names and values in turn, pseudo headers first, in the order upstream sends them. */
+/** Names and values in turn, pseudo headers first, in the order upstream sends them and ours last. */
 export function requestHeaderList(request: ConnectRequest): string[] {
   const list = [':method', 'CONNECT', ':authority', request.authority];
   for (const [field, name] of fields) {

@@ -22,7 +22,13 @@ export type TunnelFailureFlag = 'CONNECT' | 'TLS_FAILURE' | 'H2_HANDSHAKE_FAILUR
 export type DialOutcome =
   | { readonly kind: 'open'; readonly stream: Duplex; readonly peer: SpiffeId; readonly baggage?: string }
   | { readonly kind: 'refused'; readonly status: number; readonly peer: SpiffeId }
-  | { readonly kind: 'failed'; readonly flag: TunnelFailureFlag; readonly error: MeshError };
+  | {
+      readonly kind: 'failed';
+      readonly flag: TunnelFailureFlag;
+      readonly error: MeshError;
+      /** True when the peer certainly did nothing: no request went out, or it said so. @default false */
+      readonly unsent?: boolean;
+    };
 
 export interface TunnelDialer extends AsyncDisposable {
   dial(target: TunnelTarget, request: ConnectRequest, signal: AbortSignal): Promise<DialOutcome>;

@@ -17,12 +17,14 @@
  */
 import type { Duplex } from 'node:stream';
 
-/** The CONNECT headers of HBONE (section 2.1). Absent fields are not sent. */
+/** The CONNECT headers of HBONE (section 2.1), and one of ours. Absent fields are not sent. */
 export type ConnectHeaders = {
   readonly baggage?: string;
   readonly forwarded?: string;
   readonly traceparent?: string;
   readonly xForwardedNetwork?: string;
+  /** `x-clearmesh-caller`: the SPIFFE id on whose behalf a waypoint asks; nobody else sends it. */
+  readonly caller?: string;
 };
 
 export type ConnectRequest = { readonly authority: string; readonly headers: ConnectHeaders };

@@ -56,6 +56,7 @@ class Tunnel implements PoolMember {
 
 type Connecting = { readonly target: TunnelTarget; readonly abort: AbortController; readonly outcome: Promise<TunnelConnection> };
 type Failure = DialOutcome & { readonly kind: 'failed' };
+type Unanswered = ConnectResponse & { readonly kind: 'failed' };
 
 export class PooledDialer implements TunnelDialer {
   readonly #options: PooledDialerOptions & { readonly settings: EngineSettings };
@@ -81,14 +82,14 @@ export class PooledDialer implements TunnelDialer {
     const key = keyOf(target);
     for (let attempt = 1; ; attempt++) {
       const opening = await this.#open(key, target, request, signal);
-      if (opening.kind === 'failed') return opening;
+      if (opening.kind === 'failed') return { ...opening, unsent: true };
       const { response, tunnel } = opening;
       if (response.kind === 'open') {
         const { stream, baggage } = response;
         return { kind: 'open', stream, peer: tunnel.peer, ...(baggage === undefined ? {} : { baggage }) };
       }
       if (response.kind === 'refused') return { ...response, peer: tunnel.peer };
-      if (!response.unprocessed || attempt === maxAttempts || signal.aborted) return this.#failureOf(tunnel, response.error);
+      if (!response.unprocessed || attempt === maxAttempts || signal.aborted) return this.#failureOf(tunnel, response);
       this.#pool.discard(key, tunnel);
     }
   }
@@ -137,13 +138,13 @@ export class PooledDialer implements TunnelDialer {
    * In TLS 1.3 a server's refusal of our certificate arrives only now, as the end of a connection already in use. That end
    * follows the stream's by a turn of the loop or two; a tunnel that drains may live on for hours.
    */
-  async #failureOf(tunnel: Tunnel, error: Error): Promise<Failure> {
-    if (tunnel.usable) return failureOf(tunnel, error, undefined);
+  async #failureOf(tunnel: Tunnel, { error, unprocessed }: Unanswered): Promise<Failure> {
+    if (tunnel.usable) return { ...failureOf(tunnel, error, undefined), unsent: unprocessed };
     const { promise: waited, resolve } = Promise.withResolvers<undefined>();
     const cancel = this.#deps.clock.after(500, () => resolve(undefined));
     const end = await Promise.race([tunnel.session.closed, waited]);
     cancel();
-    return failureOf(tunnel, error, end);
+    return { ...failureOf(tunnel, error, end), unsent: unprocessed };
   }
 
   #connect(key: string, target: TunnelTarget): void {

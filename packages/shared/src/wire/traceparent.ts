@@ -13,9 +13,19 @@ export type Traceparent = {
 const pattern = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
 /** A fresh trace that is not recorded, as each outbound connection gets (l4-contract section 2.1). */
-export function newTraceparent(random: Random): string {
+export function newTraceparent(random: Random): Traceparent {
   const ids = random.hex(24);
-  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
+  return { traceId: ids.slice(0, 32), spanId: ids.slice(32), flags: 0 };
+}
+
+/** Bit 0 of the flags (section 3.2.2.5.1): the caller records this trace. */
+export function isSampled({ flags }: Traceparent): boolean {
+  return (flags & 1) === 1;
+}
+
+/** The header's text, of version 00. */
+export function formatTraceparent({ traceId, spanId, flags }: Traceparent): string {
+  return `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`;
 }
 
 /** `undefined` for anything that W3C Trace Context section 3.2.2 calls invalid. */

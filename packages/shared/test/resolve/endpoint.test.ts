@@ -291,6 +291,26 @@ describe('chooseEndpoint (section 7.2)', () => {
       });
     }
 
+    it('leaves out who is excluded, and takes the next best for it', () => {
+      const near = { ...endpoint('near'), locality: { region: 'eu', zone: '', subzone: '' } };
+      const target = service({
+        loadBalancing: { mode: 'FAILOVER', routingPreference: ['REGION'], healthPolicy: 'ONLY_HEALTHY' },
+      });
+      const snapshot = snapshotOf({ workloads: [near, endpoint('far')] });
+      const source = { ...client, locality: near.locality };
+      const chosen = (exclude: readonly string[]) =>
+        chooseEndpoint(
+          snapshot,
+          source,
+          target,
+          socketAddress('10.96.0.1:80'),
+          'standard',
+          new FakeRandom(),
+          new Set([near, endpoint('far')].filter(({ name }) => exclude.includes(name)).map(({ uid }) => uid)),
+        )?.workload.name;
+      expect([chosen([]), chosen(['near']), chosen(['near', 'far'])]).to.deep.equal(['near', 'far', undefined]);
+    });
+
     it('leaves out a workload without address and name', () => {
       expect(spread({}, [endpoint('a', { addresses: [] })])).to.deep.equal({ none: 200 });
     });

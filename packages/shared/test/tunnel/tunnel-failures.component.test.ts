@@ -45,7 +45,7 @@ describe('tunnels that do not come about', () => {
   it('does not talk to a server with another identity', async () => {
     await using bed = await openBed();
     const outcome = await bed.dial({ acceptedPeers: [identity('bank', 'somebody-else')] });
-    expect(outcome).to.include({ kind: 'failed', flag: 'TLS_FAILURE' });
+    expect(outcome).to.include({ kind: 'failed', flag: 'TLS_FAILURE', unsent: true });
     expect(outcome.kind === 'failed' && outcome.error.message)
       .to.include('unexpected-identity')
       .and.to.include(server);
@@ -55,7 +55,7 @@ describe('tunnels that do not come about', () => {
   it('tells a connection refused as such', async () => {
     await using bed = await openBed();
     const outcome = await bed.dial({ address: { ip: loopback, port: 1 } });
-    expect(outcome).to.include({ kind: 'failed', flag: 'CONNECT' });
+    expect(outcome).to.include({ kind: 'failed', flag: 'CONNECT', unsent: true });
     expect(outcome.kind === 'failed' && outcome.error).to.include({ code: 'MESH-HBONE-001' });
     expect((await bed.dial()).kind, 'the next one tries again').to.equal('open');
   });

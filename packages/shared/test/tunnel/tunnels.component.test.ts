@@ -98,21 +98,23 @@ describe('tunnels between PooledDialer and TunnelAcceptor', () => {
         },
       };
       await using bed = await openBed({ engine });
-      expect((await bed.dial()).kind).to.equal(kind);
+      const outcome = await bed.dial();
+      expect(outcome.kind).to.equal(kind);
+      if (outcome.kind === 'failed') expect(outcome.unsent).to.equal(true);
       expect(bed.requests.length).to.equal(kind === 'open' ? 1 : 0);
     });
   }
 
   it('never repeats a request that the peer may have looked at', async () => {
     await using bed = await openBed({ onConnect: () => bed.sockets[0]?.destroy() });
-    expect((await bed.dial()).kind).to.equal('failed');
+    expect(await bed.dial()).to.include({ kind: 'failed', unsent: false });
     expect(bed.requests.length).to.equal(1);
   });
 
   it('tells a client of a draining acceptor that nothing was done', async () => {
     await using bed = await openBed();
     bed.drain.begin(60_000);
-    expect((await bed.dial()).kind).to.equal('failed');
+    expect(await bed.dial()).to.include({ kind: 'failed', unsent: true });
     expect(bed.requests).to.deep.equal([]);
   });
 

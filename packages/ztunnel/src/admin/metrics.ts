@@ -5,8 +5,12 @@
  *   clearmesh_denials_total{direction, reason, policy, response_flags}
  *     Connections refused or cut by a decision. `reason` is a refusal of resolution (self-call, no-healthy-upstream,
  *     waypoint-unavailable, network-gateway-unavailable, unknown-source), a reason of policy (explicit-deny,
- *     no-allow-matched, tracking-full) or the word of an early failure; `policy` is `namespace/name` of the DENY
- *     policy, else ""; `response_flags` is DENY, NWP or -.
+ *     no-allow-matched, waypoint-bypass, unknown-policy, tracking-full) or the word of an early failure; `policy` is
+ *     `namespace/name` of the DENY policy, else ""; `response_flags` is DENY, NWP or -.
+ *   clearmesh_ignored_callers_total
+ *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
+ *   clearmesh_gateway_retries_total
+ *     Connections tried at another workload of their waypoint, since one could not be reached.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
@@ -35,6 +39,8 @@ export class Metrics {
   readonly registry: Registry = new Registry();
   readonly tcp: TcpMetrics;
   readonly #denials: Counter;
+  readonly #ignoredCallers: Counter;
+  readonly #waypointRetries: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
   readonly #xdsBytes: Counter;
@@ -66,12 +72,30 @@ export class Metrics {
       'policy',
       'response_flags',
     ]);
+    this.#ignoredCallers = this.#counter(
+      'clearmesh_ignored_callers_total',
+      'Requests that spoke for another caller without being the waypoint of the destination',
+      [],
+    );
+    this.#waypointRetries = this.#counter(
+      'clearmesh_gateway_retries_total',
+      'Connections tried at another workload of their waypoint',
+      [],
+    );
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
   }
 
   denied({ direction, reason, policy, flag }: DenialFacts): void {
     const response_flags = flag ?? (reason === 'waypoint-unavailable' ? 'NWP' : '-');
     this.#denials.inc({ direction, reason, policy: policy ?? '', response_flags });
+  }
+
+  callerIgnored(): void {
+    this.#ignoredCallers.inc();
+  }
+
+  waypointRetried(): void {
+    this.#waypointRetries.inc();
   }
 
   xdsTerminated(reason: XdsTermination): void {

@@ -1,4 +1,4 @@
-/** The labels of the TCP metrics (l4-contract section 11.1): Istio's names, so that its dashboards keep working. */
+/** The labels of the TCP metrics (l4-contract section 11.1): Istio's names, so that its dashboards keep working, and `source_caller`. */
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -21,6 +21,8 @@ export type TcpConnectionFacts = {
   /** Proven by mTLS; both absent for plaintext. */
   readonly sourceIdentity?: SpiffeId | undefined;
   readonly destinationIdentity?: SpiffeId | undefined;
+  /** On whose behalf a waypoint asked. */
+  readonly sourceCaller?: SpiffeId | undefined;
   readonly mutualTls: boolean;
 };
 
@@ -45,6 +47,7 @@ export const tcpLabelNames: readonly string[] = [
       'zone',
     ].map((name) => `${end}_${name}`),
   ),
+  'source_caller',
   'destination_service',
   'destination_service_namespace',
   'destination_service_name',
@@ -58,6 +61,7 @@ export function tcpLabels(facts: TcpConnectionFacts, flag: ResponseFlag): TcpLab
   return {
     reporter: facts.reporter,
     ...peerLabels('source', facts.source, facts.sourceIdentity),
+    ...(facts.sourceCaller === undefined ? {} : { source_caller: facts.sourceCaller }),
     destination_service: known(facts.service?.hostname),
     destination_service_namespace: known(facts.service?.namespace),
     destination_service_name: known(facts.service?.name),

@@ -120,6 +120,7 @@ function tcpFacts({ direction, source, destination }: ReportFacts): TcpConnectio
     destination: destination.workload,
     service: destination.service,
     sourceIdentity: source.identity,
+    sourceCaller: source.caller,
     destinationIdentity: destination.identity,
     // Only what goes through a tunnel has an address inside it, be the handshake done yet or not.
     mutualTls: destination.hboneAddress !== undefined,

@@ -1,5 +1,5 @@
 /**
- * The live series of the TCP metrics. prom-client makes a string of all 27 labels at each increment, which costs more
+ * The live series of the TCP metrics. prom-client makes a string of all its labels at each increment, which costs more
  * than the increment of a number by far; so connections add to plain numbers here, and a scrape moves them over.
  *
  * M1  A connection finds its series by the identity of its workload objects; labels are made once per pair.
@@ -67,8 +67,8 @@ export class TcpSeriesTable {
   /** The series of these facts, made if there is none. */
   find(facts: TcpConnectionFacts, flag: ResponseFlag): TcpSeries {
     const variants = this.#variants(facts.source, facts.destination);
-    const { reporter, service, mutualTls, sourceIdentity = '', destinationIdentity = '' } = facts;
-    const variant = `${reporter} ${flag} ${service?.namespace}/${service?.hostname}/${service?.name} ${mutualTls} ${sourceIdentity} ${destinationIdentity}`;
+    const { reporter, service, mutualTls, sourceIdentity = '', sourceCaller = '', destinationIdentity = '' } = facts;
+    const variant = `${reporter} ${flag} ${service?.namespace}/${service?.hostname}/${service?.name} ${mutualTls} ${sourceIdentity} ${sourceCaller} ${destinationIdentity}`;
     const cached = variants.get(variant);
     if (cached !== undefined && !cached.retired) return this.#touch(cached);
     const series = this.#byLabels(tcpLabels(facts, flag));

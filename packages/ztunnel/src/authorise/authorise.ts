@@ -9,19 +9,25 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { evaluate } from '@clearmesh/shared/policy/evaluate';
 import type { Verdict } from '@clearmesh/shared/policy/evaluate';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import { formatGateway } from '@clearmesh/shared/resolve/gateway';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import type { Denial, InboundFacts, Permit } from './permit.ts';
+import { comesFrom, requiredAt } from './waypoint-traversal.ts';
+import type { WaypointBinding } from './waypoint-traversal.ts';
 
-/** The permit, or the reason why not. */
+/** The permit, or the reason why not: a required waypoint first, then policy. */
 export function authorise(facts: InboundFacts, snapshot: Snapshot): Permit | Denial {
+  const required = requiredAt(facts.workload, facts.destination.port, snapshot);
+  if (required.length > 0 && !comesFrom(required, facts.identity, snapshot)) return bypass(facts, required);
   const unknown = unknownPolicies(facts.workload, snapshot);
   if (unknown.length > 0) return incomplete(facts, unknown);
   return decide(facts, policiesFor(facts.workload, snapshot));
 }
 
-/** {@link authorise} by policies found before, for many connections of one workload. */
+/** What policy says, by policies found before, for many connections of one workload that {@link authorise} let in. */
 export function decide(facts: InboundFacts, policies: readonly Authorization[]): Permit | Denial {
-  const { sourceIp, identity, destination } = facts;
+  const { sourceIp, destination } = facts;
+  const identity = facts.caller ?? facts.identity;
   const verdict = evaluate(policies, {
     sourceIp,
     destination,
@@ -68,13 +74,25 @@ function incomplete(facts: InboundFacts, unknown: readonly PolicyKey[]): Denial 
   return { kind: 'denied', reason: 'unknown-policy', explanation, dryRun: [] };
 }
 
+function bypass(facts: InboundFacts, required: readonly WaypointBinding[]): Denial {
+  const explanation = `${refusalOf(facts)} without its waypoint: ${required.map(requirement).join('; ')}`;
+  return { kind: 'denied', reason: 'waypoint-bypass', explanation, dryRun: [] };
+}
+
+function requirement({ service, waypoints }: WaypointBinding): string {
+  const names = waypoints.map(formatGateway).join(' or ');
+  return service === undefined
+    ? `the workload itself requires waypoint ${names}`
+    : `service ${service.key} requires waypoint ${names}`;
+}
+
 function explain(facts: InboundFacts, policy: PolicyKey | undefined, rule: number | undefined): string {
   return policy === undefined
     ? `${refusalOf(facts)}: ALLOW policies apply to it, and none of them matches`
     : `${refusalOf(facts)}: rule ${rule ?? 0} of DENY policy ${policy} matches`;
 }
 
-function refusalOf({ identity, sourceIp, destination, workload }: InboundFacts): string {
+function refusalOf({ identity, caller, sourceIp, destination, workload }: InboundFacts): string {
   const peer = identity === undefined ? `plaintext without an identity from ${sourceIp}` : `${identity} from ${sourceIp}`;
-  return `${peer} may not reach ${spiffeId(workload)} at ${formatSocketAddress(destination)}`;
+  return `${caller === undefined ? peer : `${caller} by way of ${peer}`} may not reach ${spiffeId(workload)} at ${formatSocketAddress(destination)}`;
 }

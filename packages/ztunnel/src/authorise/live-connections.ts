@@ -8,7 +8,8 @@
  *     slip in between the check and the list of connections to check again.
  * L2  The decision is made again with the workload as it is known now, else as it was at accept: a policy that comes
  *     to select the workload later ends live connections like one that selected it from the start.
- *     A policy it lists and that has not arrived yet ends none: its arrival decides.
+ *     A policy it lists and that has not arrived yet ends none: its arrival decides. A waypoint it comes to require ends
+ *     none either: it is for who comes next (B4 of waypoint-traversal.ts). Who asked, and for whom, stays as at accept.
  * L3  Admitting and releasing cost the same however many connections are open; beyond `maxConnections` none is
  *     admitted, since one that is not watched could outlive the policy that forbids it.
  * L4  `close` may be called at any time until `release`, at most once; `release` is harmless afterwards.
@@ -127,7 +128,7 @@ export class LiveConnections implements Disposable {
     log(
       message,
       decision.kind === 'permit'
-        ? { source: decision.facts.identity ?? decision.facts.sourceIp, policy: decision.allowedBy }
+        ? { source: decision.facts.caller ?? decision.facts.identity ?? decision.facts.sourceIp, policy: decision.allowedBy }
         : {},
     );
     for (const note of decision.dryRun) {

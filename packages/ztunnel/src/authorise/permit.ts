@@ -13,6 +13,8 @@ export type InboundFacts = {
   readonly sourceIp: IpAddress;
   /** Identity proven by mTLS; absent for plaintext. */
   readonly identity?: SpiffeId;
+  /** On whose behalf the identity asks: only what `originalCaller` believed. Policy then sees this one. */
+  readonly caller?: SpiffeId;
   /** Final address, after port resolution. */
   readonly destination: SocketAddress;
   /** The accepting workload as it was at accept time. */
@@ -32,12 +34,13 @@ export type Permit = {
 };
 
 /**
- * Why not: the policy and the index of its rule, or the lack of any ALLOW that matches;
- * `unknown-policy` while a policy that the workload lists has not arrived; `tracking-full` when no further live connection can be watched for policy changes.
+ * Why not: the policy and the index of its rule, or the lack of any ALLOW that matches; `waypoint-bypass` for a peer
+ * that is not the required waypoint; `unknown-policy` while a policy that the workload lists has not arrived;
+ * `tracking-full` when no further live connection can be watched for policy changes.
  */
 export type Denial = {
   readonly kind: 'denied';
-  readonly reason: 'explicit-deny' | 'no-allow-matched' | 'unknown-policy' | 'tracking-full';
+  readonly reason: 'explicit-deny' | 'no-allow-matched' | 'waypoint-bypass' | 'unknown-policy' | 'tracking-full';
   readonly policy?: PolicyKey;
   readonly rule?: number;
   /** One sentence with policy, rule and both identities. */

@@ -1,6 +1,15 @@
 /**
  * The lines of the access log (l4-contract section 11.2), as values: field names and their order are part of the
- * contract, since people and tools read them. `policy` and `rule` are ours: a denial says who denied it.
+ * contract, since people and tools read them. Beside upstream's:
+ *
+ *   src.caller      on whose behalf a waypoint asked: whom policy saw. `src.identity` stays what mTLS proved, the
+ *                   waypoint; without this field policy saw that. Inbound only.
+ *   policy, rule    who denied the connection
+ *   trace_id        the trace of the CONNECT's `traceparent`: the same at the client's proxy, which makes it up, and at
+ *                   the server's. Behind a waypoint it is the trace of the request that opened the connection.
+ *   span_id, parent_span_id
+ *                   this connection as a span and the span that caused it; only where the caller records the trace
+ *                   (sampled flag). The line is then the span's record: it ends at `time`, and began `duration` before.
  */
 import type { LogFields, Logger } from '@clearmesh/shared/observe/log';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
@@ -20,15 +29,29 @@ export type AccessPeer = {
   readonly identity?: SpiffeId | undefined;
 };
 
+/** The connection within a trace. */
+export type AccessTrace = {
+  /** 32 hexadecimal digits, as all ids here lower-case. */
+  readonly traceId: string;
+  /** 16 digits, as its parent; both absent for a trace that nobody records. */
+  readonly spanId?: string;
+  readonly parentSpanId?: string;
+};
+
 export type AccessFacts = {
   readonly direction: Direction;
-  readonly source: AccessPeer;
+  readonly source: AccessPeer & {
+    /** On whose behalf the identity asked; absent for its own. */
+    readonly caller?: SpiffeId | undefined;
+  };
   readonly destination: AccessPeer & {
     /** The address asked for inside the tunnel, `ip:port`. */
     readonly hboneAddress?: string | undefined;
     /** Hostname of the service that was addressed. */
     readonly service?: string | undefined;
   };
+  /** Absent for plain text, and for a peer that told none. */
+  readonly trace?: AccessTrace | undefined;
 };
 
 export type AccessOutcome = {
@@ -50,6 +73,9 @@ export function logComplete(log: Logger, facts: AccessFacts, outcome: AccessOutc
     bytes_sent: outcome.bytesSent,
     bytes_recv: outcome.bytesReceived,
     duration: `${Math.floor(outcome.durationMs)}ms`,
+    trace_id: facts.trace?.traceId,
+    span_id: facts.trace?.spanId,
+    parent_span_id: facts.trace?.parentSpanId,
     error: outcome.error,
     policy: outcome.policy,
     rule: outcome.rule,
@@ -86,6 +112,7 @@ function connectionFields({ direction, source, destination }: AccessFacts): LogF
     'src.workload': source.workload?.name,
     'src.namespace': source.workload?.namespace,
     'src.identity': source.identity,
+    'src.caller': source.caller,
     'src.cluster': source.workload?.clusterId,
     'dst.addr': formatSocketAddress(destination.address),
     'dst.hbone_addr': destination.hboneAddress,

@@ -12,9 +12,9 @@ import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { DenialFacts } from '../admin/metrics.ts';
 import type { Denial } from '../authorise/permit.ts';
-import type { RelayEnd, RelaySide } from '../deliver/relay.ts';
+import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
 import { logComplete, logOpened } from './access-log.ts';
-import type { AccessFacts, Direction } from './access-log.ts';
+import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import type { DenialReason, ResponseFlag } from './connection-cut.ts';
 
@@ -33,8 +33,12 @@ export type TelemetryPeer = {
 
 export type ReportFacts = {
   readonly direction: Direction;
-  readonly source: TelemetryPeer;
+  readonly source: TelemetryPeer & {
+    /** On whose behalf the identity asked, as its waypoint told. */
+    readonly caller?: SpiffeId | undefined;
+  };
   readonly destination: TelemetryPeer & { readonly hboneAddress?: string | undefined; readonly service?: Service | undefined };
+  readonly trace?: AccessTrace | undefined;
 };
 
 /** Bytes so far, in the sense of the metrics: received went from client to server. */
@@ -147,6 +151,6 @@ function isReset(error: Error): boolean {
   return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
-function accessFacts({ direction, source, destination }: ReportFacts): AccessFacts {
-  return { direction, source, destination: { ...destination, service: destination.service?.hostname } };
+function accessFacts({ destination, ...facts }: ReportFacts): AccessFacts {
+  return { ...facts, destination: { ...destination, service: destination.service?.hostname } };
 }

@@ -4,30 +4,38 @@
  *   CONNECT ─▶ method, authority ─ 400
  *           ─▶ own workload known ─ 503
  *           ─▶ target resolved ─ 400 | 503
+ *           ─▶ original caller, if the own waypoint names one ─ 400
  *           ─▶ registered, then authorised ─ 401
  *           ─▶ application connected ─ 503
  *           ─▶ 200, copy until both sides ended or a policy denies it
  *
  * I1  The answer is sent at most once, and 200 only with the application's connection in hand.
- * I2  Policy sees the TCP peer and the identity of its certificate; headers are telemetry and never evidence.
+ * I2  Policy sees the TCP peer and the identity of its certificate; headers are telemetry and never evidence. The one
+ *     exception is the caller that the destination's own waypoint names: its certificate is what makes it believed.
  * I3  A connection is watched from before its check until its end, so that a later policy can end it.
  */
 import type net from 'node:net';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { parseAuthority } from '@clearmesh/shared/wire/authority';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { parseForwarded } from '@clearmesh/shared/wire/forwarded';
+import { isSampled, parseTraceparent } from '@clearmesh/shared/wire/traceparent';
+import { originalCaller } from '../authorise/original-caller.ts';
 import type { Permit } from '../authorise/permit.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
-import { relay } from '../deliver/relay.ts';
+import { relay } from '@clearmesh/shared/net/relay';
 import { resolveInbound } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
+import type { AccessTrace } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import { admit } from './admission.ts';
 import type { AdmissionDeps } from './admission.ts';
@@ -35,6 +43,7 @@ import type { Connections, OpenConnection } from './connections.ts';
 import { endOfDenial, endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { Bytes, ConnectionReport, ReportDeps } from './connection-report.ts';
 import { recordEarlyFailure } from './early-failures.ts';
+import type { IgnoredCallers } from './ignored-callers.ts';
 import { guardedWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { peerWorkload } from './peer-workload.ts';
@@ -53,6 +62,8 @@ export type InboundDeps = ReportDeps &
     readonly snapshots: WorkloadSource;
     readonly connections: Connections;
     readonly network: PodNetwork;
+    readonly ignoredCallers: IgnoredCallers;
+    readonly random: Random;
   };
 
 /** The request, who sent it, and what is known of it by and by. */
@@ -62,7 +73,11 @@ type Attempt = {
   readonly connection: OpenConnection;
   readonly startedMs: number;
 };
-type Resolved = Attempt & { readonly workload: Workload; readonly target: InboundTarget };
+type Resolved = Attempt & {
+  readonly workload: Workload;
+  readonly target: InboundTarget;
+  readonly caller: SpiffeId | undefined;
+};
 
 /** Serves the CONNECTs of one pod's HBONE listener. */
 export class InboundPath {
@@ -97,15 +112,34 @@ export class InboundPath {
     const facts = { authority, accepted: peer.local, workload, ...(forwardedHost === undefined ? {} : { forwardedHost }) };
     const target = resolveInbound(facts, this.#deps.snapshots.current);
     if (target.kind === 'rejected') throw refusalOf(target);
-    return { ...attempt, workload, target };
+    return { ...attempt, workload, target, caller: this.#caller(attempt, workload) };
+  }
+
+  /** On whose behalf, if that is believed. */
+  #caller({ incoming, peer: { identity: peer } }: Attempt, workload: Workload): SpiffeId | undefined {
+    const header = incoming.headers.caller;
+    if (header === undefined) return undefined;
+    const found = originalCaller({ header, peer, workload }, this.#deps.snapshots.current);
+    switch (found.kind) {
+      case 'believed':
+        return found.caller;
+      case 'ignored':
+        this.#deps.ignoredCallers.recvIgnored(peer, header, workload);
+        return undefined;
+      case 'malformed':
+        throw badRequest(found.detail);
+      default:
+        return unreachable(found);
+    }
   }
 
   /** Step 8. */
   async #admit(attempt: Resolved): Promise<void> {
-    const { incoming, peer, connection, workload, target } = attempt;
+    const { incoming, peer, connection, workload, target, caller } = attempt;
     let application: net.Socket | undefined;
     const report = this.#report(attempt, () => ({ received: application?.bytesWritten ?? 0, sent: application?.bytesRead ?? 0 }));
-    const facts = { sourceIp: peer.remote.ip, identity: peer.identity, destination: target.address, workload };
+    const about = { sourceIp: peer.remote.ip, identity: peer.identity, destination: target.address, workload };
+    const facts = caller === undefined ? about : { ...about, caller };
     const admitted = admit(facts, connection, this.#deps);
     if (admitted.kind === 'denied') {
       incoming.refuse(401);
@@ -145,21 +179,31 @@ export class InboundPath {
     report.complete(endOfRelay(end, 'near'));
   }
 
-  #report({ incoming, peer, connection, startedMs, workload, target }: Resolved, bytes: () => Bytes): ConnectionReport {
+  #report(attempt: Resolved, bytes: () => Bytes): ConnectionReport {
+    const { incoming, peer, connection, startedMs, workload, target, caller } = attempt;
     const hboneAddress = formatSocketAddress(target.address);
     connection.joined({ originalDst: null, actualDst: hboneAddress, protocol: 'HBONE' });
     const source = peerWorkload(this.#deps.snapshots.current, this.#options.network, peer.remote.ip, incoming.headers);
     return openReport(
       {
         direction: 'inbound',
-        source: { address: peer.remote, workload: source, identity: peer.identity },
+        source: { address: peer.remote, workload: source, identity: peer.identity, caller },
         destination: { address: peer.local, hboneAddress, workload, service: target.service, identity: spiffeId(workload) },
+        trace: traceOf(incoming.headers.traceparent, this.#deps.random),
       },
       startedMs,
       bytes,
       this.#deps,
     );
   }
+}
+
+/** The connection as a span of its own below the peer's, if that one is recorded. */
+function traceOf(traceparent: string | undefined, random: Random): AccessTrace | undefined {
+  const parent = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  if (parent === undefined) return undefined;
+  const { traceId, spanId: parentSpanId } = parent;
+  return isSampled(parent) ? { traceId, spanId: random.hex(8), parentSpanId } : { traceId };
 }
 
 /** Headers may have 64 KiB, and each request is worth a line. */

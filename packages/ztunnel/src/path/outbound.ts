@@ -6,27 +6,27 @@
  *                                         └─ refused ─────▶ closed, with the reason logged
  *
  * O1  Nothing is read from the application before the other side is there, so nothing needs to be kept.
- * O2  What cannot be decided or dialled closes the connection; there is no retry and no second address.
+ * O2  What cannot be decided or dialled closes the connection. There is one endpoint and one try for it, but for a
+ *     waypoint: a workload of it that could not be reached is replaced by another of the same waypoint (route-dialer.ts).
  * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
  */
 import type { Duplex } from 'node:stream';
 import type net from 'node:net';
-import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
-import { newTraceparent } from '@clearmesh/shared/wire/traceparent';
+import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
-import { relay } from '../deliver/relay.ts';
+import { relay } from '@clearmesh/shared/net/relay';
 import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
 import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
-import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
+import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
@@ -34,18 +34,17 @@ import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { Refusal } from './refusal.ts';
+import { RouteDialer } from './route-dialer.ts';
+import type { RouteDialerDeps } from './route-dialer.ts';
 
-export type OutboundDeps = ReportDeps & {
-  readonly snapshots: WorkloadSource;
-  readonly connections: Connections;
-  readonly dialer: TunnelDialer;
-  readonly network: PodNetwork;
-  /** SO_ORIGINAL_DST; `undefined` when the connection was not redirected. */
-  readonly originalDestination: (socket: net.Socket) => SocketAddress | undefined;
-  /** A and AAAA records by the system's resolver; empty when there are none. */
-  readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
-  readonly random: Random;
-};
+export type OutboundDeps = ReportDeps &
+  RouteDialerDeps & {
+    readonly snapshots: WorkloadSource;
+    readonly connections: Connections;
+    readonly network: PodNetwork;
+    /** SO_ORIGINAL_DST; `undefined` when the connection was not redirected. */
+    readonly originalDestination: (socket: net.Socket) => SocketAddress | undefined;
+  };
 
 type Attempt = {
   readonly socket: net.Socket;
@@ -54,14 +53,19 @@ type Attempt = {
   readonly startedMs: number;
 };
 
+/** Whom the connection joins. */
+type Joined = Omit<ReportFacts, 'direction' | 'source'> & { readonly source: Pick<TelemetryPeer, 'identity'> };
+
 /** Carries the outbound connections of one pod. */
 export class OutboundPath {
   readonly #pod: PodName;
   readonly #deps: OutboundDeps;
+  readonly #dialer: RouteDialer;
 
   constructor(options: { readonly pod: PodName }, deps: OutboundDeps) {
     this.#pod = options.pod;
     this.#deps = deps;
+    this.#dialer = new RouteDialer(deps);
   }
 
   /** Takes a connection from its accept to its end; never rejects. */
@@ -100,25 +104,22 @@ export class OutboundPath {
     }
   }
 
-  async #tunnel(route: TunnelRoute, attempt: Attempt): Promise<void> {
+  async #tunnel(drawn: TunnelRoute, attempt: Attempt): Promise<void> {
     const { captured, connection } = attempt;
-    const authority = formatSocketAddress(route.authority);
-    connection.joined({ originalDst: authority, actualDst: formatSocketAddress(route.peer), protocol: 'HBONE' });
-    const sourceIdentity = spiffeId(captured.source);
-    const target = { sourceIdentity, acceptedPeers: route.acceptedPeers, address: route.peer, sourceIp: captured.client.ip };
-    const outcome = await this.#deps.dialer.dial(target, this.#request(route, authority, captured), connection.signal);
-    const peer = outcome.kind === 'failed' ? undefined : outcome.peer;
-    const report = this.#report(
-      attempt,
-      { identity: sourceIdentity },
-      {
+    const trace = newTraceparent(this.#deps.random);
+    const request = requestFor(drawn, captured, trace);
+    const { route, outcome } = await this.#dialer.dial(drawn, attempt, request);
+    const report = this.#report(attempt, {
+      source: { identity: spiffeId(captured.source) },
+      destination: {
         address: route.peer,
-        hboneAddress: authority,
+        hboneAddress: request.authority,
         workload: route.destination,
         service: route.service,
-        identity: peer,
+        identity: outcome.kind === 'failed' ? undefined : outcome.peer,
       },
-    );
+      trace: { traceId: trace.traceId },
+    });
     switch (outcome.kind) {
       case 'open':
         return this.#copy(attempt, outcome.stream, report, 'far');
@@ -131,23 +132,12 @@ export class OutboundPath {
     }
   }
 
-  #request(route: TunnelRoute, authority: string, { source, client }: Captured): ConnectRequest {
-    const host = route.service?.hostname;
-    return {
-      authority,
-      headers: {
-        baggage: formatBaggage(source),
-        forwarded: formatForwarded(host === undefined ? { client } : { client, host }),
-        traceparent: newTraceparent(this.#deps.random),
-      },
-    };
-  }
-
   async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<void> {
     const { captured, connection } = attempt;
     const target = formatSocketAddress(route.target);
     connection.joined({ originalDst: formatSocketAddress(captured.originalDestination), actualDst: target, protocol: 'TCP' });
-    const report = this.#report(attempt, {}, { address: route.target, workload: route.destination, service: route.service });
+    const destination = { address: route.target, workload: route.destination, service: route.service };
+    const report = this.#report(attempt, { source: {}, destination });
     try {
       await this.#copy(attempt, await this.#deps.network.connect(route.target, {}, connection.signal), report, undefined);
     } catch (thrown) {
@@ -155,12 +145,12 @@ export class OutboundPath {
     }
   }
 
-  #report(attempt: Attempt, source: Pick<TelemetryPeer, 'identity'>, destination: ReportFacts['destination']): ConnectionReport {
+  #report(attempt: Attempt, { source, ...known }: Joined): ConnectionReport {
     const { socket, captured, startedMs } = attempt;
     const facts: ReportFacts = {
       direction: 'outbound',
       source: { address: captured.client, workload: captured.source, ...source },
-      destination,
+      ...known,
     };
     // The accepted socket is the client's: what was read of it was sent towards the server.
     return openReport(facts, startedMs, () => ({ received: socket.bytesRead, sent: socket.bytesWritten }), this.#deps);
@@ -175,6 +165,19 @@ export class OutboundPath {
     const end = await relay(socket, far, this.#deps, connection.signal);
     report.complete(endOfRelay(end, tunnelSide));
   }
+}
+
+/** What an application's connection asks of the peer. It never speaks for anybody but its own pod. */
+function requestFor(route: TunnelRoute, { source, client }: Captured, trace: Traceparent): ConnectRequest {
+  const host = route.service?.hostname;
+  return {
+    authority: formatSocketAddress(route.authority),
+    headers: {
+      baggage: formatBaggage(source),
+      forwarded: formatForwarded(host === undefined ? { client } : { client, host }),
+      traceparent: formatTraceparent(trace),
+    },
+  };
 }
 
 /** NWP: a required waypoint is never gone around (design decision 1). */

@@ -10,7 +10,7 @@ import type { Permit } from '../authorise/permit.ts';
 import type { Accepted } from '../capture/pod-listener.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
-import { relay } from '../deliver/relay.ts';
+import { relay } from '@clearmesh/shared/net/relay';
 import { resolvePlaintext } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';

@@ -25,12 +25,14 @@ import type { AdmissionDeps } from './admission.ts';
 import type { ReportDeps } from './connection-report.ts';
 import { Connections } from './connections.ts';
 import { recordEarlyFailure } from './early-failures.ts';
+import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
 import { OutboundPath } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { PlaintextPath } from './plaintext.ts';
 import { Refusal } from './refusal.ts';
+import type { RouteDialerDeps } from './route-dialer.ts';
 
 /** Terminates HBONE for one identity. */
 export interface Acceptor extends AsyncDisposable {
@@ -58,7 +60,9 @@ export type PodDataPathOptions = {
 export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
   AdmissionDeps & {
     readonly drain: Drain;
+    readonly metrics: RouteDialerDeps['metrics'];
     readonly snapshots: WorkloadSource;
+    readonly ignoredCallers: IgnoredCallers;
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;

@@ -26,8 +26,9 @@ export class PolicyLog {
   }
 
   /** One decision about one connection. */
-  recvDecision({ sourceIp, identity, destination }: InboundFacts, decision: Permit | Denial): void {
-    const facts = { 'src.ip': sourceIp, 'src.identity': identity, 'dst.addr': formatSocketAddress(destination) };
+  recvDecision({ sourceIp, identity, caller, destination }: InboundFacts, decision: Permit | Denial): void {
+    const address = formatSocketAddress(destination);
+    const facts = { 'src.ip': sourceIp, 'src.identity': identity, 'src.caller': caller, 'dst.addr': address };
     for (const note of decision.dryRun) {
       const matched = note.outcome === 'no-allow-would-match' ? {} : { policy: note.policy, rule: note.rule };
       this.#logger[this.#decisions](`dry run: ${note.outcome}`, { ...facts, ...matched });

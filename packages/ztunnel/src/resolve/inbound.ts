@@ -13,8 +13,8 @@ import type { Authority } from '@clearmesh/shared/wire/authority';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { serviceByHostname, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
 import { targetPortAt } from '@clearmesh/shared/resolve/endpoint';
+import { belongsToGateway, waypointsOf } from '@clearmesh/shared/resolve/gateway';
 import { isIllegalPort } from './illegal-ports.ts';
-import { belongsToGateway } from './waypoint.ts';
 
 export type IncomingFacts = {
   /** The parsed `:authority`; `undefined` when it was not parsable. */
@@ -99,20 +99,16 @@ export function resolvePlaintext(
 /** Step 4: the accepted address itself, anything for a tunnel's workload, or what has this workload as its waypoint. */
 function mayAddress(snapshot: Snapshot, workload: Workload, accepted: IpAddress, asked: IpAddress): boolean {
   if (asked === accepted || workload.applicationTunnel !== undefined) return true;
-  return waypointsOf(snapshot, workload, asked).some((gateway) => belongsToGateway(snapshot, gateway, workload));
+  return waypointsAt(snapshot, workload, asked).some((gateway) => belongsToGateway(snapshot, gateway, workload));
 }
 
-function waypointsOf(snapshot: Snapshot, workload: Workload, asked: IpAddress): readonly GatewayAddress[] {
+function waypointsAt(snapshot: Snapshot, workload: Workload, asked: IpAddress): readonly GatewayAddress[] {
   const addressed = snapshot.workloadByIp(workload.network, asked);
   // Both are asked, since the sender may have meant the service although a workload has the same address.
   const service =
     serviceByVip(snapshot, workload.network, asked, workload.namespace) ?? snapshot.servicesByVip(workload.network, asked)[0];
-  const gateways = [
-    addressed?.waypoint,
-    service?.waypoint,
-    ...(service?.weightedWaypoints ?? []).map(({ destination }) => destination),
-  ];
-  return gateways.filter((gateway) => gateway !== undefined);
+  const services = service === undefined ? [] : waypointsOf(service);
+  return addressed?.waypoint === undefined ? services : [addressed.waypoint, ...services];
 }
 
 type ResolvedPort = { readonly kind: 'port'; readonly port: number; readonly service?: Service };

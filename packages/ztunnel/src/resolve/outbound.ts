@@ -13,17 +13,19 @@
  */
 import { formatSocketAddress, ipFamily } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { serviceByBlock, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
+import { belongsToGateway } from '@clearmesh/shared/resolve/gateway';
 import { hbonePort, isSelfCall } from './illegal-ports.ts';
-import type { Captured, LookupRoute, RefusalReason, Route, RouteFacts } from './route.ts';
+import { refuse, refuseNetwork } from './route.ts';
+import type { Captured, LookupRoute, Route, RouteFacts } from './route.ts';
 import { acceptedPeers, findUpstream } from './upstream.ts';
 import type { Upstream } from './upstream.ts';
-import { belongsToGateway, chooseGateway, requiresWaypoint, resolveGateway } from './waypoint.ts';
+import { viaWaypoint } from './via-waypoint.ts';
+import { chooseGateway, requiresWaypoint } from './waypoint.ts';
 
 /** The route of one connection; endpoint and waypoint are drawn by `random`. */
 export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: Random): Route {
@@ -38,7 +40,7 @@ export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: 
       ? refuse('waypoint-unavailable', `service ${service.key} requires a waypoint, and every weight of its waypoints is 0`, {
           service,
         })
-      : viaWaypoint(captured, snapshot, random, gateway, { service });
+      : viaWaypoint({ captured, snapshot, random }, gateway, { service });
   }
   const found = findUpstream({ snapshot, source, random, mode: 'standard' }, source.network, target);
   switch (found.kind) {
@@ -66,8 +68,9 @@ export function completeLookup(route: LookupRoute, addresses: readonly IpAddress
   const { next } = route;
   if (next.kind === 'passthrough') return { kind: 'passthrough', target: { ip, port: next.port }, ...facts };
   const authority = 'authority' in next ? next.authority : { ip, port: next.targetPort };
-  const { acceptedPeers, via, peerPort } = next;
-  return { kind: 'tunnel', peer: { ip, port: peerPort }, authority, acceptedPeers, via, ...facts };
+  const { acceptedPeers, via, gateway, peerPort } = next;
+  const through = gateway === undefined ? {} : { gateway };
+  return { kind: 'tunnel', peer: { ip, port: peerPort }, authority, acceptedPeers, via, ...through, ...facts };
 }
 
 /**
@@ -89,7 +92,7 @@ function toUpstream(captured: Captured, snapshot: Snapshot, random: Random, upst
   const facts = { ...(upstream.service === undefined ? {} : { service: upstream.service }), destination: workload };
   if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, facts);
   if (!byService && workload.waypoint !== undefined && !belongsToGateway(snapshot, workload.waypoint, source)) {
-    return viaWaypoint(captured, snapshot, random, workload.waypoint, facts);
+    return viaWaypoint({ captured, snapshot, random }, workload.waypoint, facts);
   }
   const peers = acceptedPeers(workload, upstream.service);
   const hbone = workload.tunnelProtocol === 'HBONE';
@@ -109,38 +112,6 @@ function toUpstream(captured: Captured, snapshot: Snapshot, random: Random, upst
     via: 'direct',
     ...facts,
   };
-}
-
-/** To the waypoint with the untranslated destination as authority (section 2.1). `facts` keep the service asked for. */
-function viaWaypoint(captured: Captured, snapshot: Snapshot, random: Random, gateway: GatewayAddress, facts: RouteFacts): Route {
-  const { source, originalDestination: authority } = captured;
-  const found = resolveGateway({ snapshot, source, random }, gateway, authority.ip);
-  if (found.kind === 'unavailable') return refuse('waypoint-unavailable', found.detail, facts);
-  const { workload, targetPort, reach, service: gatewayService } = found.upstream;
-  const destination = { ...facts, destination: workload };
-  if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, destination);
-  const peers = acceptedPeers(workload, gatewayService);
-  if (reach.kind === 'hostname') {
-    const next = { kind: 'tunnel', peerPort: targetPort, authority, acceptedPeers: peers, via: 'waypoint' } as const;
-    return { kind: 'lookup', hostname: reach.hostname, prefer: ipFamily(authority.ip), next, ...destination };
-  }
-  return {
-    kind: 'tunnel',
-    peer: { ip: reach.ip, port: targetPort },
-    authority,
-    acceptedPeers: peers,
-    via: 'waypoint',
-    ...destination,
-  };
-}
-
-function refuseNetwork(source: Workload, workload: Workload, facts: RouteFacts): Route {
-  const detail = `workload ${workload.uid} is in network "${workload.network}" and the client in "${source.network}"; tunnels through a network gateway are not offered`;
-  return refuse('network-gateway-unavailable', detail, facts);
-}
-
-function refuse(reason: RefusalReason, detail: string, facts: RouteFacts): Exclude<Route, LookupRoute> {
-  return { kind: 'refused', reason, detail, ...facts };
 }
 
 function factsOf({ service, destination }: RouteFacts): RouteFacts {

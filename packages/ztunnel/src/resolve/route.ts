@@ -32,6 +32,8 @@ export type TunnelRoute = {
   /** Who may answer, the workload's own identity first; never empty. */
   readonly acceptedPeers: readonly [SpiffeId, ...SpiffeId[]];
   readonly via: 'direct' | 'waypoint';
+  /** Which waypoint; absent when the tunnel is a direct one. */
+  readonly gateway?: GatewayAddress;
 } & RouteFacts;
 
 /** Plain TCP to the address: the destination is not in the mesh. */
@@ -48,7 +50,7 @@ export type LookupRoute = {
   readonly prefer: 4 | 6;
   readonly next:
     | { readonly kind: 'passthrough'; readonly port: number }
-    | ({ readonly kind: 'tunnel'; readonly peerPort: number } & Pick<TunnelRoute, 'acceptedPeers' | 'via'> &
+    | ({ readonly kind: 'tunnel'; readonly peerPort: number } & Pick<TunnelRoute, 'acceptedPeers' | 'via' | 'gateway'> &
         /** Without an authority it is the address found, with this port. */
         ({ readonly authority: SocketAddress } | { readonly targetPort: number }));
 } & RouteFacts;
@@ -66,9 +68,19 @@ export type RefusalReason =
   | 'network-gateway-unavailable'
   | 'unknown-source';
 
-/** How a gateway address reads in a message. */
-export function formatGateway(gateway: GatewayAddress): string {
-  const place =
-    gateway.kind === 'hostname' ? `${gateway.namespace}/${gateway.hostname}` : `${gateway.address.network}/${gateway.address.ip}`;
-  return `${place}:${gateway.hboneMtlsPort}`;
+/** A refusal with what is known of the connection. */
+export function refuse(reason: RefusalReason, detail: string, { service, destination }: RouteFacts): RefusedRoute {
+  return {
+    kind: 'refused',
+    reason,
+    detail,
+    ...(service === undefined ? {} : { service }),
+    ...(destination === undefined ? {} : { destination }),
+  };
+}
+
+/** The chosen workload is in another network. */
+export function refuseNetwork(source: Workload, workload: Workload, facts: RouteFacts): RefusedRoute {
+  const detail = `workload ${workload.uid} is in network "${workload.network}" and the client in "${source.network}"; tunnels through a network gateway are not offered`;
+  return refuse('network-gateway-unavailable', detail, facts);
 }

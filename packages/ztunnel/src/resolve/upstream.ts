@@ -1,6 +1,7 @@
 /** What stands behind an address and port (l4-contract section 7, step 4; section 7.2). */
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Service } from '@clearmesh/shared/model/service';
@@ -27,6 +28,8 @@ export type UpstreamContext = {
   readonly source: Workload;
   readonly random: Random;
   readonly mode: ResolutionMode;
+  /** Workloads that shall not be chosen again. */
+  readonly exclude?: ReadonlySet<WorkloadUid>;
 };
 
 /**
@@ -48,7 +51,8 @@ export function findUpstream(context: UpstreamContext, network: string, target: 
 /** One endpoint of the service for this address and service port. */
 export function upstreamOfService(context: UpstreamContext, service: Service, target: SocketAddress): UpstreamLookup {
   if (service.loadBalancing?.mode === 'PASSTHROUGH') return { kind: 'passthrough', service };
-  const endpoint = chooseEndpoint(context.snapshot, context.source, service, target, context.mode, context.random);
+  const { snapshot, source, mode, random, exclude } = context;
+  const endpoint = chooseEndpoint(snapshot, source, service, target, mode, random, exclude);
   if (endpoint !== undefined) return { kind: 'found', upstream: { ...endpoint, service } };
   return { kind: 'no-endpoint', service, detail: whyNoEndpoint(context, service, target) };
 }

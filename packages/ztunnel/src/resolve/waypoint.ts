@@ -1,14 +1,11 @@
 /** Which waypoint a service or workload requires, and where it is (l4-contract section 7, steps 3 and 6). */
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
-import type { ServiceKey } from '@clearmesh/shared/model/names';
 import { serviceKey } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
-import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
-import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { reachOf } from '@clearmesh/shared/resolve/endpoint';
-import { formatGateway } from './route.ts';
+import { formatGateway } from '@clearmesh/shared/resolve/gateway';
 import { findUpstream, upstreamOfService } from './upstream.ts';
 import type { Upstream, UpstreamContext, UpstreamLookup } from './upstream.ts';
 import { chooseWeighted } from '@clearmesh/shared/resolve/weighted-choice';
@@ -36,6 +33,10 @@ export function resolveGateway(
   const found = lookUp({ ...context, mode: 'waypoint' }, gateway, preferIp);
   switch (found.kind) {
     case 'found':
+      // A service leaves them out already.
+      if (context.exclude?.has(found.upstream.workload.uid) === true) {
+        return unavailable(gateway, `workload ${found.upstream.workload.uid} was tried already`);
+      }
       // A waypoint that is not ready is no waypoint (design decision 1); services have left such endpoints out already.
       if (found.upstream.service === undefined && found.upstream.workload.status === 'UNHEALTHY') {
         return unavailable(gateway, `workload ${found.upstream.workload.uid} is not ready`);
@@ -48,23 +49,6 @@ export function resolveGateway(
     case 'unknown':
       return unavailable(gateway, 'no workload or service is known there');
   }
-}
-
-/** Whether the workload is one of the gateway's own, so that its traffic has passed the gateway already. */
-export function belongsToGateway(snapshot: Snapshot, gateway: GatewayAddress, workload: Workload): boolean {
-  if (gateway.kind === 'hostname') {
-    const key = serviceKey(gateway.namespace, gateway.hostname);
-    return (
-      isEndpoint(snapshot, key, workload) || (workload.hostname === gateway.hostname && workload.namespace === gateway.namespace)
-    );
-  }
-  const { network, ip } = gateway.address;
-  if (workload.network === network && workload.addresses.includes(ip)) return true;
-  return snapshot.servicesByVip(network, ip).some(({ key }) => isEndpoint(snapshot, key, workload));
-}
-
-function isEndpoint(snapshot: Snapshot, key: ServiceKey, workload: Workload): boolean {
-  return snapshot.service(key) !== undefined && workload.services.has(key);
 }
 
 function lookUp(context: UpstreamContext, gateway: GatewayAddress, preferIp: IpAddress): UpstreamLookup {

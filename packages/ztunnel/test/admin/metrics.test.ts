@@ -26,6 +26,8 @@ describe('Metrics', () => {
       'workload_manager_proxies_started_total',
       'workload_manager_proxies_stopped_total',
       'clearmesh_denials_total',
+      'clearmesh_ignored_callers_total',
+      'clearmesh_gateway_retries_total',
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',
       'istio_tcp_connections_failed_total',
@@ -33,6 +35,14 @@ describe('Metrics', () => {
       'istio_tcp_sent_bytes_total',
       'istio_tcp_sockets_open',
     ]);
+  });
+
+  it('counts ignored callers and second tries at waypoints', async () => {
+    const metrics = new Metrics({ version: '0.1.0' }, { clock: new FakeClock() });
+    metrics.callerIgnored();
+    metrics.waypointRetried();
+    metrics.waypointRetried();
+    expect(await lines(metrics)).to.include.members(['clearmesh_ignored_callers_total 1', 'clearmesh_gateway_retries_total 2']);
   });
 
   it('counts denials by reason, policy and flag', async () => {

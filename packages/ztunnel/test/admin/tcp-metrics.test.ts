@@ -63,6 +63,20 @@ function byFlag(lines: readonly string[], metric: string): Readonly<Record<strin
 const none: Bytes = { received: 0, sent: 0 };
 
 describe('TcpMetrics (section 11.1)', () => {
+  it('tells callers apart that come through one waypoint, beside the waypoint itself', async () => {
+    const { metrics, scrape } = bed();
+    const through = (account: string) => ({ ...facts().source, caller: identity('bank', account) });
+    const callers = [through('payments'), through('payments'), through('audit'), facts().source];
+    for (const source of callers) metrics.open(facts({ direction: 'inbound', source }), () => none);
+    const opened = (await scrape()).filter((line) => line.startsWith('istio_tcp_connections_opened_total'));
+    expect(opened.map((line) => [/source_caller="[^"]*\/(.*?)"/.exec(line)?.[1], line.split(' ').at(-1)])).to.deep.equal([
+      ['payments', '2'],
+      ['audit', '1'],
+      [undefined, '1'],
+    ]);
+    for (const line of opened) expect(line).to.contain('source_principal="spiffe://cluster.local/ns/bank/sa/client-sa"');
+  });
+
   it('writes Istio’s labels, all of them', async () => {
     const { metrics, scrape } = bed();
     metrics.open(facts(), () => none);

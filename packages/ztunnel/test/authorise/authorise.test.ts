@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import type { Authorization, Match } from '@clearmesh/shared/model/authorization';
-import { authorization, cidr, identity, ip, match, socketAddress, workload } from '@clearmesh/shared/testing/builders';
+import { authorization, cidr, identity, ip, match, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import { authorise, unknownPolicies } from '../../src/authorise/authorise.ts';
 import type { InboundFacts } from '../../src/authorise/permit.ts';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
@@ -164,5 +164,63 @@ describe('authorise (section 9)', () => {
     expect(unknownPolicies(server, snapshotOf({ policies: [authorization({ name: 'listed' })] }))).to.deep.equal([
       'clearmesh-system/strict',
     ]);
+  });
+
+  describe('behind a required waypoint', () => {
+    const waypoint = service({ name: 'waypoint', addresses: [], ports: { 15008: 15008 } });
+    const gateway = { kind: 'hostname', namespace: 'bank', hostname: waypoint.hostname, hboneMtlsPort: 15_008 } as const;
+    const waypointPod = workload({
+      name: 'waypoint-0',
+      serviceAccount: 'waypoint',
+      addresses: ['10.0.0.9'],
+      services: { [waypoint.key]: {} },
+    });
+    const web = { ...service({ name: 'web', ports: { 80: 8080 } }), waypoint: gateway };
+    const own = workload({ name: 'server', serviceAccount: 'server-sa', services: { [web.key]: {} } });
+    const mesh = (policies: readonly Policy[], workloads = [own, waypointPod]) =>
+      snapshotOf({ services: [web, waypoint], workloads, policies: policies.map((policy) => authorization(policy)) });
+    const throughWaypoint = { workload: own, identity: identity('bank', 'waypoint'), caller: payments };
+    const paymentsOnly: Policy = { rules: rule({ principals: [{ kind: 'exact', value: 'cluster.local/ns/bank/sa/payments' }] }) };
+    const waypointOnly: Policy = { rules: rule({ principals: [{ kind: 'exact', value: 'cluster.local/ns/bank/sa/waypoint' }] }) };
+
+    it('refuses whoever else comes, though policy allows it, and names service, waypoint and peer', () => {
+      expect(authorise(facts({ workload: own }), mesh([paymentsOnly]))).to.deep.equal({
+        kind: 'denied',
+        reason: 'waypoint-bypass',
+        explanation:
+          'spiffe://cluster.local/ns/bank/sa/payments from 10.0.0.1 may not reach spiffe://cluster.local/ns/bank/sa/server-sa at 10.0.0.2:8080 without its waypoint: service bank/web.bank.svc.cluster.local requires waypoint bank/waypoint.bank.svc.cluster.local:15008',
+        dryRun: [],
+      });
+    });
+
+    it('names the workload where that is bound itself', () => {
+      const bound = { ...own, services: new Map(), waypoint: gateway };
+      expect(authorise(facts({ workload: bound }), mesh([], [bound, waypointPod])))
+        .to.have.property('explanation')
+        .that.matches(
+          /without its waypoint: the workload itself requires waypoint bank\/waypoint\.bank\.svc\.cluster\.local:15008$/,
+        );
+    });
+
+    it('refuses plain text', () => {
+      const { sourceIp, destination } = facts();
+      expect(authorise({ sourceIp, destination, workload: own }, mesh([]))).to.include({ reason: 'waypoint-bypass' });
+    });
+
+    it('asks policy about the caller, not about its waypoint', () => {
+      expect(authorise(facts(throughWaypoint), mesh([paymentsOnly])).kind).to.equal('permit');
+      const decision = authorise(facts(throughWaypoint), mesh([waypointOnly]));
+      expect(decision)
+        .to.have.property('explanation')
+        .that.matches(
+          /^spiffe:.*\/payments by way of spiffe:.*\/waypoint from 10\.0\.0\.1 may not reach .*none of them matches$/,
+        );
+    });
+
+    it('asks policy about the waypoint where it speaks for nobody', () => {
+      const alone = { workload: own, identity: identity('bank', 'waypoint') };
+      expect(authorise(facts(alone), mesh([waypointOnly])).kind).to.equal('permit');
+      expect(authorise(facts(alone), mesh([paymentsOnly])).kind).to.equal('denied');
+    });
   });
 });

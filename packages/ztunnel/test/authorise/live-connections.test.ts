@@ -2,11 +2,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
+import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
+import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { policyKey } from '@clearmesh/shared/model/names';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import type { LogFields, Logger } from '@clearmesh/shared/observe/log';
-import { authorization, identity, ip, match, socketAddress, workload } from '@clearmesh/shared/testing/builders';
+import { authorization, identity, ip, match, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import { LiveConnections } from '../../src/authorise/live-connections.ts';
 import type { Admitted, LiveConnectionsOptions } from '../../src/authorise/live-connections.ts';
 import type { Denial, InboundFacts } from '../../src/authorise/permit.ts';
@@ -205,6 +207,58 @@ describe('LiveConnections', () => {
       store.apply(policyPush({ policies: [only('new', 'nobody')] }));
       expect(closed).to.deep.equal(['payments no-allow-matched']);
     }
+  });
+
+  describe('through a waypoint', () => {
+    const waypoint = service({ name: 'waypoint', addresses: [], ports: { 15008: 15008 } });
+    const gateway: GatewayAddress = { kind: 'hostname', namespace: 'bank', hostname: waypoint.hostname, hboneMtlsPort: 15_008 };
+    const waypointPod = workload({
+      name: 'waypoint-0',
+      serviceAccount: 'waypoint',
+      addresses: ['10.0.0.9'],
+      services: { [waypoint.key]: {} },
+    });
+    const web = service({ name: 'web', ports: { 80: 8080 } });
+    const own = workload({ name: 'server', services: { [web.key]: {} } });
+    const mesh = (binding: Partial<Service>) =>
+      addressPush({ services: [{ ...web, ...binding }, waypoint], workloads: [own, waypointPod] });
+
+    it('are let be when it comes to be required; those that come without it then are not', () => {
+      const { store, live, open, closed } = bed();
+      store.apply(mesh({}));
+      open('audit', own);
+      store.apply(mesh({ waypoint: gateway }));
+      store.apply(policyPush({ policies: [denyPayments] }));
+      expect([closed, live.size]).to.deep.equal([[], 1]);
+      expect(open('audit', own)).to.include({ kind: 'denied', reason: 'waypoint-bypass' });
+      expect(open('waypoint', own).kind).to.equal('admitted');
+    });
+
+    it('are closed by a policy against the caller, and not by one against the waypoint', () => {
+      const { store, live } = bed();
+      const closed: string[] = [];
+      store.apply(mesh({ waypoint: gateway }));
+      for (const account of ['payments', 'audit'])
+        live.admit({ ...facts('waypoint', own), caller: identity('bank', account) }, () => void closed.push(account));
+      const deny = (account: string) => ({
+        ...denyPayments,
+        rules: [{ clauses: [{ matches: [match({ principals: [{ kind: 'suffix' as const, value: account }] })] }] }],
+      });
+      store.apply(policyPush({ policies: [deny('/waypoint')] }));
+      expect(closed).to.deep.equal([]);
+      store.apply(policyPush({ policies: [deny('/payments')] }));
+      expect(closed).to.deep.equal(['payments']);
+    });
+
+    it('stay the caller’s when the waypoint is no longer required', () => {
+      const { store, live } = bed();
+      const closed: Denial[] = [];
+      store.apply(mesh({ waypoint: gateway }));
+      live.admit({ ...facts('waypoint', own), caller: identity('bank', 'payments') }, (denial) => void closed.push(denial));
+      store.apply(mesh({}));
+      store.apply(policyPush({ policies: [denyPayments] }));
+      expect(closed.map(({ explanation }) => explanation)[0]).to.contain('payments by way of spiffe://');
+    });
   });
 
   it('keeps nothing of 50,000 connections that came and went', () => {

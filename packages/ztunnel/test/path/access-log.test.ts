@@ -66,6 +66,28 @@ describe('access log', () => {
     });
   });
 
+  it('names a caller beside whom mTLS proved, and the span within its trace', () => {
+    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), parentSpanId: 'c'.repeat(16) };
+    const behind = { ...facts, source: { ...facts.source, caller: identity('bank', 'payments') }, trace };
+    const line = object(
+      written((log) => logComplete(log, behind, { bytesSent: 5, bytesReceived: 7, durationMs: 1, error: 'x' })),
+    );
+    const keys = Object.keys(line);
+    expect(keys.slice(keys.indexOf('src.identity'), keys.indexOf('src.identity') + 3)).to.deep.equal([
+      'src.identity',
+      'src.caller',
+      'src.cluster',
+    ]);
+    expect(keys.slice(keys.indexOf('duration'))).to.deep.equal(['duration', 'trace_id', 'span_id', 'parent_span_id', 'error']);
+    expect(line).to.include({
+      'src.identity': identity('bank', 'client-sa'),
+      'src.caller': identity('bank', 'payments'),
+      trace_id: trace.traceId,
+      span_id: trace.spanId,
+      parent_span_id: trace.parentSpanId,
+    });
+  });
+
   it('leaves out what is not known and what plaintext does not prove', () => {
     const plain: AccessFacts = {
       direction: 'inbound',

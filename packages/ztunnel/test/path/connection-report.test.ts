@@ -6,7 +6,7 @@ import type { LogFields } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { identity, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import type { DenialFacts } from '../../src/admin/metrics.ts';
-import type { RelayEnd, RelaySide } from '../../src/deliver/relay.ts';
+import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
 import type { Direction } from '../../src/path/access-log.ts';
 import { ConnectionCut } from '../../src/path/connection-cut.ts';
 import { endOfDenial, endOfFailure, endOfRelay, openReport } from '../../src/path/connection-report.ts';

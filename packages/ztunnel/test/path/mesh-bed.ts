@@ -24,6 +24,7 @@ import { Metrics } from '../../src/admin/metrics.ts';
 import { LiveConnections } from '../../src/authorise/live-connections.ts';
 import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
+import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
 import { PolicyLog } from '../../src/path/policy-log.ts';
@@ -58,22 +59,33 @@ export class MeshBed implements AsyncDisposable {
   readonly log: LogLine[] = [];
   readonly client: Pod;
   readonly server: Pod;
+  /** What was logged of policy. */
+  readonly policyLog: LogLine[] = [];
+  /** Where addresses of the mesh (`ip:port`) really listen, so that beds do not disturb each other. */
+  readonly ports: Map<string, number> = new Map();
+  readonly certificates: TestCertificates;
+  readonly engine: NodeHttp2Engine = new NodeHttp2Engine({ clock: systemClock });
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
   readonly #limits: Limits;
   readonly #live: LiveConnections;
-  readonly #certificates: TestCertificates;
-  readonly #engine = new NodeHttp2Engine({ clock: systemClock });
+  readonly #ignoredCallers: IgnoredCallers;
   readonly #logged = new Set<() => void>();
   readonly #clients: net.Socket[] = [];
 
   private constructor(certificates: TestCertificates, limits: Limits) {
     this.#limits = limits;
-    this.#certificates = certificates;
+    this.certificates = certificates;
     this.store = new SnapshotStore({ clusterId: 'Kubernetes' }, { clock: this.clock, logger: silentLogger });
     this.#live = new LiveConnections({}, { source: this.store, logger: silentLogger });
+    const policyLogger = createLogger('policy', {
+      format: 'json',
+      write: (line) => this.policyLog.push(JSON.parse(line) as LogLine),
+    });
+    this.#ignoredCallers = new IgnoredCallers({}, { metrics: this.metrics, logger: policyLogger });
     this.client = this.#pod('client', 'client-sa', clientIp);
     this.server = this.#pod('server', 'server-sa', serverIp);
+    this.ports.set(`${serverIp}:15008`, this.server.listeners.tunnel.port ?? 0);
   }
 
   /** Both workloads known, no policy. */
@@ -138,6 +150,14 @@ export class MeshBed implements AsyncDisposable {
     return this.line((line) => line['message'] === 'connection failed' && line['direction'] === direction);
   }
 
+  /** TCP from an address to one of the mesh. */
+  async dial(target: SocketAddress, localAddress: string): Promise<net.Socket> {
+    const port = this.ports.get(`${target.ip}:${target.port}`) ?? target.port;
+    const socket = net.connect({ host: target.ip, port, localAddress, noDelay: true });
+    await once(socket, 'connect');
+    return socket;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#clients) socket.destroy();
     for (const pod of [this.client, this.server]) {
@@ -159,7 +179,7 @@ export class MeshBed implements AsyncDisposable {
     const drain = new Drain({ clock: systemClock });
     const network = podNetwork({ originalSource: 'best-effort' }, { connectTcp, clock: systemClock, logger: silentLogger });
     const log = createLogger('access', { format: 'json', write: (line) => this.#recvLine(line) });
-    const shared = { engine: this.#engine, certificates: this.#certificates, clock: systemClock, logger: silentLogger };
+    const shared = { engine: this.engine, certificates: this.certificates, clock: systemClock, logger: silentLogger };
     const path = new PodDataPath<PooledDialer>(
       { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...this.#limits },
       {
@@ -169,10 +189,10 @@ export class MeshBed implements AsyncDisposable {
         drain,
         snapshots: this.store,
         live: this.#live,
+        ignoredCallers: this.#ignoredCallers,
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
         network,
-        // Port 15008 of the server stands for wherever its listener really is, so that beds do not disturb each other.
-        dialer: new PooledDialer({}, { ...shared, connect: (target) => this.#dial(target, podIp) }),
+        dialer: new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) }),
         createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
           new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
         originalDestination: () => this.originalDestination,
@@ -188,13 +208,6 @@ export class MeshBed implements AsyncDisposable {
       tunnel: open(false, (accepted) => path.recvTunnel(accepted)),
     };
     return { path, drain, listeners };
-  }
-
-  async #dial(target: SocketAddress, localAddress: string): Promise<net.Socket> {
-    const port = target.ip === serverIp && target.port === 15_008 ? this.server.listeners.tunnel.port : target.port;
-    const socket = net.connect({ host: target.ip, port: port ?? 0, localAddress, noDelay: true });
-    await once(socket, 'connect');
-    return socket;
   }
 
   #recvLine(line: string): void {

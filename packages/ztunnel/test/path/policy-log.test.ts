@@ -33,6 +33,12 @@ function bed(decisions: 'debug' | 'info'): { readonly log: PolicyLog; readonly l
 }
 
 describe('PolicyLog', () => {
+  it('names the caller beside the peer that spoke for it', () => {
+    const { log, lines } = bed('info');
+    log.recvDecision({ ...facts, caller: identity('bank', 'payments') }, permit);
+    expect(lines()[0]).to.include({ 'src.identity': identity('bank', 'a'), 'src.caller': identity('bank', 'payments') });
+  });
+
   for (const level of ['debug', 'info'] as const) {
     it(`writes each decision at ${level} when so configured`, () => {
       const { log, lines } = bed(level);

@@ -1,9 +1,9 @@
 import { Duplex, duplexPair } from 'node:stream';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
-import { relay } from '../../src/deliver/relay.ts';
-import type { RelayEnd } from '../../src/deliver/relay.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { relay } from '../../src/net/relay.ts';
+import type { RelayEnd } from '../../src/net/relay.ts';
 
 type Bed = {
   readonly client: Duplex;

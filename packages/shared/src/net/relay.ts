@@ -11,7 +11,7 @@
  * R4  A reader that stops makes the writer stop: Node's own pipe does the waiting.
  */
 import type { Duplex } from 'node:stream';
-import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { Cancel, Clock } from '../lifecycle/clock.ts';
 
 /** `near` is the connection that was accepted, `far` the one that was opened for it. */
 export type RelaySide = 'near' | 'far';

@@ -1,0 +1,51 @@
+/**
+ * The way to a workload of a waypoint (l4-contract section 7, steps 3 and 6).
+ *
+ * W1  There is no way around: whatever is missing refuses the connection (design decision 1).
+ * W2  Another try stays with the waypoint that was drawn, so that the weights of a canary hold.
+ */
+import { ipFamily } from '@clearmesh/shared/model/ip-address';
+import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
+import type { WorkloadUid } from '@clearmesh/shared/model/names';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { refuse, refuseNetwork } from './route.ts';
+import type { Captured, LookupRoute, RefusedRoute, RouteFacts, TunnelRoute } from './route.ts';
+import { acceptedPeers } from './upstream.ts';
+import { resolveGateway } from './waypoint.ts';
+
+export type WaypointContext = {
+  readonly captured: Captured;
+  readonly snapshot: Snapshot;
+  readonly random: Random;
+  /** Workloads of the waypoint that were tried in vain. */
+  readonly exclude?: ReadonlySet<WorkloadUid>;
+};
+
+/** To the waypoint with the untranslated destination as authority (section 2.1). `facts` keep the service asked for. */
+export function viaWaypoint(
+  { captured, ...context }: WaypointContext,
+  gateway: GatewayAddress,
+  facts: RouteFacts,
+): TunnelRoute | LookupRoute | RefusedRoute {
+  const { source, originalDestination: authority } = captured;
+  const found = resolveGateway({ source, ...context }, gateway, authority.ip);
+  if (found.kind === 'unavailable') return refuse('waypoint-unavailable', found.detail, facts);
+  const { workload, targetPort, reach, service: gatewayService } = found.upstream;
+  const destination = { ...facts, destination: workload };
+  if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, destination);
+  const through = { authority, acceptedPeers: acceptedPeers(workload, gatewayService), via: 'waypoint', gateway } as const;
+  if (reach.kind === 'hostname') {
+    const next = { kind: 'tunnel', peerPort: targetPort, ...through } as const;
+    return { kind: 'lookup', hostname: reach.hostname, prefer: ipFamily(authority.ip), next, ...destination };
+  }
+  return { kind: 'tunnel', peer: { ip: reach.ip, port: targetPort }, ...through, ...destination };
+}
+
+/** The same way by another workload of the same waypoint; `undefined` for a direct tunnel, and when there is none left. */
+export function anotherWaypoint(route: TunnelRoute, context: WaypointContext): TunnelRoute | LookupRoute | undefined {
+  if (route.gateway === undefined) return undefined;
+  const { service } = route;
+  const next = viaWaypoint(context, route.gateway, service === undefined ? {} : { service });
+  return next.kind === 'refused' ? undefined : next;
+}
