@@ -20,6 +20,7 @@ export type CommandLine =
 type Flags = {
   readonly directory: string;
   readonly status?: string;
+  readonly statusOut?: string;
   readonly state: string;
   readonly listen: SocketAddress;
   readonly tokenKeys: string;
@@ -58,6 +59,7 @@ function serveCommand(): Command {
     .description('Serves discovery and certificates for a directory of manifests.')
     .requiredOption('--directory <dir>', 'manifests: every *.yaml and *.yml below it, re-read on change')
     .option('--status <file>', 'what kubelet and node agent know of pods, replaced by rename')
+    .option('--status-out <file>', 'where the status of objects is written as JSON: conditions, and why manifests were refused')
     .requiredOption('--state <dir>', 'holds the root certificate and key (ca.pem, mode 0600; root-cert.pem for proxies)')
     .requiredOption('--listen <ip:port>', 'TLS port for discovery and certificates', parseAddress)
     .requiredOption('--token-keys <file>', 'JWKS file with the public ES256 keys of service account tokens')
@@ -88,6 +90,7 @@ function commandOf(flags: Flags): ServeCommand {
   const {
     directory,
     status,
+    statusOut,
     state,
     listen,
     tokenKeys,
@@ -102,6 +105,7 @@ function commandOf(flags: Flags): ServeCommand {
     options: {
       directory,
       ...(status === undefined ? {} : { statusFile: status }),
+      ...(statusOut === undefined ? {} : { statusOut }),
       stateDirectory: state,
       listen,
       tokenKeys,

@@ -10,6 +10,7 @@ import type { Collections } from './manifest/collections.ts';
 import type { ControlPlaneMetrics } from './admin/control-plane-metrics.ts';
 import type { DeriveOptions } from './derive/options.ts';
 import type { MeshModel } from './derive/mesh-model.ts';
+import type { Reporter } from './report/reporter.ts';
 import type { PodManifest } from './manifest/pod.ts';
 import type { Problem } from './watch/problem.ts';
 import type { Publisher } from './publish/publisher.ts';
@@ -20,6 +21,8 @@ type Deps = {
   readonly metrics: Pick<ControlPlaneMetrics, 'configurationReadings' | 'configurationTaken' | 'resources'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Hears what to report. @default nobody */
+  readonly reporter?: Pick<Reporter, 'recvConfigured' | 'recvProblems'>;
 };
 
 type State =
@@ -52,6 +55,7 @@ export class Configuration implements Disposable {
 
   recvEvent(event: SourceEvent): void {
     this.#deps.metrics.configurationReadings.add({ result: event.kind });
+    this.#deps.reporter?.recvProblems(event.kind === 'rejected' ? event.problems.slice(0, maxProblems) : []);
     if (event.kind === 'rejected') return this.#recvRejected(event.problems);
     this.#deps.metrics.configurationTaken.set(Math.floor(this.#deps.clock.now() / 1000));
     this.#apply(event.collections);
@@ -70,18 +74,21 @@ export class Configuration implements Disposable {
   }
 
   #apply(collections: Collections): void {
-    const { publisher, metrics, clock, logger } = this.#deps;
+    const { publisher, metrics, clock, logger, reporter } = this.#deps;
     const known = new Set(this.model?.notes.map((note) => `${note.object} ${note.message}`));
     if (this.#state.kind === 'configured') this.#state.cancel();
-    const model = derive(collections, this.#options, clock.now());
+    const nowMs = clock.now();
+    const model = derive(collections, this.#options, nowMs);
     this.#state = { kind: 'configured', collections, model, cancel: this.#schedule(collections, model.changesAtMs) };
     publisher.publish(model);
+    reporter?.recvConfigured({ collections, model, nowMs });
     for (const { object, message } of model.notes) {
       if (!known.has(`${object} ${message}`)) logger.warn(message, { object });
     }
     metrics.resources.set(model.workloads.length, { kind: 'workload' });
     metrics.resources.set(model.services.length, { kind: 'service' });
     metrics.resources.set(model.policies.length, { kind: 'policy' });
+    metrics.resources.set(model.waypoints.length, { kind: 'waypoint' });
   }
 
   #recvDue(collections: Collections): void {

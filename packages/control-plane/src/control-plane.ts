@@ -2,7 +2,8 @@
  * The control plane put together: the one place that constructs (apart from main.ts, which reads the command line).
  *
  *   source ─▶ configuration (derive) ─▶ publisher ─▶ discovery ─┐
- *                     └ pods ─▶ authority ─▶ certificates ──────┴─ one TLS port      admin: readiness, metrics
+ *                     ├ pods ─▶ authority ─▶ certificates ──────┴─ one TLS port      admin: readiness, metrics
+ *                     └ reporter ─▶ status file   (hears waypoints from discovery)
  */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
@@ -23,8 +24,11 @@ import { grpcHandler } from './listen/grpc-handler.ts';
 import { SecureServer } from './listen/secure-server.ts';
 import { DiscoveryService } from './publish/discovery-service.ts';
 import { Publisher } from './publish/publisher.ts';
+import { Reporter } from './report/reporter.ts';
+import { StatusWriter } from './report/status-writer.ts';
 import { DirectorySource } from './watch/directory-source.ts';
 import type { AltName } from './certify/leaf.ts';
+import type { DeriveOptions } from './derive/options.ts';
 import type { ControlPlaneMetrics } from './admin/control-plane-metrics.ts';
 import type { RootAuthority } from './certify/root-authority.ts';
 
@@ -33,6 +37,8 @@ export type ControlPlaneOptions = {
   readonly directory: string;
   /** What kubelet and node agent know of pods. @default none */
   readonly statusFile?: string;
+  /** Where the status of objects is written, replaced by rename. @default nowhere */
+  readonly statusOut?: string;
   /** Holds the root certificate and its key. */
   readonly stateDirectory: string;
   readonly listen: SocketAddress;
@@ -128,17 +134,35 @@ async function build(
   const draining = new AbortController();
   const wiring: Wiring = { options, deps, metrics: createMetrics(), resources, draining, signal };
   const publisher = resources.use(new Publisher({}, deps));
-  const configuration = resources.use(configurationOf(wiring, publisher));
+  const derivation = derivationOf(options);
+  const reporter = await reporterOf(wiring, derivation);
+  const configuration = resources.use(configurationOf(wiring, publisher, derivation, reporter));
   const source = await sourceOf(wiring, configuration);
-  const server = await serverOf(wiring, publisher, configuration);
+  const server = await serverOf(wiring, publisher, configuration, reporter);
   const admin = await adminOf(wiring, configuration);
   return { resources, source, configuration, server, admin, draining };
 }
 
-function configurationOf({ options, deps, metrics }: Wiring, publisher: Publisher): Configuration {
+function derivationOf(options: ControlPlaneOptions): DeriveOptions {
   const { clusterId, trustDomain, rootNamespace, defaultMtls, requirePermissiveExpiry } = options;
-  const derivation = { ...defaultDeriveOptions, clusterId, trustDomain, rootNamespace, defaultMtls, requirePermissiveExpiry };
-  return new Configuration(derivation, { publisher, metrics, clock: deps.clock, logger: deps.logger.scope('config') });
+  return { ...defaultDeriveOptions, clusterId, trustDomain, rootNamespace, defaultMtls, requirePermissiveExpiry };
+}
+
+async function reporterOf({ options, deps, resources }: Wiring, derivation: DeriveOptions): Promise<Reporter | undefined> {
+  if (options.statusOut === undefined) return undefined;
+  const writer = resources.use(await StatusWriter.open(options.statusOut, { logger: deps.logger.scope('status') }));
+  return new Reporter(derivation, { write: (report) => writer.write(report) });
+}
+
+function configurationOf(
+  { deps, metrics }: Wiring,
+  publisher: Publisher,
+  derivation: DeriveOptions,
+  reporter: Reporter | undefined,
+): Configuration {
+  const { clock, logger } = deps;
+  const told = reporter === undefined ? {} : { reporter };
+  return new Configuration(derivation, { publisher, metrics, clock, logger: logger.scope('config'), ...told });
 }
 
 async function sourceOf({ options, deps, resources, signal }: Wiring, configuration: Configuration): Promise<DirectorySource> {
@@ -152,16 +176,29 @@ async function sourceOf({ options, deps, resources, signal }: Wiring, configurat
   return resources.use(source);
 }
 
-async function serverOf(wiring: Wiring, published: Publisher, configuration: Configuration): Promise<SecureServer> {
+async function serverOf(
+  wiring: Wiring,
+  published: Publisher,
+  configuration: Configuration,
+  reporter: Reporter | undefined,
+): Promise<SecureServer> {
   const { options, deps, metrics, resources, draining, signal } = wiring;
   const { clock, logger } = deps;
   const root = await openRoot({ stateDirectory: options.stateDirectory, trustDomain: options.trustDomain }, deps);
   metrics.rootExpiry.set(Math.floor(root.certificate.notAfter.getTime() / 1000));
   const keys = await TokenKeys.open(options.tokenKeys, { logger: logger.scope('ca') });
   const authenticator = new Authenticator({}, { keys, clock });
+  const discovery = {
+    published,
+    metrics,
+    clock,
+    logger: logger.scope('xds'),
+    draining: draining.signal,
+    ...(reporter === undefined ? {} : { waypoints: reporter }),
+  };
   const handler = grpcHandler({
     authenticate: (header) => authenticator.authenticate(header),
-    discovery: new DiscoveryService({}, { published, metrics, clock, logger: logger.scope('xds'), draining: draining.signal }),
+    discovery: new DiscoveryService({}, discovery),
     certificates: certificatesOf(wiring, root, configuration),
     metrics,
     logger: logger.scope('grpc'),

@@ -34,6 +34,8 @@ describe('parseCommandLine', () => {
     const { options, log } = command(
       '--status',
       'f',
+      '--status-out',
+      'o',
       '--cluster-id',
       'c1',
       '--trust-domain',
@@ -55,6 +57,7 @@ describe('parseCommandLine', () => {
     );
     expect(options).to.deep.include({
       statusFile: 'f',
+      statusOut: 'o',
       clusterId: 'c1',
       trustDomain: 'bank.example',
       rootNamespace: 'mesh',
@@ -96,6 +99,7 @@ describe('parseCommandLine', () => {
     for (const flag of [
       '--directory',
       '--status',
+      '--status-out',
       '--state',
       '--listen',
       '--token-keys',

@@ -8,7 +8,7 @@ export type ControlPlaneMetrics = {
   readonly configurationReadings: Counter;
   /** Seconds since the epoch at which the configuration in force was taken. */
   readonly configurationTaken: Gauge;
-  /** By `kind`: workload, service, policy. */
+  /** By `kind`: workload, service, policy, waypoint. */
   readonly resources: Gauge;
   readonly discoveryClients: Gauge;
   /** By `type`. */

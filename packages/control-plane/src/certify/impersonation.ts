@@ -1,9 +1,10 @@
 /**
  * Whose certificate a caller may have (control-plane-contract section 5): its own, or, for a node proxy,
- * that of any pod on the proxy's own node.
+ * that of any pod on the proxy's own node, except waypoints.
  */
 import { parseSpiffeId, identityParts, spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import { belongsToWaypoint } from '../manifest/managed.ts';
 import { isFinished, serviceAccountOf } from '../manifest/pod.ts';
 import { accountOf } from './caller.ts';
 import type { PodManifest } from '../manifest/pod.ts';
@@ -45,7 +46,9 @@ export function decideIdentity(request: IdentityRequest, facts: IdentityFacts): 
       pod.spec?.nodeName === node.name &&
       pod.metadata.namespace === namespace &&
       serviceAccountOf(pod) === serviceAccount &&
-      !isFinished(pod),
+      !isFinished(pod) &&
+      // A waypoint asks for itself; whoever else had its identity could speak for every caller behind it.
+      !belongsToWaypoint(pod.metadata.labels),
   );
   return runs ? { kind: 'granted', identity } : refuse(`no pod of ${namespace}/${serviceAccount} runs on ${node.name}`);
 }

@@ -38,7 +38,7 @@ export function convertAuthorizationPolicy(manifest: AuthorizationPolicyManifest
 }
 
 /** Go's ParseBool, as upstream; anything else counts as false, so that a typing error enforces. */
-function isDryRun(manifest: AuthorizationPolicyManifest): boolean {
+export function isDryRun(manifest: AuthorizationPolicyManifest): boolean {
   const value = manifest.metadata.annotations?.['istio.io/dry-run'] ?? 'false';
   return ['1', 't', 'T', 'TRUE', 'true', 'True'].includes(value);
 }

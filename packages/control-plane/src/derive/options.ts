@@ -28,6 +28,8 @@ export type DeriveOptions = {
   readonly trustDomainsAtL4: boolean;
   /** Dry-run policies are sent, and only logged by the node proxy; or withheld. @default 'send' */
   readonly dryRun: 'send' | 'withhold';
+  /** A waypoint that is named but not usable: required all the same, or (upstream) left out, so that traffic goes direct. @default 'required' */
+  readonly waypointBinding: 'required' | 'upstream';
 };
 
 export const defaultDeriveOptions: DeriveOptions = {
@@ -43,4 +45,5 @@ export const defaultDeriveOptions: DeriveOptions = {
   emptySelector: 'namespace-wide',
   trustDomainsAtL4: true,
   dryRun: 'send',
+  waypointBinding: 'required',
 };

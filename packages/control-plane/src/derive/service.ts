@@ -33,7 +33,7 @@ export function deriveService(
     ...(loadBalancing === undefined ? {} : { loadBalancing }),
     ipFamilies: familiesOf(service),
     canonical: true,
-    ingressUseWaypoint: false,
+    ingressUseWaypoint: usedByIngress(service, namespace),
     visibility: 'PUBLIC',
   };
 }
@@ -44,6 +44,13 @@ export function keyOfService(service: ServiceManifest, options: DeriveOptions): 
 
 function hostnameOf(service: ServiceManifest, options: DeriveOptions): string {
   return `${service.metadata.name}.${service.metadata.namespace}.svc.${options.domain}`;
+}
+
+/** Own label, else the namespace's; Go's ParseBool, as upstream, so that a word it does not know is no wish. */
+function usedByIngress(service: ServiceManifest, namespace: NamespaceManifest | undefined): boolean {
+  const label = 'istio.io/ingress-use-waypoint';
+  const value = service.metadata.labels?.[label] ?? namespace?.metadata.labels?.[label] ?? '';
+  return ['1', 't', 'T', 'TRUE', 'true', 'True'].includes(value);
 }
 
 function derivePort(port: ServicePortManifest): ServicePort {

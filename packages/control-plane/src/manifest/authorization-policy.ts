@@ -2,9 +2,11 @@ import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
 import { policyMetadata } from './metadata.ts';
 import { selectorSchema, strict } from './policy-schema.ts';
+import { targetRefSchema, targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
 import type { SelectorManifest } from './policy-schema.ts';
 import type { NamespacedMetadata } from './metadata.ts';
+import type { TargetRefManifest } from './target-ref.ts';
 
 export type SourceManifest = Readonly<Partial<Record<SourceField, readonly string[]>>>;
 export type OperationManifest = Readonly<Partial<Record<OperationField, readonly string[]>>>;
@@ -24,8 +26,8 @@ export type AuthorizationPolicyManifest = {
   readonly metadata: NamespacedMetadata;
   readonly spec?: {
     readonly selector?: SelectorManifest;
-    readonly targetRef?: unknown;
-    readonly targetRefs?: readonly unknown[];
+    readonly targetRef?: TargetRefManifest;
+    readonly targetRefs?: readonly TargetRefManifest[];
     readonly action?: 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
     readonly rules?: readonly RuleManifest[];
   };
@@ -50,11 +52,6 @@ export type SourceField =
 export type OperationField = 'hosts' | 'notHosts' | 'ports' | 'notPorts' | 'methods' | 'notMethods' | 'paths' | 'notPaths';
 
 const strings = Type.Optional(Type.Array(Type.String()));
-const targetRef = Type.Object(
-  { group: Type.Optional(Type.String()), kind: Type.String(), name: Type.String(), namespace: Type.Optional(Type.String()) },
-  strict,
-);
-
 const source = Type.Object(
   {
     principals: strings,
@@ -109,8 +106,8 @@ export const authorizationPolicyKind: Kind<AuthorizationPolicyManifest> = define
         Type.Object(
           {
             selector: Type.Optional(selectorSchema),
-            targetRef: Type.Optional(targetRef),
-            targetRefs: Type.Optional(Type.Array(targetRef)),
+            targetRef: Type.Optional(targetRefSchema),
+            targetRefs: Type.Optional(targetRefsSchema),
             action: Type.Optional(Type.Enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'])),
             provider: Type.Optional(Type.Object({ name: Type.String() }, strict)),
             rules: Type.Optional(Type.Array(rule)),

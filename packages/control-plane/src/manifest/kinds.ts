@@ -1,9 +1,18 @@
 /** The kinds a source accepts, and how a checked value becomes a manifest. */
 import { authorizationPolicyKind } from './authorization-policy.ts';
+import { faultExperimentKind } from './fault-experiment.ts';
+import { gatewayKind } from './gateway.ts';
+import { grpcRouteKind } from './grpc-route.ts';
+import { httpRouteKind } from './http-route.ts';
 import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';
+import { opaPolicyKind } from './opa-policy.ts';
 import { peerAuthenticationKind } from './peer-authentication.ts';
 import { podKind } from './pod.ts';
+import { rateLimitPolicyKind } from './rate-limit-policy.ts';
+import { referenceGrantKind } from './reference-grant.ts';
+import { requestAuthenticationKind } from './request-authentication.ts';
+import { resiliencePolicyKind } from './resilience-policy.ts';
 import { serviceAccountKind } from './service-account.ts';
 import { serviceKind } from './service.ts';
 import type { Manifest } from './collections.ts';
@@ -20,6 +29,15 @@ export const supportedKinds: readonly SupportedKind[] = [
   { ...serviceAccountKind, manifest: (v) => ({ kind: 'ServiceAccount', value: serviceAccountKind.as(v) }) },
   { ...authorizationPolicyKind, manifest: (v) => ({ kind: 'AuthorizationPolicy', value: authorizationPolicyKind.as(v) }) },
   { ...peerAuthenticationKind, manifest: (v) => ({ kind: 'PeerAuthentication', value: peerAuthenticationKind.as(v) }) },
+  { ...gatewayKind, manifest: (v) => ({ kind: 'Gateway', value: gatewayKind.as(v) }) },
+  { ...httpRouteKind, manifest: (v) => ({ kind: 'HTTPRoute', value: httpRouteKind.as(v) }) },
+  { ...grpcRouteKind, manifest: (v) => ({ kind: 'GRPCRoute', value: grpcRouteKind.as(v) }) },
+  { ...referenceGrantKind, manifest: (v) => ({ kind: 'ReferenceGrant', value: referenceGrantKind.as(v) }) },
+  { ...requestAuthenticationKind, manifest: (v) => ({ kind: 'RequestAuthentication', value: requestAuthenticationKind.as(v) }) },
+  { ...resiliencePolicyKind, manifest: (v) => ({ kind: 'ResiliencePolicy', value: resiliencePolicyKind.as(v) }) },
+  { ...rateLimitPolicyKind, manifest: (v) => ({ kind: 'RateLimitPolicy', value: rateLimitPolicyKind.as(v) }) },
+  { ...opaPolicyKind, manifest: (v) => ({ kind: 'OpaPolicy', value: opaPolicyKind.as(v) }) },
+  { ...faultExperimentKind, manifest: (v) => ({ kind: 'FaultExperiment', value: faultExperimentKind.as(v) }) },
 ];
 
 /** The kind of an `apiVersion` and `kind`, or `undefined`. */

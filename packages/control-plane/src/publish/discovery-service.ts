@@ -4,18 +4,20 @@
  * In: requests of authenticated streams, published resources. Out: responses.
  * X1  A stream costs the memory of one state: at most one request waits, one response per type is in flight.
  * X2  Nothing is sent before a first configuration was taken: an empty answer would make proxies forget what they hold.
- * X3  Streams end with the drain, and with the token that opened them; proxies keep their state and come back.
+ * X3  A proxy sees what its token entitles it to, whatever it subscribes to.
+ * X4  Streams end with the drain, and with the token that opened them; proxies keep their state and come back.
  */
 import { Code, ConnectError } from '@connectrpc/connect';
 import { DeltaServerStream } from '@clearmesh/shared/subscribe/delta-server';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import { WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { ResourceSet } from '@clearmesh/shared/subscribe/resource-set';
 import { Wakeup } from '../lifecycle/wakeup.ts';
 import { accountOf } from '../certify/caller.ts';
-import { nodeMismatch } from './node-identity.ts';
+import { ClientView, ownResource, typesFor } from './client-view.ts';
+import { nodeMismatch, proxyKindOf } from './node-identity.ts';
 import { RequestInbox } from './request-inbox.ts';
 import type { Authenticated, Caller } from '../certify/caller.ts';
 import type { ControlPlaneMetrics } from '../admin/control-plane-metrics.ts';
@@ -35,6 +37,29 @@ type Deps = {
   readonly logger: Logger;
   /** Ends every stream. */
   readonly draining: AbortSignal;
+  /** Hears how waypoints take what they are told. @default nobody */
+  readonly waypoints?: WaypointListener;
+};
+
+export type WaypointListener = {
+  /** A waypoint opened a stream; `gateway` is `namespace/name`, `pod` the name of its pod. Must not throw. */
+  connected(gateway: string, pod: string): WaypointSession;
+};
+
+/** One stream of a waypoint; disposed at its end. */
+export type WaypointSession = Disposable & {
+  /** `error` is absent when the configuration was accepted. Must not throw. */
+  recvAnswer(error: string | undefined): void;
+};
+
+/** A stream after its proxy was introduced. */
+type Client = {
+  readonly caller: Caller;
+  readonly stream: DeltaServerStream;
+  readonly view: ClientView;
+  readonly session: WaypointSession | undefined;
+  /** Nonce of the configuration that a waypoint was sent last, until it answers. */
+  unanswered: string | undefined;
 };
 
 export class DiscoveryService {
@@ -77,21 +102,20 @@ export class DiscoveryService {
     bell: Wakeup,
     stop: AbortSignal,
   ): AsyncGenerator<DeltaDiscoveryResponse> {
-    const stream = new DeltaServerStream();
     using introduction = new DisposableStack();
     let reached: ResourceSet | undefined;
-    let known = false;
+    let client: Client | undefined;
     while (!stop.aborted) {
       const resources = this.#deps.published.current;
       const request = resources === undefined ? undefined : inbox.take();
       if (resources !== undefined && request !== undefined) {
-        if (!known) introduction.use(this.#introduce(request, caller));
-        known = true;
-        yield* this.#counted(stream.recvRequest(request, resources));
-        this.#noteNack(stream, request, caller);
+        client ??= this.#introduce(request, caller, introduction);
+        const responses = client.stream.recvRequest(request, client.view.of(resources));
+        this.#noteAnswer(client, request);
+        yield* this.#counted(client, responses);
       } else if (resources !== undefined && resources !== reached) {
         reached = resources;
-        yield* this.#counted(stream.publish(resources));
+        if (client !== undefined) yield* this.#counted(client, client.stream.publish(client.view.of(resources)));
       } else if (inbox.ended) {
         return;
       } else {
@@ -101,35 +125,49 @@ export class DiscoveryService {
   }
 
   /** One line when a proxy comes, one when it goes. */
-  #introduce(request: DeltaDiscoveryRequest, caller: Caller): Disposable {
-    const who = { account: accountOf(caller), pod: caller.pod?.name, node: caller.node };
+  #introduce(request: DeltaDiscoveryRequest, caller: Caller, stay: DisposableStack): Client {
+    const kind = proxyKindOf(request.node);
+    const who = { kind, account: accountOf(caller), pod: caller.pod?.name, node: caller.node };
     const mismatch = nodeMismatch(request.node, caller);
-    if (mismatch !== undefined) {
+    if (kind === undefined || mismatch !== undefined) {
       this.#deps.logger.warn('discovery refused', { ...who, reason: mismatch });
       throw new ConnectError('unauthenticated', Code.Unauthenticated);
     }
     this.#deps.logger.info('proxy connected', who);
-    return { [Symbol.dispose]: () => this.#deps.logger.info('proxy gone', who) };
+    stay.defer(() => this.#deps.logger.info('proxy gone', who));
+    const session =
+      kind === 'waypoint' ? this.#deps.waypoints?.connected(ownResource(caller), caller.pod?.name ?? '') : undefined;
+    if (session !== undefined) stay.use(session);
+    const stream = new DeltaServerStream({ types: typesFor(kind) });
+    return { caller, stream, view: new ClientView(kind, caller), session, unanswered: undefined };
   }
 
-  *#counted(responses: readonly DeltaDiscoveryResponse[]): Generator<DeltaDiscoveryResponse> {
+  *#counted(client: Client, responses: readonly DeltaDiscoveryResponse[]): Generator<DeltaDiscoveryResponse> {
     for (const response of responses) {
+      if (response.typeUrl === WAYPOINT_CONFIGURATION_TYPE_URL) client.unanswered = response.nonce;
       this.#deps.metrics.pushes.add({ type: response.typeUrl });
       yield response;
     }
   }
 
-  #noteNack(stream: DeltaServerStream, request: DeltaDiscoveryRequest, caller: Caller): void {
-    const nack = request.errorDetail === undefined ? undefined : stream.lastNack(request.typeUrl);
-    if (nack === undefined || nack.nonce !== request.responseNonce) return;
-    const type = knownTypes.has(request.typeUrl) ? request.typeUrl : 'other';
+  /** An answer to what was sent before the last is no answer; the stream knows which that is. */
+  #noteAnswer(client: Client, { typeUrl, responseNonce, errorDetail }: DeltaDiscoveryRequest): void {
+    const { caller, stream, session } = client;
+    const nack = errorDetail === undefined ? undefined : stream.lastNack(typeUrl);
+    const reason = nack?.nonce === responseNonce ? nack.message.slice(0, 1000) : undefined;
+    if (typeUrl === WAYPOINT_CONFIGURATION_TYPE_URL && responseNonce !== '' && responseNonce === client.unanswered) {
+      client.unanswered = undefined;
+      session?.recvAnswer(reason);
+    }
+    if (reason === undefined) return;
+    const type = knownTypes.has(typeUrl) ? typeUrl : 'other';
     this.#deps.metrics.nacks.add({ type });
     this.#deps.logger.warn('a proxy rejected resources', {
       type,
       account: accountOf(caller),
       pod: caller.pod?.name,
       node: caller.node,
-      reason: nack.message.slice(0, 1000),
+      reason,
     });
   }
 
@@ -164,4 +202,4 @@ export class DiscoveryService {
 /** What a timer holds, some 24 days; a stream whose token lives longer is opened anew then. */
 const maxTimerMs = 2 ** 31 - 1;
 
-const knownTypes: ReadonlySet<string> = new Set([ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL]);
+const knownTypes: ReadonlySet<string> = new Set(typesFor('waypoint'));

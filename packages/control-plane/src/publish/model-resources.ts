@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { encodeAuthorization } from '@clearmesh/shared/wire/authorization';
 import { encodeService, encodeWorkload } from '@clearmesh/shared/wire/wds';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import { encodeWaypointConfiguration, waypointResourceName } from '@clearmesh/shared/wire/waypoint-configuration';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import type { PublishedResource, Resources, ResourceSet } from '@clearmesh/shared/subscribe/resource-set';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
@@ -18,9 +19,16 @@ export function modelResources(model: MeshModel, previous: ResourceSet | undefin
     ...model.services.map((s): [string, PublishedResource] => [s.key, resource(encodeService(s), serviceAliases(s))]),
   ]);
   const policies = new Map(model.policies.map((p): [string, PublishedResource] => [p.key, resource(encodeAuthorization(p), [])]));
+  const waypoints = new Map(
+    model.waypoints.map((w): [string, PublishedResource] => [
+      waypointResourceName(w),
+      resource(encodeWaypointConfiguration(w), []),
+    ]),
+  );
   return new Map([
     [ADDRESS_TYPE_URL, kept(addresses, previous?.get(ADDRESS_TYPE_URL))],
     [AUTHORIZATION_TYPE_URL, kept(policies, previous?.get(AUTHORIZATION_TYPE_URL))],
+    [WAYPOINT_CONFIGURATION_TYPE_URL, kept(waypoints, previous?.get(WAYPOINT_CONFIGURATION_TYPE_URL))],
   ]);
 }
 

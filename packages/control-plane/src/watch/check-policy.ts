@@ -2,20 +2,24 @@
 import { parseBlock } from '../manifest/block.ts';
 import { parsePort } from '../manifest/port.ts';
 import type { AuthorizationPolicyManifest, ConditionManifest, RuleManifest } from '../manifest/authorization-policy.ts';
+import { checkTarget, checkTargets } from './check-target-refs.ts';
+import type { TargetRules } from './check-target-refs.ts';
 import type { FieldPath } from './field-path.ts';
 import type { Finding } from './finding.ts';
 
 /** Says why a value is wrong and what to write instead; `undefined` when it is right. */
 type ValueCheck = (value: string) => Pick<Finding, 'message' | 'remedy'> | undefined;
 
-export function checkAuthorizationPolicy(policy: AuthorizationPolicyManifest): readonly Finding[] {
-  const { action, targetRef, targetRefs, rules = [] } = policy.spec ?? {};
+export function checkAuthorizationPolicy(
+  policy: AuthorizationPolicyManifest,
+  rules: { readonly rootNamespace: string },
+): readonly Finding[] {
+  const { action, rules: entries = [] } = policy.spec ?? {};
   return [
     ...(action === 'CUSTOM' || action === 'AUDIT' ? [unenforced(action)] : []),
-    ...(targetRef === undefined ? [] : [unboundTarget('targetRef')]),
-    ...(targetRefs === undefined || targetRefs.length === 0 ? [] : [unboundTarget('targetRefs')]),
+    ...checkAttachment(policy, rules.rootNamespace),
     ...checkDryRun(policy),
-    ...rules.flatMap((rule, index) => checkRule(rule, ['spec', 'rules', index])),
+    ...entries.flatMap((rule, index) => checkRule(rule, ['spec', 'rules', index])),
   ];
 }
 
@@ -23,18 +27,33 @@ function unenforced(action: string): Finding {
   return {
     path: ['spec', 'action'],
     value: action,
-    message: `${action} is not enforced by the node proxies, so that the policy would do nothing`,
+    message: `${action} is not enforced by any proxy of the mesh, so that the policy would do nothing`,
     remedy: 'Write ALLOW or DENY.',
   };
 }
 
-function unboundTarget(field: string): Finding {
-  return {
-    path: ['spec', field],
-    message: 'binds the policy to a waypoint, and this directory has none, so that it would do nothing',
-    remedy: 'Use spec.selector with the labels of the pods to protect.',
+/** Node proxies go by the selector, waypoints by the targets: a policy with both would be half of what it reads. */
+function checkAttachment(policy: AuthorizationPolicyManifest, rootNamespace: string): readonly Finding[] {
+  const { selector, targetRef, targetRefs = [] } = policy.spec ?? {};
+  const rules: TargetRules = {
+    namespace: policy.metadata.namespace,
+    kinds: ['Service', 'Gateway', 'GatewayClass'],
+    rootNamespace,
   };
+  const targeted = targetRef !== undefined || targetRefs.length > 0;
+  return [
+    ...(selector !== undefined && targeted ? [twoAttachments] : []),
+    ...(targetRef === undefined ? [] : checkTarget(targetRef, ['spec', 'targetRef'], rules)),
+    ...checkTargets(targetRefs, ['spec', 'targetRefs'], rules),
+  ];
 }
+
+const twoAttachments: Finding = {
+  path: ['spec', 'selector'],
+  at: 'key',
+  message: 'contradicts targetRefs beside it: one is for node proxies, the other for waypoints',
+  remedy: 'Keep one of the two, and write a second policy for the other.',
+};
 
 function checkDryRun(policy: AuthorizationPolicyManifest): readonly Finding[] {
   const value = policy.metadata.annotations?.['istio.io/dry-run'];

@@ -20,18 +20,19 @@ function finding(error: ShapeError, schema: TSchema, root: unknown): readonly Fi
   const value = at(root, path);
   if (error.keyword === 'boolean') return [unknownField(path, value, at(schema, pointerPath(error.schemaPath).slice(0, -1)))];
   if (error.keyword === 'enum') return [notOneOf(path, value, error.params.allowedValues.map(String))];
-  return [{ path, value, ...wrongValue(error, value) }];
+  return [{ path, value, ...wrongValue(error, value, at(schema, pointerPath(error.schemaPath))) }];
 }
 
-function wrongValue(error: ShapeError, value: unknown): Pick<Finding, 'message' | 'remedy'> {
+function wrongValue(error: ShapeError, value: unknown, schema: unknown): Pick<Finding, 'message' | 'remedy'> {
   if (error.keyword === 'type') {
     const type = String(error.params.type);
     return { message: `must be of type ${type}`, remedy: typeRemedy(type, value) };
   }
   if (error.keyword === '~refine') return { message: `must be ${error.message}`, remedy: `Write ${error.message}.` };
   if (error.keyword === 'minimum' || error.keyword === 'maximum') {
-    return { message: `must be ${error.params.comparison} ${error.params.limit}`, remedy: 'Write a port from 1 to 65535.' };
+    return { message: `must be ${error.params.comparison} ${error.params.limit}`, remedy: rangeRemedy(schema) };
   }
+  if (error.keyword === 'minLength') return { message: 'is empty', remedy: 'Write a value, or remove the field.' };
   if (error.keyword === 'anyOf')
     return { message: 'must be a number or text', remedy: 'Write a port number, or the name of a port.' };
   return { message: error.message, remedy: 'Write a value that the field allows.' };
@@ -63,6 +64,14 @@ function notOneOf(path: readonly string[], value: unknown, allowed: readonly str
     message: `must be one of ${allowed.join(', ')}`,
     remedy: nearest === undefined ? `Write one of ${allowed.join(', ')}.` : `Did you mean ${nearest}?`,
   };
+}
+
+/** Numbers from 1 to 65535 are ports everywhere. */
+function rangeRemedy(schema: unknown): string {
+  const { minimum, maximum } = (schema ?? {}) as { readonly minimum?: number; readonly maximum?: number };
+  if (maximum === 65_535) return 'Write a port from 1 to 65535.';
+  if (maximum === undefined) return `Write ${minimum} or more.`;
+  return `Write a number from ${minimum} to ${maximum}.`;
 }
 
 /** Numbers, dates and booleans where text belongs are the commonest slip of YAML. */

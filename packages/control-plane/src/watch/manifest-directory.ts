@@ -3,13 +3,16 @@
  * Files that did not change are not parsed again; a parse is by far the dearest step of a change.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { withGatewayPods } from '../deploy/gateway-pods.ts';
 import { collect } from '../manifest/collections.ts';
 import { checkContradictions, titleOf } from './check-contradictions.ts';
+import { checkSurroundings } from './check-surroundings.ts';
 import { findingProblem, parseManifestFile } from './manifest-file.ts';
 import { objectName } from '../manifest/collections.ts';
 import { parseStatusFile, withFacts } from './status-file.ts';
 import type { Collections } from '../manifest/collections.ts';
+import type { OpaPolicyManifest } from '../manifest/opa-policy.ts';
 import type { LoadedObject, ManifestFile } from './manifest-file.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
 import type { Problem } from './problem.ts';
@@ -130,30 +133,58 @@ export class ManifestDirectory {
 }
 
 function combine(directory: string, files: readonly ManifestFile[], status: StatusFile): DirectoryReading {
-  const objects = files.flatMap((file) => file.objects).map((object) => merged(object, status));
-  const contradictions = checkContradictions(objects).map(({ at, other, finding }) => {
-    const { line } = other.locate(finding.path);
-    const where = { ...finding, message: `${finding.message} (${other.file}:${line})` };
-    return findingProblem(where, 'MESH-CONFIG-002', at.file, titleOf(at.manifest), at.locate);
-  });
-  const problems = [...files.flatMap((file) => file.problems), ...contradictions];
+  const objects = files.flatMap((file) => file.objects).map((object) => merged(object, status, directory));
+  const problems = [...files.flatMap((file) => file.problems), ...contradictions(objects), ...misplacements(objects)];
   if (objects.length === 0 && problems.length === 0) problems.push(nothingThere(directory));
   if (problems.length > 0) return { kind: 'rejected', problems };
+  const collections = collect(objects.map((object) => object.manifest));
   return {
     kind: 'taken',
-    collections: collect(objects.map((object) => object.manifest)),
+    collections: withImplied(collections, status),
     files: files.length,
     objects: objects.length,
   };
 }
 
-function merged(object: LoadedObject, status: StatusFile): LoadedObject {
+function contradictions(objects: readonly LoadedObject[]): readonly Problem[] {
+  return checkContradictions(objects).map(({ at, other, finding }) => {
+    const { line } = other.locate(finding.path);
+    const where = { ...finding, message: `${finding.message} (${other.file}:${line})` };
+    return findingProblem(where, 'MESH-CONFIG-002', at.file, titleOf(at.manifest), at.locate);
+  });
+}
+
+function misplacements(objects: readonly LoadedObject[]): readonly Problem[] {
+  return checkSurroundings(objects).map(({ at, finding }) =>
+    findingProblem(finding, 'MESH-CONFIG-002', at.file, titleOf(at.manifest), at.locate),
+  );
+}
+
+/** With what follows from Gateways; the pods among it are told of by whoever runs them, as others are. */
+function withImplied(collections: Collections, status: StatusFile): Collections {
+  const written = new Set(collections.pods);
+  const whole = withGatewayPods(collections);
+  const pods = whole.pods.map((pod) => (written.has(pod) ? pod : withFacts(pod, status.get(objectName(pod.metadata)))));
+  return { ...whole, pods };
+}
+
+function merged(object: LoadedObject, status: StatusFile, directory: string): LoadedObject {
   const { manifest } = object;
+  if (manifest.kind === 'OpaPolicy')
+    return { ...object, manifest: { kind: 'OpaPolicy', value: located(manifest.value, directory) } };
   if (manifest.kind !== 'Pod') return object;
   return {
     ...object,
     manifest: { kind: 'Pod', value: withFacts(manifest.value, status.get(objectName(manifest.value.metadata))) },
   };
+}
+
+/** A bundle beside the manifests is written as such; a waypoint runs elsewhere, and needs the whole path. */
+function located(policy: OpaPolicyManifest, directory: string): OpaPolicyManifest {
+  const { wasm } = policy.spec.engine;
+  if (wasm === undefined) return policy;
+  const bundle = resolve(directory, wasm.bundle);
+  return { ...policy, spec: { ...policy.spec, engine: { ...policy.spec.engine, wasm: { ...wasm, bundle } } } };
 }
 
 function fileProblem(file: string, error: unknown): Problem {

@@ -1,7 +1,6 @@
 /** One file of manifests: text to checked objects, or to problems. */
 import { findKind, supportedKinds } from '../manifest/kinds.ts';
-import { checkAuthorizationPolicy } from './check-policy.ts';
-import { checkPeerAuthentication } from './check-peer-authentication.ts';
+import { checkMeaning } from './check-meaning.ts';
 import { checkShape } from './check-shape.ts';
 import { nearestName } from './nearest-name.ts';
 import { pathText } from './field-path.ts';
@@ -58,11 +57,6 @@ function readObject(
   if (findings.length > 0) return { problems: asProblems(findings) };
   const place = (path: FieldPath, at?: 'key' | 'value'): Position => reread()?.locate(path, at) ?? { line: 1, column: 1 };
   return { object: { manifest, file, locate: place }, problems: [] };
-}
-
-function checkMeaning(manifest: Manifest, rules: PeerAuthenticationRules): readonly Finding[] {
-  if (manifest.kind === 'AuthorizationPolicy') return checkAuthorizationPolicy(manifest.value);
-  return manifest.kind === 'PeerAuthentication' ? checkPeerAuthentication(manifest.value, rules) : [];
 }
 
 /** A finding with its place. */

@@ -37,10 +37,10 @@ export function problemFields(problem: Problem): LogFields {
   return { code, file, line, column, object, field, value, remedy };
 }
 
-/** A value as messages show it: JSON, at most 120 characters. */
+/** A value as messages show it: JSON, at most 120 characters; credentials in URLs are left out, since it goes to the log. */
 export function valueText(value: unknown): string {
   if (value === undefined) return '';
-  const text = jsonOf(value);
+  const text = jsonOf(value).replaceAll(/:\/\/[^/@\s"]*@/g, '://…@');
   return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
 }
 

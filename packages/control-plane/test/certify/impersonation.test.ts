@@ -17,6 +17,11 @@ const pods = [
   pod('failed-0', { account: 'failed', node: 'node-a', phase: 'Failed' }),
   pod('pending-0', { account: 'pending', node: 'node-a', phase: 'Pending' }),
   pod('ledger-0', { namespace: 'shadow', account: 'teller', node: 'node-a' }),
+  pod('gate-0', {
+    account: 'gate',
+    node: 'node-a',
+    labels: { 'gateway.networking.k8s.io/gateway-name': 'gate', 'gateway.istio.io/managed': 'clearmesh.io-mesh-controller' },
+  }),
 ].map(({ value }) => value);
 
 function decide(requested: string, caller: Caller = ztunnel, known = pods): string {
@@ -25,6 +30,7 @@ function decide(requested: string, caller: Caller = ztunnel, known = pods): stri
   return decision.kind === 'granted' ? decision.identity : `refused: ${decision.reason}`;
 }
 
+const waypoint: Caller = { namespace: 'bank', serviceAccount: 'gate', pod: { name: 'gate-0', uid: 'uid-g' }, node: 'node-a' };
 const own = 'spiffe://cluster.local/ns/clearmesh-system/sa/ztunnel';
 const ledger = 'spiffe://cluster.local/ns/bank/sa/ledger';
 
@@ -33,6 +39,11 @@ describe('decideIdentity', () => {
     expect(decide('')).to.equal(own);
     expect(decide(own)).to.equal(own);
     expect(decide('', { namespace: 'bank', serviceAccount: 'teller' })).to.equal('spiffe://cluster.local/ns/bank/sa/teller');
+  });
+
+  it('gives a waypoint the own identity, asked for or not', () => {
+    for (const requested of ['', 'spiffe://cluster.local/ns/bank/sa/gate'])
+      expect(decide(requested, waypoint)).to.equal('spiffe://cluster.local/ns/bank/sa/gate');
   });
 
   it('gives a node proxy the identity of a pod on its node', () => {
@@ -47,6 +58,8 @@ describe('decideIdentity', () => {
     ['a pod that ended', 'spiffe://cluster.local/ns/bank/sa/job', ztunnel, /no pod of bank\/job/],
     ['a pod that failed', 'spiffe://cluster.local/ns/bank/sa/failed', ztunnel, /no pod of bank\/failed/],
     ['another trust domain', 'spiffe://other.example/ns/bank/sa/ledger', ztunnel, /another trust domain/],
+    ['a waypoint on its node', 'spiffe://cluster.local/ns/bank/sa/gate', ztunnel, /no pod of bank\/gate/],
+    ['a service behind it, asked by a waypoint', ledger, waypoint, /is no node proxy/],
     ['text that is no identity', 'bank/ledger', ztunnel, /is no SPIFFE id/],
     ['text that goes on', `${ledger}/../x`, ztunnel, /is no SPIFFE id/],
     ['a caller that is no node proxy', ledger, { ...ztunnel, serviceAccount: 'node-agent' }, /is no node proxy/],

@@ -3,6 +3,8 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { parseBlock } from '../../src/manifest/block.ts';
 import { parsePermissiveUntil } from '../../src/manifest/permissive-until.ts';
+import { parseDuration } from '../../src/manifest/duration.ts';
+import { parseTime } from '../../src/manifest/time.ts';
 import { parsePort } from '../../src/manifest/port.ts';
 import { parseStringMatch } from '../../src/manifest/string-match.ts';
 
@@ -113,4 +115,43 @@ describe('parseStringMatch', () => {
       expect(parseStringMatch(text)).to.deep.equal(match);
     });
   }
+});
+
+describe('parseDuration', () => {
+  const good: readonly [string, number][] = [
+    ['0s', 0],
+    ['250ms', 250],
+    ['10s', 10_000],
+    ['1h', 3_600_000],
+    ['1h30m10s5ms', 5_410_005],
+    ['10s1h', 3_610_000],
+  ];
+  for (const [text, ms] of good) {
+    it(`reads ${text}`, () => {
+      expect(parseDuration(text)).to.equal(ms);
+    });
+  }
+
+  for (const text of ['', '10', 's', '1.5s', '-1s', '1d', '100000s', '1s 1m', '1s1s1s1s1s', '1µs']) {
+    it(`refuses ${JSON.stringify(text)}`, () => {
+      expect(parseDuration(text)).to.equal(undefined);
+    });
+  }
+});
+
+describe('parseTime', () => {
+  it('reads RFC 3339 with a zone', () => {
+    expect(parseTime('2026-01-01T01:00:00+01:00')).to.equal(Date.UTC(2026, 0, 1));
+    expect(parseTime('2026-01-01T00:00:00.5Z')).to.equal(Date.UTC(2026, 0, 1) + 500);
+  });
+
+  for (const text of ['', '2026-01-01', '2026-01-01T00:00:00', '2026-02-31T00:00:00Z', '2026-01-01T25:00:00Z', 'x']) {
+    it(`refuses ${JSON.stringify(text)}`, () => {
+      expect(parseTime(text)).to.equal(undefined);
+    });
+  }
+
+  it('never throws, whatever the text', () => {
+    fc.assert(fc.property(fc.string(), (text) => void [parseTime(text), parseDuration(text)]));
+  });
 });

@@ -2,19 +2,24 @@ import { create } from '@bufbuild/protobuf';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import type { WaypointConfiguration } from '@clearmesh/shared/model/l7/configuration';
+import type { PublishedResource, ResourceSet } from '@clearmesh/shared/subscribe/resource-set';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { authorization, service, workload } from '@clearmesh/shared/testing/builders';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { Wakeup } from '../../src/lifecycle/wakeup.ts';
 import { modelResources, sameResources } from '../../src/publish/model-resources.ts';
-import { nodeMismatch } from '../../src/publish/node-identity.ts';
+import { ClientView } from '../../src/publish/client-view.ts';
+import { nodeMismatch, proxyKindOf } from '../../src/publish/node-identity.ts';
 import { Publisher } from '../../src/publish/publisher.ts';
 import { RequestInbox } from '../../src/publish/request-inbox.ts';
 import type { MeshModel } from '../../src/derive/mesh-model.ts';
 
 function model(parts: Partial<MeshModel> = {}): MeshModel {
-  return { workloads: [], services: [], policies: [], notes: [], ...parts };
+  const bindings = { services: new Map(), workloads: new Map() };
+  const reach = new Map();
+  return { workloads: [], services: [], policies: [], waypoints: [], bindings, reach, notes: [], ...parts };
 }
 
 describe('modelResources', () => {
@@ -41,6 +46,18 @@ describe('modelResources', () => {
     expect(version(workload({ name: 'a' }))).to.match(/^[0-9a-f]{24}$/);
     expect(version(workload({ name: 'a' }))).to.equal(version(workload({ name: 'a' })));
     expect(version(workload({ name: 'a' }))).not.to.equal(version(workload({ name: 'a', status: 'UNHEALTHY' })));
+  });
+
+  it('names the configuration of a waypoint after its Gateway, with a version of its content', () => {
+    const policies = { authorization: {}, jwt: {}, opa: {}, resilience: {}, rateLimits: {}, faults: {} };
+    const gate = { namespace: 'ledger', name: 'gate', environment: 'test', services: [], workloads: [], policies } as const;
+    const of = (waypoint: WaypointConfiguration): readonly (readonly [string, string])[] => {
+      const resources = modelResources(model({ waypoints: [waypoint] }), undefined).get(WAYPOINT_CONFIGURATION_TYPE_URL);
+      return [...(resources ?? [])].map(([name, { version }]) => [name, version]);
+    };
+    expect(of(gate)[0]?.[0]).to.equal('ledger/gate');
+    expect(of(gate)).to.deep.equal(of({ ...gate }));
+    expect(of(gate)).not.to.deep.equal(of({ ...gate, environment: 'production' }));
   });
 
   it('keeps the very map of a type that did not change', () => {
@@ -125,6 +142,43 @@ describe('RequestInbox', () => {
   });
 });
 
+describe('ClientView', () => {
+  const configuration = (name: string, version: string): [string, PublishedResource] => [
+    name,
+    { version, value: Uint8Array.of(1), aliases: [] },
+  ];
+  const published = (...resources: [string, PublishedResource][]): ResourceSet =>
+    new Map([
+      [ADDRESS_TYPE_URL, new Map()],
+      [WAYPOINT_CONFIGURATION_TYPE_URL, new Map(resources)],
+    ]);
+  const namesIn = (view: ResourceSet): readonly string[] => [...(view.get(WAYPOINT_CONFIGURATION_TYPE_URL)?.keys() ?? [])];
+  const caller = { namespace: 'ledger', serviceAccount: 'gate' };
+
+  it('shows a waypoint its own configuration only', () => {
+    const all = published(configuration('ledger/gate', '1'), configuration('ledger/other', '1'), configuration('bank/gate', '1'));
+    expect(namesIn(new ClientView('waypoint', caller).of(all))).to.deep.equal(['ledger/gate']);
+    expect(namesIn(new ClientView('waypoint', { ...caller, serviceAccount: 'x' }).of(all))).to.deep.equal([]);
+  });
+
+  it('shows a node proxy none', () => {
+    const view = new ClientView('ztunnel', caller).of(published(configuration('ledger/gate', '1')));
+    expect([...view.keys()]).to.deep.equal([ADDRESS_TYPE_URL]);
+  });
+
+  it('keeps the very map while the own configuration stays as it is', () => {
+    const view = new ClientView('waypoint', caller);
+    const map = (version: string, other: string): unknown =>
+      view
+        .of(published(configuration('ledger/gate', version), configuration('ledger/other', other)))
+        .get(WAYPOINT_CONFIGURATION_TYPE_URL);
+    const first = map('1', '1');
+    expect(map('1', '2')).to.equal(first);
+    expect(map('2', '2')).not.to.equal(first);
+    expect(namesIn(view.of(published()))).to.deep.equal([]);
+  });
+});
+
 describe('nodeMismatch', () => {
   const caller = { namespace: 'clearmesh-system', serviceAccount: 'ztunnel' };
   const check = (id: string, metadata: JsonObject = {}): string | undefined =>
@@ -134,6 +188,15 @@ describe('nodeMismatch', () => {
   it('accepts a node of the token’s namespace and account', () => {
     expect(check(id)).to.equal(undefined);
     expect(check(id, { NAMESPACE: 'clearmesh-system', SERVICE_ACCOUNT: 'ztunnel' })).to.equal(undefined);
+  });
+
+  it('accepts waypoints, by the same rules', () => {
+    const gate = { namespace: 'ledger', serviceAccount: 'gate' };
+    const mismatch = (nodeId: string): string | undefined => nodeMismatch(create(NodeSchema, { id: nodeId }), gate);
+    expect(mismatch('waypoint~10.0.0.1~gate-0.ledger~ledger.svc.cluster.local')).to.equal(undefined);
+    expect(mismatch('waypoint~10.0.0.1~gate-0.bank~bank.svc.cluster.local')).to.match(/"bank"/);
+    expect(proxyKindOf(create(NodeSchema, { id: 'waypoint~10.0.0.1~gate-0.ledger~x' }))).to.equal('waypoint');
+    expect(proxyKindOf(create(NodeSchema, { id: 'router~10.0.0.1~gate-0.ledger~x' }))).to.equal(undefined);
   });
 
   const refused: readonly [string, string, JsonObject, RegExp][] = [

@@ -46,7 +46,7 @@ const authorizationRule = Type.Object({
       }),
     ),
   ),
-  when: Type.Optional(Type.Array(Type.Object({ key: name, values: optionalTexts, notValues: optionalTexts }))),
+  when: Type.Optional(Type.Array(Type.Object({ key: Type.String(), values: optionalTexts, notValues: optionalTexts }))),
 });
 
 const authorization = Type.Object({

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { workload } from '@clearmesh/shared/testing/builders';
-import type { WorkloadSpec } from '@clearmesh/shared/testing/builders';
-import type { Workload } from '@clearmesh/shared/model/workload';
-import { staleAddresses } from '../../src/path/stale-addresses.ts';
+import { workload } from '../../src/testing/builders.ts';
+import type { WorkloadSpec } from '../../src/testing/builders.ts';
+import type { Workload } from '../../src/model/workload.ts';
+import { staleAddresses } from '../../src/resolve/stale-addresses.ts';
 
 const before = workload({ name: 'a', addresses: ['10.0.0.1', '10.0.0.2'] });
 

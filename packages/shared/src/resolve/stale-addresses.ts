@@ -1,8 +1,8 @@
 /** Which addresses no longer mean the workload that tunnels were opened to (design decision 7). Pure. */
-import type { IpAddress } from '@clearmesh/shared/model/ip-address';
-import type { Workload } from '@clearmesh/shared/model/workload';
-import { spiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { Snapshot, SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
+import type { IpAddress } from '../model/ip-address.ts';
+import type { Workload } from '../model/workload.ts';
+import { spiffeId } from '../identity/spiffe.ts';
+import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 
 /** The addresses of removed and replaced workloads that nobody has now, or somebody else. */
 export function staleAddresses(

@@ -1,0 +1,59 @@
+/** Policies by what they are attached to, so that a service asks only for its own. */
+import { objectName } from '../../manifest/collections.ts';
+import { targetsOf } from '../../manifest/target-ref.ts';
+import { isOfRevision } from '../labels.ts';
+import { byAge } from './age.ts';
+import type { GatewayManifest } from '../../manifest/gateway.ts';
+import type { NamespacedMetadata } from '../../manifest/metadata.ts';
+import type { ServiceManifest } from '../../manifest/service.ts';
+import type { TargetRefManifest } from '../../manifest/target-ref.ts';
+import type { DeriveOptions } from '../options.ts';
+
+type Targeting = {
+  readonly metadata: NamespacedMetadata;
+  readonly spec?: { readonly targetRef?: TargetRefManifest; readonly targetRefs?: readonly TargetRefManifest[] };
+};
+
+export class TargetedPolicies<T extends Targeting> {
+  readonly #byTarget = new Map<string, T[]>();
+
+  /** Policies of other revisions, and those without targets, are left out. */
+  constructor(policies: readonly T[], options: DeriveOptions) {
+    const ours = policies.filter((policy) => isOfRevision(policy.metadata.labels, options.revision));
+    for (const policy of ours.sort(byAge)) {
+      const { namespace } = policy.metadata;
+      const targets = new Set(targetsOf(policy.spec ?? {}).flatMap((target) => targetKey(target, namespace, options) ?? []));
+      for (const target of targets) {
+        const list = this.#byTarget.get(target) ?? [];
+        list.push(policy);
+        this.#byTarget.set(target, list);
+      }
+    }
+  }
+
+  /** Most specific first: of the Service, of the Gateway, of the namespace, of the class; of one kind the oldest first. */
+  of(service: ServiceManifest, gateway: GatewayManifest): readonly T[] {
+    const keys = [
+      `Service ${objectName(service.metadata)}`,
+      `Gateway ${objectName(gateway.metadata)}`,
+      `Namespace ${service.metadata.namespace}`,
+      `GatewayClass ${gateway.spec.gatewayClassName}`,
+    ];
+    return [...new Set(keys.flatMap((key) => this.#byTarget.get(key) ?? []))];
+  }
+}
+
+/** `undefined` for a target that means nothing: a class named outside the root namespace, another namespace. */
+function targetKey(target: TargetRefManifest, namespace: string, options: DeriveOptions): string | undefined {
+  switch (target.kind) {
+    case 'Service':
+    case 'Gateway':
+      return `${target.kind} ${namespace}/${target.name}`;
+    case 'Namespace':
+      return target.name === namespace ? `Namespace ${namespace}` : undefined;
+    case 'GatewayClass':
+      return namespace === options.rootNamespace ? `GatewayClass ${target.name}` : undefined;
+    default:
+      return undefined;
+  }
+}

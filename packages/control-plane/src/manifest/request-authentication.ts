@@ -1,0 +1,71 @@
+import { Type } from 'typebox';
+import { defineKind } from './kind.ts';
+import { policyMetadata } from './metadata.ts';
+import { selectorSchema, strict } from './policy-schema.ts';
+import { targetRefSchema, targetRefsSchema } from './target-ref.ts';
+import type { Kind } from './kind.ts';
+import type { NamespacedMetadata } from './metadata.ts';
+import type { SelectorManifest } from './policy-schema.ts';
+import type { TargetRefManifest } from './target-ref.ts';
+
+export type JwtRuleManifest = {
+  readonly issuer: string;
+  readonly audiences?: readonly string[];
+  readonly jwksUri?: string;
+  readonly jwks?: string;
+  readonly fromHeaders?: readonly { readonly name: string; readonly prefix?: string }[];
+  readonly fromParams?: readonly string[];
+  readonly forwardOriginalToken?: boolean;
+  readonly outputPayloadToHeader?: string;
+  readonly outputClaimToHeaders?: readonly { readonly header: string; readonly claim: string }[];
+};
+
+export type RequestAuthenticationManifest = {
+  readonly metadata: NamespacedMetadata;
+  readonly spec?: {
+    readonly selector?: SelectorManifest;
+    readonly targetRef?: TargetRefManifest;
+    readonly targetRefs?: readonly TargetRefManifest[];
+    readonly jwtRules?: readonly JwtRuleManifest[];
+  };
+};
+
+const word = Type.String({ minLength: 1 });
+const jwtRule = Type.Object(
+  {
+    issuer: word,
+    audiences: Type.Optional(Type.Array(word)),
+    jwksUri: Type.Optional(word),
+    jwks: Type.Optional(word),
+    fromHeaders: Type.Optional(Type.Array(Type.Object({ name: word, prefix: Type.Optional(Type.String()) }, strict))),
+    fromParams: Type.Optional(Type.Array(word)),
+    forwardOriginalToken: Type.Optional(Type.Boolean()),
+    outputPayloadToHeader: Type.Optional(word),
+    outputClaimToHeaders: Type.Optional(Type.Array(Type.Object({ header: word, claim: word }, strict))),
+  },
+  strict,
+);
+
+export const requestAuthenticationKind: Kind<RequestAuthenticationManifest> = defineKind(
+  { kind: 'RequestAuthentication', apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'], scope: 'namespaced' },
+  Type.Object(
+    {
+      apiVersion: Type.String(),
+      kind: Type.String(),
+      metadata: policyMetadata,
+      spec: Type.Optional(
+        Type.Object(
+          {
+            selector: Type.Optional(selectorSchema),
+            targetRef: Type.Optional(targetRefSchema),
+            targetRefs: Type.Optional(targetRefsSchema),
+            jwtRules: Type.Optional(Type.Array(jwtRule)),
+          },
+          strict,
+        ),
+      ),
+      status: Type.Optional(Type.Unknown()),
+    },
+    strict,
+  ),
+);

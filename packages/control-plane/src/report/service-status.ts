@@ -1,0 +1,39 @@
+/** Condition `istio.io/WaypointBound` of Services (control-plane-contract section 1.4). */
+import { condition } from './status-report.ts';
+import type { Binding } from '../derive/waypoint-binding.ts';
+import type { Condition } from './status-report.ts';
+
+/** @param exists whether the Gateway that is named is a waypoint of ours */
+export function waypointBound(binding: Binding, exists: boolean): Condition {
+  const effect = binding.address === undefined ? 'traffic does not pass it' : 'calls are refused until it is';
+  const message = (text: string): string => `waypoint ${binding.gateway} ${text}`;
+  switch (binding.reason) {
+    case 'WaypointAccepted':
+      return condition('istio.io/WaypointBound', 'True', binding.reason, message('takes the traffic of this service'));
+    case 'WaypointIsNotReady':
+      return condition(
+        'istio.io/WaypointBound',
+        'False',
+        binding.reason,
+        message(`${exists ? 'is not ready' : 'does not exist, or is of another class'}; ${effect}`),
+      );
+    case 'AttachmentDenied':
+      return condition(
+        'istio.io/WaypointBound',
+        'False',
+        binding.reason,
+        message(`does not admit this namespace (allowedRoutes of its listener); ${refused(binding)}`),
+      );
+    case 'UnsupportedTrafficType':
+      return condition(
+        'istio.io/WaypointBound',
+        'False',
+        binding.reason,
+        message(`does not take traffic of services (istio.io/waypoint-for); ${refused(binding)}`),
+      );
+  }
+}
+
+function refused(binding: Binding): string {
+  return binding.address === undefined ? 'traffic does not pass it' : 'calls are refused';
+}
