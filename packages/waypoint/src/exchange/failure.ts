@@ -215,6 +215,8 @@ export type Failure = {
   readonly rule?: string;
   /** Replaces the table's status where a policy says so. */
   readonly status?: number;
+  /** Replaces the table's gRPC status likewise. */
+  readonly grpcStatus?: number;
   /** Further headers of the answer. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Replaces the problem document where a policy says so. */
