@@ -30,7 +30,7 @@ import { IgnoredCallers } from './path/ignored-callers.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
 import type { AcceptorRequest } from './path/pod-data-path.ts';
 import { PolicyLog } from './path/policy-log.ts';
-import { staleAddresses } from './path/stale-addresses.ts';
+import { staleAddresses } from '@clearmesh/shared/resolve/stale-addresses';
 import type { Snapshot, SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
 import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';

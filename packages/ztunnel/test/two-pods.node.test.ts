@@ -18,7 +18,7 @@ import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
 import { CapturedPods, podIps } from './captured-pods.ts';
 import { bounded, read, untilEnd } from './path/applications.ts';
-import { TestCertificates } from './path/test-certificates.ts';
+import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 
 const proxyMark = 1337;
 const client = workload({ name: 'client', serviceAccount: 'client-sa', addresses: [podIps.client] });

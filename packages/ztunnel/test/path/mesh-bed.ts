@@ -32,7 +32,7 @@ import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
-import { TestCertificates } from './test-certificates.ts';
+import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { bounded } from './applications.ts';
 
 export const clientIp = '127.0.77.1';

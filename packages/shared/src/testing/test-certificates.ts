@@ -1,7 +1,7 @@
-import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
-import { TestAuthority } from '@clearmesh/shared/testing/test-authority';
-import { createMeshContext } from '@clearmesh/shared/tls/mesh-context';
-import type { CertificateSource, WorkloadCertificate } from '@clearmesh/shared/certificates/workload-certificate';
+import type { SpiffeId } from '../identity/spiffe.ts';
+import { TestAuthority } from './test-authority.ts';
+import { createMeshContext } from '../tls/mesh-context.ts';
+import type { CertificateSource, WorkloadCertificate } from '../certificates/workload-certificate.ts';
 
 /** Issues a real certificate for whatever identity is asked for, once each. */
 export class TestCertificates implements CertificateSource {
