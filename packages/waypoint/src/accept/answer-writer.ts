@@ -91,7 +91,7 @@ export function failureAnswer(
     const headers = {
       ...about,
       'content-type': 'application/grpc',
-      'grpc-status': String(row.grpcStatus),
+      'grpc-status': String(failure.grpcStatus ?? row.grpcStatus),
       'grpc-message': message,
     };
     return { status: 200, headers, body: '' };

@@ -3,6 +3,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Failure } from '../exchange/failure.ts';
 import type { RequestFacts, RequestHeaders } from '../exchange/request-facts.ts';
+import type { NormalisedPath } from '@clearmesh/shared/route/normalise-path';
 import type { Conversation } from './conversation.ts';
 import type { RawRequest } from './http-front.ts';
 
@@ -10,11 +11,7 @@ export type FactsDeps = {
   readonly clock: Clock;
   readonly random: Random;
   /** Path and query that stages may rely on, or why there are none. */
-  readonly normalisePath: (
-    raw: string,
-  ) =>
-    | { readonly kind: 'path'; readonly path: string; readonly query: string }
-    | { readonly kind: 'refused'; readonly reason: string };
+  readonly normalisePath: (raw: string) => NormalisedPath;
 };
 
 export type FactsReading =
@@ -33,7 +30,7 @@ export function readFacts(request: RawRequest, conversation: Conversation, deps:
     protocol: request.httpVersionMajor === 2 ? 'HTTP/2' : 'HTTP/1.1',
     grpc: isGrpc(headers),
     method: request.method ?? '',
-    authority: authorityOf(headers),
+    authority: path.kind === 'path' ? (path.authority ?? authorityOf(headers)) : authorityOf(headers),
     path: path.kind === 'path' ? path.path : '/',
     query: path.kind === 'path' ? path.query : '',
     headers,

@@ -40,13 +40,13 @@ export function forwardedHeaders(headers: RequestHeaders, grpc: boolean): Forwar
   return found;
 }
 
-/** The answer's fields without what concerns one hop. */
+/** The answer's fields without what concerns one hop, and without what only the mesh may say. */
 export function answerHeaders(headers: Readonly<Record<string, string | readonly string[]>>): ForwardedHeaders {
   const listed = connectionOptions(headers['connection']);
   const found: ForwardedHeaders = {};
   for (const name in headers) {
     const value = headers[name];
-    if (value === undefined || answerHopByHop.has(name) || listed?.has(name) === true) continue;
+    if (value === undefined || answerHopByHop.has(name) || listed?.has(name) === true || isReserved(name)) continue;
     found[name] = value;
   }
   return found;

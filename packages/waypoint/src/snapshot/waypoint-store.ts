@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { WaypointConfiguration } from '@clearmesh/shared/model/l7/configuration';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import { decodeWaypointConfiguration, waypointResourceName } from '@clearmesh/shared/wire/waypoint-configuration';
@@ -22,11 +23,15 @@ export type Compilation<C extends Compiled> =
   | { readonly kind: 'compiled'; readonly compiled: C }
   | { readonly kind: 'rejected'; readonly reason: string };
 
+/** A configuration that was not taken, and why. */
+export type Rejected = { readonly revision: string; readonly rejectedAtMs: number; readonly problem: string };
+
 export type WaypointStoreDeps<C extends Compiled> = {
   readonly compile: (configuration: WaypointConfiguration, revision: string) => Compilation<C>;
   /** Hears of each new one, after it is in force. */
   readonly onChange: (compiled: C) => void;
   readonly metrics: { configurationAccepted(): void; configurationRejected(): void };
+  readonly clock: Pick<Clock, 'now'>;
   readonly logger: Logger;
 };
 
@@ -36,6 +41,8 @@ export class WaypointStore<C extends Compiled> {
   readonly #deps: WaypointStoreDeps<C>;
   #current: C;
   #revision = '';
+  #acceptedAtMs: number | undefined;
+  #rejected: Rejected | undefined;
 
   /** `empty` is in force before the first configuration, and after a removal. */
   constructor(options: { readonly namespace: string; readonly name: string; readonly empty: C }, deps: WaypointStoreDeps<C>) {
@@ -47,6 +54,16 @@ export class WaypointStore<C extends Compiled> {
 
   get current(): C {
     return this.#current;
+  }
+
+  /** When the configuration in force came, since the epoch; `undefined` without one. */
+  get acceptedAtMs(): number | undefined {
+    return this.#acceptedAtMs;
+  }
+
+  /** The last one that was not taken, until a better one came. */
+  get rejected(): Rejected | undefined {
+    return this.#rejected;
   }
 
   /** Hash of the configuration in force; "" before the first. */
@@ -62,6 +79,7 @@ export class WaypointStore<C extends Compiled> {
       const reason = name === this.#name ? this.#take(value) : 'this is another waypoint’s configuration';
       if (reason === undefined) continue;
       this.#deps.metrics.configurationRejected();
+      this.#rejected = { revision: revisionOf(value), rejectedAtMs: this.#deps.clock.now(), problem: reason };
       rejections.push({ name, reason });
     }
     return rejections;
@@ -71,7 +89,7 @@ export class WaypointStore<C extends Compiled> {
   #take(value: Uint8Array): string | undefined {
     const decoded = decodeWaypointConfiguration(value);
     if (decoded.kind === 'rejected') return decoded.reason;
-    const revision = createHash('sha256').update(value).digest('hex').slice(0, 12);
+    const revision = revisionOf(value);
     const compilation = this.#deps.compile(decoded.configuration, revision);
     if (compilation.kind === 'rejected') return compilation.reason;
     this.#deps.metrics.configurationAccepted();
@@ -82,7 +100,13 @@ export class WaypointStore<C extends Compiled> {
   #replace(compiled: C, revision: string): void {
     this.#current = compiled;
     this.#revision = revision;
+    this.#acceptedAtMs = compiled === this.#empty ? undefined : this.#deps.clock.now();
+    this.#rejected = undefined;
     this.#deps.logger.info('configuration in force', { revision, services: compiled.configuration.services.length });
     this.#deps.onChange(compiled);
   }
+}
+
+function revisionOf(value: Uint8Array): string {
+  return createHash('sha256').update(value).digest('hex').slice(0, 12);
 }

@@ -1,0 +1,170 @@
+/**
+ * Tokens of a request (control-plane-contract section 4.5, RequestAuthentication): each one presented must hold; none
+ * presented is no fault. The rule is found by the issuer the token claims, and then decides whether it is true.
+ */
+import type { RequestAuthentication, JwtRule } from '@clearmesh/shared/model/l7/jwt';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { Failure } from '../exchange/failure.ts';
+import type { RequestFacts } from '../exchange/request-facts.ts';
+import { noChanges } from '../exchange/stage.ts';
+import type { Refused, RequestChanges } from '../exchange/stage.ts';
+import type { KeySource } from './jwks-remote.ts';
+import { claimHeader, claimsFault, tokenFacts } from './jwt-claims.ts';
+import { unverifiedIssuer } from './jwt-keys.ts';
+import type { KeySet, SignatureVerdict } from './jwt-keys.ts';
+import { presentedTokens, watchedPlaces } from './jwt-places.ts';
+import type { PresentedToken, WatchedPlace } from './jwt-places.ts';
+import type { Claims, TokenFacts } from './token-facts.ts';
+
+/** Tokens beyond these are refused unread. */
+const maxTokens = 4;
+const maxTokenLength = 16_384;
+
+export type TokensAccepted = {
+  readonly kind: 'accepted';
+  /** Of the first token in the order of the places; absent without any. */
+  readonly token?: TokenFacts;
+  readonly changes: RequestChanges;
+};
+
+/** A rule with its keys and the object it stands in. */
+type Rule = { readonly jwt: JwtRule; readonly policy: string; readonly index: number; readonly keys: KeySource };
+type Verified = {
+  readonly kind: 'verified';
+  readonly rule: Rule;
+  readonly presented: PresentedToken<Rule>;
+  readonly claims: Claims;
+};
+
+export class JwtAuthenticator {
+  readonly #clock: Clock;
+  readonly #places: readonly WatchedPlace<Rule>[];
+  /** Headers only these rules may set: whatever the network says in them is dropped. */
+  readonly #outputs: readonly string[];
+  readonly #withoutToken: TokensAccepted;
+
+  constructor(
+    objects: readonly RequestAuthentication[],
+    deps: { readonly clock: Clock; readonly keysOf: (rule: JwtRule) => KeySource },
+  ) {
+    this.#clock = deps.clock;
+    const rules = objects.flatMap(({ key, rules }) =>
+      rules.map((jwt, index): Rule => ({ jwt, index, policy: key, keys: deps.keysOf(jwt) })),
+    );
+    this.#places = watchedPlaces(rules);
+    this.#outputs = [...new Set(rules.flatMap(({ jwt }) => outputsOf(jwt)))];
+    this.#withoutToken = {
+      kind: 'accepted',
+      changes: this.#outputs.length === 0 ? noChanges : { set: {}, remove: this.#outputs },
+    };
+  }
+
+  authenticate(request: RequestFacts, signal: AbortSignal): TokensAccepted | Refused | Promise<TokensAccepted | Refused> {
+    const tokens = presentedTokens(this.#places, request);
+    return tokens.length === 0 ? this.#withoutToken : this.#verifyAll(tokens, request, signal);
+  }
+
+  async #verifyAll(
+    tokens: readonly PresentedToken<Rule>[],
+    request: RequestFacts,
+    signal: AbortSignal,
+  ): Promise<TokensAccepted | Refused> {
+    if (tokens.length > maxTokens) return invalid(`the request has ${tokens.length} tokens, ${maxTokens} are read`, request);
+    const verified: Verified[] = [];
+    for (const presented of tokens) {
+      const outcome = await this.#verify(presented, request, signal);
+      if (outcome.kind === 'refused') return outcome;
+      verified.push(outcome);
+    }
+    return this.#accept(verified);
+  }
+
+  async #verify(presented: PresentedToken<Rule>, request: RequestFacts, signal: AbortSignal): Promise<Verified | Refused> {
+    const { token, from } = presented;
+    const issuer = token.length > maxTokenLength ? undefined : unverifiedIssuer(token);
+    if (issuer === undefined) return invalid('it is no JWT with an issuer', request);
+    let fault = 'its issuer is not known';
+    let blamed: Rule | undefined;
+    for (const rule of from.rules) {
+      if (rule.jwt.issuer !== issuer) continue;
+      blamed = rule;
+      const verdict = await signatureOf(token, rule.keys, signal);
+      if (verdict === undefined) return keysMissing(rule);
+      if (verdict.kind === 'bad') fault = verdict.reason;
+      else if (verdict.kind === 'unknown-key') fault = 'it is signed with a key its issuer does not publish';
+      else {
+        const wrong = claimsFault(verdict.claims, rule.jwt, this.#clock.now());
+        if (wrong === undefined) return { kind: 'verified', rule, presented, claims: verdict.claims };
+        fault = wrong;
+      }
+    }
+    return invalid(fault, request, blamed);
+  }
+
+  #accept(verified: readonly Verified[]): TokensAccepted {
+    const set: Record<string, string> = {};
+    const remove = new Set(this.#outputs);
+    const params: string[] = [];
+    for (const { rule, presented, claims } of verified) {
+      const { place } = presented.from;
+      if (!rule.jwt.forwardOriginalToken) {
+        if (place.kind === 'header') remove.add(place.name);
+        else params.push(place.name);
+      }
+      if (rule.jwt.outputPayloadToHeader !== undefined) {
+        set[rule.jwt.outputPayloadToHeader.toLowerCase()] = presented.token.split('.')[1] ?? '';
+      }
+      for (const { header, claim } of rule.jwt.outputClaimToHeaders) {
+        const value = claimHeader(claims, claim);
+        if (value !== undefined) set[header.toLowerCase()] = value;
+      }
+    }
+    for (const name of Object.keys(set)) remove.delete(name);
+    const [first] = verified;
+    return {
+      kind: 'accepted',
+      ...(first === undefined ? {} : { token: tokenFacts(first.claims) }),
+      changes: { set, remove: [...remove], ...(params.length === 0 ? {} : { query: { set: {}, remove: params } }) },
+    };
+  }
+}
+
+/** `undefined` where there are no keys to judge by. */
+async function signatureOf(token: string, source: KeySource, signal: AbortSignal): Promise<SignatureVerdict | undefined> {
+  const keys = await source.current(signal);
+  if (keys === undefined) return undefined;
+  const verdict = await keys.verify(token);
+  if (verdict.kind !== 'unknown-key') return verdict;
+  const other: KeySet | undefined = await source.other(keys, signal);
+  return other === undefined || other === keys ? verdict : other.verify(token);
+}
+
+function outputsOf({ outputPayloadToHeader, outputClaimToHeaders }: JwtRule): readonly string[] {
+  const names = outputClaimToHeaders.map(({ header }) => header.toLowerCase());
+  return outputPayloadToHeader === undefined ? names : [...names, outputPayloadToHeader.toLowerCase()];
+}
+
+/** RFC 6750 section 3: the reason is a fixed sentence, never the caller's text. */
+function invalid(reason: string, request: RequestFacts, rule?: Rule): Refused {
+  const failure: Failure = {
+    kind: 'jwt-invalid',
+    detail: `the token of ${request.caller.identity} for ${request.called.hostname} is not accepted: ${reason}`,
+    headers: {
+      'www-authenticate': `Bearer realm="${request.called.hostname}", error="invalid_token", error_description="${reason}"`,
+    },
+    ...(rule === undefined ? {} : { policy: rule.policy, rule: String(rule.index) }),
+  };
+  return { kind: 'refused', failure };
+}
+
+function keysMissing(rule: Rule): Refused {
+  return {
+    kind: 'refused',
+    failure: {
+      kind: 'jwks-unavailable',
+      detail: `no keys of issuer ${rule.jwt.issuer}: check ${rule.jwt.jwksUri ?? 'the jwks of the rule'}`,
+      policy: rule.policy,
+      rule: String(rule.index),
+    },
+  };
+}

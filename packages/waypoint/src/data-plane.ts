@@ -1,0 +1,290 @@
+/**
+ * The data plane of a waypoint: the stages and what they share. Beside waypoint.ts this is the only place that
+ * constructs, so that a test or a bench can run a whole data plane without a process around it.
+ *
+ * D1  A configuration is compiled whole, then taken by every stage in one turn of the loop.
+ * D2  A workload that vanished, or whose address or account changed, takes the connections to it along (design decision 7).
+ */
+import { readFileSync } from 'node:fs';
+import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { delay } from '@clearmesh/shared/lifecycle/clock';
+import { Drain } from '@clearmesh/shared/lifecycle/drain';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
+import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
+import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
+import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
+import { TunnelStreams } from './accept/hbone-front.ts';
+import { HttpFront } from './accept/http-front.ts';
+import type { HttpFrontDeps } from './accept/http-front.ts';
+import type { WaypointConfig } from './config.ts';
+import { Backends } from './forward/backends.ts';
+import { EndpointFinder } from './forward/endpoints.ts';
+import { operatorView } from './operator-view.ts';
+import type { OperatorView } from './operator-view.ts';
+import { ownWorkload } from './own-workload.ts';
+import { Forwarding } from './path/forwarding.ts';
+import { HttpPath } from './path/http-path.ts';
+import { OpaquePath } from './path/opaque-path.ts';
+import { compilePlan, emptyPlan } from './path/service-plan.ts';
+import type { WaypointPlan } from './path/service-plan.ts';
+import { stagesOf } from './stages.ts';
+import type { Stages } from './stages.ts';
+import { Upgrading, responseFor } from './path/upgrading.ts';
+import { Idempotency } from './shape/idempotency.ts';
+import { RateLimiter } from './shape/rate-limit.ts';
+import { redisNeedsOf } from './shape/redis-connections.ts';
+import { WaypointStore } from './snapshot/waypoint-store.ts';
+import { AccessLog } from './telemetry/access/access-log.ts';
+import { LineWriter, descriptorSink } from './telemetry/access/line-writer.ts';
+import { registerWaypointGauges } from './telemetry/metrics/waypoint-gauges.ts';
+import type { WaypointMetrics } from './telemetry/metrics/waypoint-metrics.ts';
+import { startTracing } from './telemetry/tracing/start-tracing.ts';
+import type { Tracing } from './telemetry/tracing/start-tracing.ts';
+
+export type DataPlaneOptions = Pick<
+  WaypointConfig,
+  | 'gateway'
+  | 'podName'
+  | 'clusterId'
+  | 'network'
+  | 'trustDomain'
+  | 'instanceIp'
+  | 'tracing'
+  | 'accessLogShare'
+  | 'domainKeyFile'
+  | 'opaWorkers'
+>;
+
+export type DataPlaneDeps = {
+  readonly identity: SpiffeId;
+  readonly snapshots: SnapshotStore;
+  readonly certificates: CertificateSource;
+  readonly metrics: WaypointMetrics;
+  readonly log: { scope(name: string): Logger };
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Takes lines of the access log. @default standard output */
+  readonly writeAccessLine?: (line: string) => boolean;
+};
+
+const tickMs = 20;
+/** Time for the last spans, milliseconds. */
+const lastSpansMs = 2_000;
+
+export class DataPlane implements AsyncDisposable {
+  readonly draining: Drain;
+  readonly front: HttpFront;
+  readonly #store: WaypointStore<WaypointPlan>;
+  readonly #streams: TunnelStreams;
+  readonly #paths: Paths;
+  readonly #view: OperatorView;
+  readonly #tracing: Tracing;
+  readonly #clock: Clock;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(parts: Parts) {
+    this.draining = parts.draining;
+    this.front = parts.front;
+    this.#store = parts.store;
+    this.#streams = parts.streams;
+    this.#paths = parts.paths;
+    this.#view = parts.view;
+    this.#tracing = parts.tracing;
+    this.#clock = parts.clock;
+    this.#resources = parts.resources;
+  }
+
+  static async open(options: DataPlaneOptions, deps: DataPlaneDeps): Promise<DataPlane> {
+    await using resources = new AsyncDisposableStack();
+    const parts = await build(options, deps, resources);
+    return new DataPlane({ ...parts, resources: resources.move() });
+  }
+
+  /** Requests and streams under way. */
+  get active(): number {
+    const { http, opaque } = this.#paths;
+    return http.active + opaque.active;
+  }
+
+  get plan(): WaypointPlan {
+    return this.#store.current;
+  }
+
+  applyConfiguration(push: DeltaPush): readonly Rejection[] {
+    return this.#store.apply(push);
+  }
+
+  recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
+    this.#streams.recvConnect(incoming, peer);
+  }
+
+  operatorView(): OperatorView {
+    return this.#view;
+  }
+
+  /** Waits up to `deadlineMs` for what is under way, then cuts it; gives how much was cut. */
+  async drain(deadlineMs: number): Promise<number> {
+    const endMs = this.#clock.monotonicMs() + deadlineMs;
+    this.draining.begin(deadlineMs);
+    const forever = new AbortController().signal;
+    while (this.active > 0 && this.#clock.monotonicMs() < endMs) await delay(this.#clock, tickMs, forever);
+    const cut = this.active;
+    this.draining.force();
+    await this.#tracing.shutdown(lastSpansMs);
+    return cut;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.draining.force();
+    return this.#resources.disposeAsync();
+  }
+}
+
+type Parts = {
+  readonly draining: Drain;
+  readonly front: HttpFront;
+  readonly store: WaypointStore<WaypointPlan>;
+  readonly streams: TunnelStreams;
+  readonly paths: Paths;
+  readonly view: OperatorView;
+  readonly tracing: Tracing;
+  readonly clock: Clock;
+  readonly resources: AsyncDisposableStack;
+};
+
+async function build(
+  options: DataPlaneOptions,
+  deps: DataPlaneDeps,
+  resources: AsyncDisposableStack,
+): Promise<Omit<Parts, 'resources'>> {
+  const { clock, log, metrics } = deps;
+  const draining = new Drain({ clock });
+  const tracing = resources.use(await startTracing(options.tracing, { ...deps, logger: log.scope('trace') }));
+  const stages = stagesOf(options, deps, resources);
+  const store = storeOf(options, deps, stages);
+  const accessLog = accessLogOf(options, deps);
+  const paths = pathsOf(options, deps, { ...stages, draining, tracing, accessLog, plan: () => store.current });
+  const front = resources.use(await HttpFront.open({}, frontDeps(paths, log.scope('accept'))));
+  const streams = new TunnelStreams(
+    { network: options.network },
+    {
+      snapshots: deps.snapshots,
+      bindings: () => store.current,
+      front,
+      opaque: (stream, conversation) => paths.opaque.serve(stream, conversation),
+      onRefused: (reason, peer) => {
+        metrics.denied({ reason: 'no-route', flag: 'NR' });
+        log.scope('accept').warn(`CONNECT refused: ${reason}`, { 'src.identity': peer.identity });
+      },
+      clock,
+      logger: log.scope('accept'),
+    },
+  );
+  registerGauges(metrics, { backends: stages.backends, tracing, accessLog });
+  return { draining, front, store, streams, paths, view: operatorView({ store, ...stages }), tracing, clock };
+}
+
+/** D1. */
+function storeOf(
+  { gateway }: DataPlaneOptions,
+  { metrics, clock, log }: DataPlaneDeps,
+  stages: Stages,
+): WaypointStore<WaypointPlan> {
+  const logger = log.scope('config');
+  return new WaypointStore<WaypointPlan>(
+    { ...gateway, empty: emptyPlan(gateway) },
+    {
+      compile: compilePlan,
+      onChange: ({ configuration, warnings }) => {
+        stages.authorisers.apply(configuration);
+        stages.redis.retain(redisNeedsOf(configuration.policies));
+        stages.faults.keepOnly(new Set(Object.keys(configuration.policies.faults)));
+        for (const warning of warnings) logger.warn(warning);
+      },
+      metrics,
+      clock,
+      logger,
+    },
+  );
+}
+
+type PathParts = Stages & {
+  readonly draining: Drain;
+  readonly tracing: Tracing;
+  readonly accessLog: AccessLog;
+  readonly plan: () => WaypointPlan;
+};
+
+type Paths = { readonly http: HttpPath; readonly opaque: OpaquePath; readonly upgrading: Upgrading };
+
+function pathsOf(options: DataPlaneOptions, deps: DataPlaneDeps, parts: PathParts): Paths {
+  const { gateway, network, domainKeyFile } = options;
+  const { redis, draining, tracing } = parts;
+  const forced = draining.forced;
+  const idempotency = new Idempotency({ domain: gateway.namespace, ...responseKey(domainKeyFile) }, { ...deps, redis });
+  const shared = {
+    ...deps,
+    ...parts,
+    network,
+    tracer: tracing.tracer,
+    own: ownWorkload(options, deps),
+    finder: new EndpointFinder(),
+    idempotency,
+    forced,
+  };
+  const http = new HttpPath({
+    ...shared,
+    limiter: new RateLimiter({}, { ...deps, redis }),
+    forwarding: new Forwarding(shared),
+    logger: deps.log.scope('path'),
+    isDraining: () => draining.draining.aborted,
+  });
+  return { http, opaque: new OpaquePath(shared), upgrading: new Upgrading(shared) };
+}
+
+function frontDeps({ http, upgrading }: Paths, logger: Logger): HttpFrontDeps {
+  return {
+    onRequest: (request, response, conversation) => http.serve(request, response, conversation),
+    onUpgrade: (request, stream, head, conversation) =>
+      http.serve(request, responseFor(request, stream), conversation, upgrading.of(request, stream, head)),
+    onRefused: (conversation, reason) =>
+      logger.warn('a request could not be read', { reason, service: conversation?.called.key }),
+  };
+}
+
+function accessLogOf({ accessLogShare }: DataPlaneOptions, { clock, random, writeAccessLine }: DataPlaneDeps): AccessLog {
+  const writer = new LineWriter({}, { sink: descriptorSink(1), clock });
+  return new AccessLog({ successShare: accessLogShare }, { random, write: writeAccessLine ?? ((line) => writer.write(line)) });
+}
+
+/** Read once at start: a key that is not there must be known before the first payment. */
+function responseKey(file: string | undefined): { readonly responseKey?: Uint8Array } {
+  if (file === undefined) return {};
+  try {
+    return { responseKey: readFileSync(file) };
+  } catch (cause) {
+    throw new MeshError('MESH-CONFIG-003', { message: `DOMAIN_KEY_FILE=${JSON.stringify(file)} cannot be read`, cause });
+  }
+}
+
+function registerGauges(
+  { registry }: WaypointMetrics,
+  sources: { readonly backends: Backends; readonly tracing: Tracing; readonly accessLog: AccessLog },
+): void {
+  const { backends, tracing, accessLog } = sources;
+  registerWaypointGauges(
+    {
+      breakers: () => backends.status().flatMap(({ backend, breakers }) => breakers.map(({ state }) => ({ backend, state }))),
+      ejected: () => backends.status().map(({ backend, ejected }) => ({ service: backend, endpoints: ejected })),
+      active: () => backends.status().map(({ backend, active }) => ({ backend, requests: active })),
+      spans: () => tracing.counts,
+      accessLines: () => accessLog.counts,
+    },
+    { registry },
+  );
+}

@@ -1,0 +1,39 @@
+/** The backend a route names: its service, its protocol, its endpoints now. */
+import type { ServiceBackend } from '@clearmesh/shared/model/l7/route';
+import type { AppProtocol } from '@clearmesh/shared/model/service';
+import type { WorkloadUid } from '@clearmesh/shared/model/names';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import type { EndpointFinder } from '../forward/endpoints.ts';
+import type { UpstreamEndpoint } from '../forward/upstream.ts';
+
+export type Backend = {
+  /** `namespace/hostname:port`. */
+  readonly key: string;
+  readonly endpoints: readonly UpstreamEndpoint[];
+};
+
+const none: readonly UpstreamEndpoint[] = [];
+
+/** @param only set when a pod was addressed: no other endpoint may answer */
+export function backendOf(
+  { service: key, port }: ServiceBackend,
+  spoken: UpstreamEndpoint['protocol'],
+  only: WorkloadUid | undefined,
+  snapshot: Snapshot,
+  source: Workload,
+  finder: EndpointFinder,
+): Backend {
+  const service = snapshot.service(key);
+  const name = `${key}:${port}`;
+  if (service === undefined) return { key: name, endpoints: none };
+  const declared = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol;
+  const endpoints = finder.endpoints(snapshot, source, { service, port, protocol: protocolOf(declared, spoken) });
+  return { key: name, endpoints: only === undefined ? endpoints : endpoints.filter(({ workload }) => workload === only) };
+}
+
+/** As declared, else as the caller speaks: who sends HTTP/2 with prior knowledge knows that the service speaks it. */
+function protocolOf(declared: AppProtocol | undefined, spoken: UpstreamEndpoint['protocol']): UpstreamEndpoint['protocol'] {
+  if (declared === 'GRPC' || declared === 'HTTP2') return 'HTTP/2';
+  return declared === 'HTTP11' ? 'HTTP/1.1' : spoken;
+}

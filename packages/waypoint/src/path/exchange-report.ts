@@ -1,0 +1,63 @@
+/** The end of an exchange, told to metrics, access log and trace; each exactly once. */
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { AccessLog } from '../telemetry/access/access-log.ts';
+import type { WaypointMetrics } from '../telemetry/metrics/waypoint-metrics.ts';
+import type { Exchange, ExchangeEnd } from './exchange.ts';
+
+export type ReportDeps = {
+  readonly snapshots: SnapshotSource;
+  readonly network: string;
+  readonly metrics: Pick<WaypointMetrics, 'requests' | 'denied'>;
+  readonly accessLog: Pick<AccessLog, 'recvEnded'>;
+  readonly clock: Clock;
+};
+
+export function reportEnd(exchange: Exchange, end: ExchangeEnd, deps: ReportDeps): void {
+  const { facts, trace, endpoint } = exchange;
+  const durationMs = deps.clock.monotonicMs() - facts.startedMs;
+  const snapshot = deps.snapshots.current;
+  deps.metrics.requests.recvEnded({
+    source: snapshot.workloadByIp(deps.network, facts.caller.address.ip),
+    sourceIdentity: facts.caller.identity,
+    service: facts.called,
+    destination: endpoint === undefined ? undefined : snapshot.workload(endpoint.workload),
+    destinationIdentity: endpoint?.identity,
+    grpc: facts.grpc,
+    status: end.status,
+    grpcStatus: end.grpcStatus,
+    flag: end.flag,
+    durationMs,
+    requestBytes: exchange.bytesIn,
+    responseBytes: exchange.bytesOut,
+  });
+  const { failure } = end;
+  if (failure !== undefined && exchange.attempts === 0)
+    deps.metrics.denied({ reason: failure.kind, policy: failure.policy, flag: end.flag });
+  deps.accessLog.recvEnded({
+    facts,
+    traceId: trace.traceId,
+    route: exchange.route,
+    status: end.status,
+    grpcStatus: end.grpcStatus,
+    flag: end.flag,
+    details: failure?.detail,
+    attempts: exchange.attempts,
+    upstream: endpoint,
+    bytesIn: exchange.bytesIn,
+    bytesOut: exchange.bytesOut,
+    durations: { total: durationMs, upstream: exchange.upstreamMs, authz: exchange.authzMs },
+    policy: exchange.policy,
+    rateLimit: exchange.rateLimit,
+    faultId: exchange.faultId,
+    outcome: end.outcome,
+  });
+  trace.end({
+    status: end.status === 0 ? undefined : end.status,
+    grpcStatus: end.grpcStatus,
+    failure: failure?.kind,
+    route: exchange.route,
+    flag: end.flag,
+    policy: failure?.policy,
+  });
+}
