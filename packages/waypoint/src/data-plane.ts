@@ -22,7 +22,7 @@ import { TunnelStreams } from './accept/hbone-front.ts';
 import { HttpFront } from './accept/http-front.ts';
 import type { HttpFrontDeps } from './accept/http-front.ts';
 import type { WaypointConfig } from './config.ts';
-import { Backends } from './forward/backends.ts';
+import type { Backends } from './forward/backends.ts';
 import { EndpointFinder } from './forward/endpoints.ts';
 import { operatorView } from './operator-view.ts';
 import type { OperatorView } from './operator-view.ts';
