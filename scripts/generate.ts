@@ -106,7 +106,10 @@ async function compareMetrics(): Promise<readonly string[]> {
   const controlPlane = createMetrics()
     .registry.text()
     .matchAll(/^# TYPE (\S+)/gm);
-  const inCode = new Set([...[...ztunnel, ...waypoint].map(({ name }) => name), ...Array.from(controlPlane, ([, name = '']) => name)]);
+  const inCode = new Set([
+    ...[...ztunnel, ...waypoint].map(({ name }) => name),
+    ...Array.from(controlPlane, ([, name = '']) => name),
+  ]);
   const page = await readFile(join(root, metricsPage), 'utf8');
   const onPage = new Set(Array.from(page.matchAll(/^\| `([a-z_]+)` \| (?:counter|gauge|histogram)/gm), ([, name = '']) => name));
   return [...inCode.symmetricDifference(onPage)].map((name) => `${metricsPage}: ${name}`);
@@ -116,7 +119,10 @@ async function waypointMetrics(): Promise<readonly { readonly name: string }[]> 
   const { registry } = new WaypointMetrics({ version: '' }, { clock: systemClock });
   const none = (): readonly [] => [];
   const zero = { exported: 0, dropped: 0, written: 0, sampledOut: 0, lost: 0 };
-  registerWaypointGauges({ breakers: none, ejected: none, active: none, spans: () => zero, accessLines: () => zero }, { registry });
+  registerWaypointGauges(
+    { breakers: none, ejected: none, active: none, spans: () => zero, accessLines: () => zero },
+    { registry },
+  );
   return registry.getMetricsAsJSON();
 }
 

@@ -200,7 +200,9 @@ function storeOf(
     { ...gateway, empty: emptyPlan(gateway) },
     {
       compile: compilePlan,
-      onChange: ({ configuration, warnings }) => {
+      onChange: (plan) => {
+        const { configuration, warnings } = plan;
+        stages.backends.retain((backend, route) => plan.leadsTo(backend, route));
         stages.authorisers.apply(configuration);
         stages.redis.retain(redisNeedsOf(configuration.policies));
         stages.faults.keepOnly(new Set(Object.keys(configuration.policies.faults)));

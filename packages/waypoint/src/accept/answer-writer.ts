@@ -4,13 +4,17 @@
  * W1  A head is written once; what breaks afterwards ends the stream abruptly, so that nobody takes a part for the whole.
  * W2  Trailers pass, gRPC's and others: as HTTP/2 trailers, or in chunked coding where the caller speaks HTTP/1.1.
  * W3  Back-pressure runs through: a caller that stops reading stops the endpoint.
+ * W4  An answer of trailers only stays one: gRPC clients that see a head without END_STREAM wait for trailers of their own
+ *     (gRPC over HTTP/2, Responses).
  */
 import { ServerResponse } from 'node:http';
 import { constants } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { Failure } from '../exchange/failure.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { LocalAnswer } from '../exchange/stage.ts';
+import { isClosed, wasDelivered } from './caller-presence.ts';
 import type { RawResponse } from './http-front.ts';
 
 type Headers = Readonly<Record<string, string | readonly string[]>>;
@@ -31,11 +35,12 @@ export type WriteEnd =
 /** Streams an answer to its end; never rejects. */
 export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onBytes: (count: number) => void): Promise<WriteEnd> {
   const { status, headers, body } = answer;
+  if (isTrailersOnly(response, headers)) return writeTrailersOnly(response, answer);
   writeHead(response, status, headers);
   return new Promise((resolve) => {
     const settle = (end: WriteEnd): void => {
       body.off('data', onData).off('end', onEnd).off('error', onError);
-      response.off('drain', onDrain).off('close', onClose).off('finish', onFinish);
+      response.off('drain', onDrain).off('close', onClose).off('finish', onClose);
       resolve(end);
     };
     const onData = (chunk: Buffer): void => {
@@ -52,21 +57,32 @@ export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onByt
       breakOff(response);
       settle({ kind: 'broken', error });
     };
-    const onFinish = (): void => settle({ kind: 'complete' });
     const onClose = (): void => {
-      if (response.writableFinished) return settle({ kind: 'complete' });
+      if (wasDelivered(response)) return settle({ kind: 'complete' });
       body.destroy();
       settle({ kind: 'caller-gone' });
     };
-    response.on('drain', onDrain).on('close', onClose).on('finish', onFinish);
+    response.on('drain', onDrain).on('close', onClose).on('finish', onClose);
     body.on('end', onEnd).on('error', onError).on('data', onData);
-    if (response.closed || response.destroyed) onClose();
+    if (isClosed(response)) onClose();
+  });
+}
+
+/** What its sender may still say is read to its end, so that it is known whether the answer was whole. */
+function writeTrailersOnly(response: Http2ServerResponse, { status, headers, body }: StreamedAnswer): Promise<WriteEnd> {
+  endWithHead(response, status, headers);
+  return new Promise((resolve) => {
+    body.once('end', () => resolve({ kind: 'complete' })).once('error', (error) => resolve({ kind: 'broken', error }));
+    body.once('close', () => resolve({ kind: body.readableEnded ? 'complete' : 'caller-gone' }));
+    response.once('close', () => wasDelivered(response) || body.destroy());
+    body.resume();
   });
 }
 
 /** Writes an answer that is whole already. */
 export function writeLocal(response: RawResponse, { status, headers, body }: LocalAnswer): void {
-  if (response.headersSent || response.destroyed) return;
+  if (response.headersSent || isClosed(response)) return;
+  if (isTrailersOnly(response, headers)) return endWithHead(response, status, headers);
   writeHead(response, status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
   response.end(body);
 }
@@ -120,6 +136,17 @@ export function breakOff(response: RawResponse): void {
 function writeHead(response: RawResponse, status: number, headers: Headers): void {
   // Both kinds take the same arguments; their types do not say so.
   (response as ServerResponse).writeHead(status, headers as Record<string, string | string[]>);
+}
+
+function isTrailersOnly(response: RawResponse, headers: Headers): response is Http2ServerResponse {
+  return !(response instanceof ServerResponse) && headers['grpc-status'] !== undefined;
+}
+
+/** One frame that is head and end: what is written before `end` would be a head of its own. */
+function endWithHead(response: Http2ServerResponse, status: number, headers: Headers): void {
+  response.statusCode = status;
+  for (const name in headers) response.setHeader(name, headers[name] as string | string[]);
+  response.end();
 }
 
 function write(response: RawResponse, chunk: Buffer): boolean {

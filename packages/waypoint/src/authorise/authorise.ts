@@ -11,7 +11,7 @@
  * Z2  What cannot be decided is refused: a policy that has not arrived, an engine that does not answer, an answer that
  *     is none.
  * Z3  Every policy sees the request as the service would: a token that is taken away, and headers only tokens may set,
- *     are gone before anybody reads them.
+ *     are gone before anybody reads them; what an OPA policy changes, the next ones and the ALLOW policies see changed.
  * Z4  A refusal says who asked for what and which rule decided; never a query, a body or a token.
  */
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
@@ -102,7 +102,7 @@ export class Authoriser implements Disposable {
     if (by !== undefined) return deniedBy(asked.request, by, notes);
     const passed: Passed = { changes: asked.changes, responseHeaders: noHeaders, decision: undecided };
     if (opa.length === 0) return conclude(policies, asked, facts, passed, notes);
-    return this.#askOpa(asked, facts, body, context, notes, signal);
+    return this.#askOpa(asked, body, context, notes, signal);
   }
 
   /** Whether bytes that are no HTTP may pass: what only a request could tell counts against them (Z2). */
@@ -125,21 +125,22 @@ export class Authoriser implements Disposable {
 
   async #askOpa(
     asked: Authenticated,
-    facts: L7Facts,
     body: BodyAccess,
     context: RequestContext,
     notes: readonly PolicyNote[],
     signal: AbortSignal,
   ): Promise<Permitted | Denied> {
     let passed: Passed = { changes: asked.changes, responseHeaders: noHeaders, decision: undecided };
-    const { request, token } = asked;
+    const { token } = asked;
+    let { request } = asked;
     for (const decider of this.#parts.opa) {
       const outcome = await decider.decide({ request, token, body, ...context }, signal);
       const next = afterOpa(decider, outcome, request, passed);
       if ('kind' in next) return { ...next, notes };
       passed = next;
+      request = changedRequest(asked.request, passed.changes);
     }
-    return conclude(this.#parts.policies, asked, facts, passed, notes);
+    return conclude(this.#parts.policies, { ...asked, request }, l7Facts(request, token), passed, notes);
   }
 }
 

@@ -56,7 +56,10 @@ export class Authorisers implements AsyncDisposable {
     return this.#byService.get(service);
   }
 
-  /** From now on, requests are decided by this configuration; those under way by the one they began with. */
+  /**
+   * From now on, requests are decided by this configuration; those under way by the one they began with.
+   * @throws TypeError for a server's url that is none; the configuration before then goes on
+   */
   apply(configuration: WaypointConfiguration): void {
     const used = { engines: new Set<string>(), keys: new Set<string>() };
     const next = new Map<ServiceKey, Authoriser>();

@@ -46,14 +46,18 @@ async function readArchive(path: string, maxBytes: number, limits: BundleLimits)
   return reading.files;
 }
 
+/** A mounted ConfigMap shows its files as links into a hidden directory, `..data`, that is replaced as a whole. */
 async function filesAt(path: string, limits: BundleLimits): Promise<readonly string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const maxFiles = limits.maxFiles ?? 1_024;
-  const files = (await readdir(path, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
+  const names = (await readdir(path, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !relative(path, file).startsWith('..'))
     .sort();
-  if (files.length > maxFiles) throw new Error(`${path} has more than ${maxFiles} files`);
+  if (names.length > maxFiles) throw new Error(`${path} has more than ${maxFiles} files`);
+  const files: string[] = [];
+  for (const name of names) if ((await stat(name)).isFile()) files.push(name);
   return files;
 }
 

@@ -146,7 +146,7 @@ export class WasmThread implements AsyncDisposable {
 /** The thread sees its bundle and a port: no environment, no standard streams. */
 function startWorker({ bundle, path, maxPages }: WasmThreadOptions, port: MessagePort): Worker {
   const workerData: WorkerStart = { port, wasm: bundle.wasm, data: bundle.data, path, maxPages: maxPages ?? 2_048 };
-  return new Worker(new URL('./opa-wasm-worker.ts', import.meta.url), {
+  const worker = new Worker(new URL('./opa-wasm-worker.ts', import.meta.url), {
     name: 'opa',
     workerData,
     transferList: [port],
@@ -155,4 +155,8 @@ function startWorker({ bundle, path, maxPages }: WasmThreadOptions, port: Messag
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: 128 },
   });
+  // What a module prints is nobody's log, and unread it would fill the memory.
+  worker.stdout.resume();
+  worker.stderr.resume();
+  return worker;
 }

@@ -21,7 +21,8 @@ type Runtime = {
 };
 declare const WebAssembly: { readonly Module: new (bytes: Uint8Array) => CompiledModule };
 
-const opa = createRequire(import.meta.url)('@open-policy-agent/opa-wasm') as Runtime;
+const require = createRequire(import.meta.url);
+const opa = require('@open-policy-agent/opa-wasm') as Runtime;
 const { port, wasm, data, path, maxPages } = workerData as WorkerStart;
 const encoder = new TextEncoder();
 let nowNs = 0;

@@ -64,7 +64,7 @@ export class OpaWasmEngine implements OpaEngine {
   }
 
   async evaluate(input: string, signal: AbortSignal): Promise<Evaluation> {
-    if (this.#pool === undefined) await this.started;
+    if (this.#pool === undefined) await this.#firstBundle(signal);
     if (this.#pool !== undefined) return this.#pool.evaluate(input, signal);
     return { kind: 'unavailable', reason: `no bundle of ${this.#options.bundle} answers: ${this.#rejection}` };
   }
@@ -82,6 +82,15 @@ export class OpaWasmEngine implements OpaEngine {
     this.#pool = undefined;
     this.#rejection = 'nobody asks it any more';
     await Promise.all(this.#retiring);
+  }
+
+  /** Waits for the first bundle, as long as one question may take. */
+  async #firstBundle(signal: AbortSignal): Promise<void> {
+    const waited = new AbortController();
+    const either = AbortSignal.any([signal, waited.signal]);
+    const late = delay(this.#deps.clock, this.#options.timeoutMs ?? 200, either).catch(() => {});
+    await Promise.race([this.started, late]);
+    waited.abort();
   }
 
   async #watch(): Promise<void> {

@@ -7,7 +7,11 @@ import type { TokenFacts } from './token-facts.ts';
 
 declare const brand: unique symbol;
 
-export type Permit = { readonly [brand]: 'Permit'; readonly request: RequestFacts };
+export type Permit = {
+  readonly [brand]: 'Permit';
+  /** As it was decided about: with all changes. */
+  readonly request: RequestFacts;
+};
 
 /** What decided; for log, metrics and audit. */
 export type Decision = {

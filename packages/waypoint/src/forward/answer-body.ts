@@ -1,10 +1,11 @@
 /**
  * The body of an answer on its way to the caller, watched.
  *
- * A1  Whoever reads it gets the bytes, then an end or an error; a stream that closes without either is an error too
- *     (RFC 9113 section 8.1: a RST_STREAM with CANCEL closes without one), so that nobody takes a part for the whole.
+ * A1  Whoever reads it gets the bytes, then an end or an error, so that nobody takes a part for the whole: a stream that
+ *     closes without either is an error, and so is the end that node:http2 makes of RST_STREAM with CANCEL.
  * A2  `recvEnd` is called exactly once, even if nobody ever reads.
  */
+import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { Failure } from '../exchange/failure.ts';
 import type { Watched } from './idle-watch.ts';
@@ -47,15 +48,26 @@ export function watchBody(source: Readable, name: string, events: AnswerBodyEven
     }
     if (!body.push(chunk)) source.pause();
   });
-  source.on('end', () => {
+  const breakOff = (): void => {
+    if (!over) body.destroy(new UpstreamError(brokenOff(source, name)));
+  };
+  const recvEnd = (): void => {
+    if (wasReset(source)) return breakOff();
     settle(undefined);
     body.push(null);
-  });
+  };
+  source.on('end', recvEnd);
   source.on('error', ignore);
-  source.on('close', () => {
-    if (!over) body.destroy(new UpstreamError(brokenOff(source, name)));
-  });
+  source.on('close', breakOff);
+  // node:http2 tells the end of an answer of trailers only together with its head: before anybody could listen.
+  if (source.readableEnded) queueMicrotask(recvEnd);
+  else if (source.closed) queueMicrotask(breakOff);
   return body;
+}
+
+/** Only Http2Stream has a code, and it is 0 as long as its peer ended it in order. */
+function wasReset(source: Readable): boolean {
+  return 'rstCode' in source && typeof source.rstCode === 'number' && source.rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 
 function brokenOff(source: Readable, name: string): Failure {

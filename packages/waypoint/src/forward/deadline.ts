@@ -5,8 +5,8 @@
 import type { Failure } from '../exchange/failure.ts';
 import type { UpstreamHeaders } from './upstream.ts';
 
-export const deadlineHeader = 'x-mesh-deadline-ms';
-export const grpcDeadlineHeader = 'grpc-timeout';
+const deadlineHeader = 'x-mesh-deadline-ms';
+const grpcDeadlineHeader = 'grpc-timeout';
 
 /** Largest value that is sent on in milliseconds: gRPC allows eight digits. */
 const maxDigits = 8;

@@ -28,7 +28,7 @@ export type DispatchRequest = {
   readonly body: UpstreamBody;
   /** When the request arrived, monotonic milliseconds. */
   readonly startedMs: number;
-  /** Hears of every attempt when it starts, and may change its headers. @param attempt counts from 1 */
+  /** Hears of every attempt when it starts, and may change its headers; it must not throw. @param attempt counts from 1 */
   readonly onAttempt?: (endpoint: UpstreamEndpoint, attempt: number, headers: MutableHeaders) => AttemptObserver;
 };
 

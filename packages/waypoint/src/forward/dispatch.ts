@@ -98,9 +98,9 @@ export class Dispatcher implements Disposable {
       return Promise.resolve({ kind: 'failed', failure, outcome: 'not-dispatched', flag: 'UO', attempts: 0 });
     }
     this.#loadBalancing = loadBalancing;
-    endpoints.use(request.endpoints, loadBalancing);
+    const list = endpoints.of(request.endpoints, loadBalancing);
     const nowMs = clock.monotonicMs();
-    return new Exchange(request, signal, nowMs, this.#parts).run(nowMs);
+    return new Exchange(request, list, signal, nowMs, this.#parts).run(nowMs);
   }
 
   /** Chooses an endpoint for a stream that is opened apart from `Upstream.send`, and counts it by its own limit. */

@@ -1,6 +1,7 @@
 /** The endpoints of a backend, from the snapshot: healthy, near enough, and with the port (l4-contract section 7.1). */
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { eligibleEndpoints } from '@clearmesh/shared/resolve/endpoint';
@@ -12,6 +13,8 @@ export type BackendPort = {
   readonly service: Service;
   readonly port: number;
   readonly protocol: UpstreamEndpoint['protocol'];
+  /** Set when a pod was addressed: no other endpoint may answer. */
+  readonly only?: WorkloadUid;
 };
 
 /**
@@ -21,19 +24,19 @@ export type BackendPort = {
 export class EndpointFinder {
   readonly #found = new WeakMap<Snapshot, Map<string, readonly UpstreamEndpoint[]>>();
 
-  endpoints(snapshot: Snapshot, source: Workload, { service, port, protocol }: BackendPort): readonly UpstreamEndpoint[] {
+  endpoints(snapshot: Snapshot, source: Workload, { service, port, protocol, only }: BackendPort): readonly UpstreamEndpoint[] {
     let byPort = this.#found.get(snapshot);
     if (byPort === undefined) {
       byPort = new Map();
       this.#found.set(snapshot, byPort);
     }
-    const key = `${service.key} ${port} ${protocol}`;
+    const key = `${service.key} ${port} ${protocol} ${only ?? ''}`;
     const known = byPort.get(key);
     if (known !== undefined) return known;
     // The family of the service's own address is preferred, as the caller's ztunnel would.
     const ip = service.addresses[0]?.ip ?? ('0.0.0.0' as IpAddress);
     const endpoints = eligibleEndpoints(snapshot, source, service, { ip, port }, 'standard').flatMap((endpoint) =>
-      endpointOf(endpoint, protocol),
+      only === undefined || endpoint.workload.uid === only ? endpointOf(endpoint, protocol) : [],
     );
     byPort.set(key, endpoints);
     return endpoints;

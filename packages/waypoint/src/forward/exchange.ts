@@ -17,7 +17,7 @@ import type { Breaker, BreakerTicket } from './breaker.ts';
 import type { RetryBudget } from './budget.ts';
 import { callerDeadline, lateFailure, propagateDeadline } from './deadline.ts';
 import type { DispatchRequest, DispatchResult, ForwardMetrics, MutableHeaders } from './dispatch-request.ts';
-import type { EndpointSet, Host } from './endpoint-set.ts';
+import type { EndpointSet, Host, HostList } from './endpoint-set.ts';
 import type { IdleWatch } from './idle-watch.ts';
 import { Interruption } from './interruption.ts';
 import { Lease } from './lease.ts';
@@ -57,6 +57,7 @@ const noHosts: readonly Host[] = [];
 export class Exchange {
   readonly #parts: BackendParts;
   readonly #request: DispatchRequest;
+  readonly #list: HostList;
   readonly #interruption: Interruption;
   readonly #body: ReplayBody | undefined;
   /** Monotonic milliseconds, Infinity without one; the caller's own, and the earliest of all. */
@@ -71,10 +72,11 @@ export class Exchange {
   #timedOut = false;
 
   /** The caller has taken a slot of `limits.requests`, which the exchange releases. */
-  constructor(request: DispatchRequest, signal: AbortSignal, nowMs: number, parts: BackendParts) {
+  constructor(request: DispatchRequest, list: HostList, signal: AbortSignal, nowMs: number, parts: BackendParts) {
     const { policy, headers, grpc, startedMs, body } = request;
     this.#parts = parts;
     this.#request = request;
+    this.#list = list;
     this.#callerDeadlineMs = callerDeadline(headers, grpc, startedMs);
     this.#deadlineMs = Math.min(this.#callerDeadlineMs, startedMs + policy.requestMs);
     const times = { deadlineMs: this.#deadlineMs, idleMs: policy.idleMs, nowMs };
@@ -111,7 +113,7 @@ export class Exchange {
   }
 
   /** One attempt, from the choice of an endpoint to its head. */
-  async #try(): Promise<Tried> {
+  #try(): Tried | Promise<Tried> {
     const { breakers, endpoints, clock, name } = this.#parts;
     const { route, policy } = this.#request;
     const breaker = breakers.of(route, policy.breaker);
@@ -119,19 +121,31 @@ export class Exchange {
     if (breaker !== undefined && ticket === undefined) {
       return refused('breaker-open', `the breaker of route ${route} to backend ${name} is open; try again later`);
     }
-    const host = endpoints.choose(policy, this.#tried, clock.monotonicMs());
+    const host = endpoints.choose(this.#list, policy, this.#tried, clock.monotonicMs());
     if (host === undefined) {
       if (ticket !== undefined) breaker?.report(ticket, 'neutral');
-      return refused('no-healthy-endpoint', `backend ${name} has ${endpoints.size} endpoints, and none that may be used`);
+      return refused(
+        'no-healthy-endpoint',
+        `backend ${name} has ${this.#list.hosts.length} endpoints, and none that may be used`,
+      );
     }
     const connection = host.endpoint.protocol === 'HTTP/1.1';
     const taken = connection ? this.#takeConnection() : true;
-    if (taken !== true && !(await taken)) {
-      if (ticket !== undefined) breaker?.report(ticket, 'neutral');
-      const cut = this.#interruption.failure;
-      return { kind: 'refused', failure: cut ?? overflow('maxPending', policy.limits.maxPending, name) };
-    }
-    return this.#send(host, breaker, ticket, connection);
+    if (taken === true) return this.#send(host, breaker, ticket, connection);
+    return this.#sendWhenTaken(taken, host, breaker, ticket);
+  }
+
+  async #sendWhenTaken(
+    taken: false | Promise<boolean>,
+    host: Host,
+    breaker: Breaker | undefined,
+    ticket: BreakerTicket | undefined,
+  ): Promise<Tried> {
+    if (await taken) return this.#send(host, breaker, ticket, true);
+    if (ticket !== undefined) breaker?.report(ticket, 'neutral');
+    const { name } = this.#parts;
+    const failure = this.#interruption.failure ?? overflow('maxPending', this.#request.policy.limits.maxPending, name);
+    return { kind: 'refused', failure };
   }
 
   /** A slot for one HTTP/1.1 connection: at once, after a while, or not at all. */
@@ -147,7 +161,8 @@ export class Exchange {
     const { upstream, clock } = this.#parts;
     const { method, path, authority, caller, connect, onAttempt, policy } = this.#request;
     const startedMs = clock.monotonicMs();
-    const lease = new Lease({ host, policy, breaker, ticket, connection, retry: this.#retrySlot, startedMs }, this.#parts);
+    const terms = { host, list: this.#list, policy, breaker, ticket, connection, retry: this.#retrySlot, startedMs };
+    const lease = new Lease(terms, this.#parts);
     this.#retrySlot = false;
     this.#attempts += 1;
     this.#host = host;
@@ -205,7 +220,8 @@ export class Exchange {
       attempts: this.#attempts,
       repeatable: mayRepeat(this.#request, policy),
       replayable: this.#body?.replayable ?? true,
-      remainingMs: Math.min(this.#deadlineMs, this.#callerDeadlineMs - policy.minServiceMs) - nowMs,
+      // Nothing moves while it waits either.
+      remainingMs: Math.min(this.#deadlineMs - nowMs, this.#callerDeadlineMs - policy.minServiceMs - nowMs, policy.idleMs),
       budget: budget.allows(policy.budget, nowMs),
       slot: limits.retries.hasRoom(policy.limits.maxRetries),
       nowMs: clock.now(),
@@ -222,6 +238,7 @@ export class Exchange {
     metrics.retried(condition);
     if (this.#host !== undefined) this.#tried = [...this.#tried, this.#host];
     await this.#interruption.wait(afterMs);
+    this.#interruption.watched.movement += 1;
   }
 
   #stop(tried: Ended, { reason, flag }: RetryDecision & { readonly kind: 'stop' }): DispatchResult {
@@ -268,6 +285,10 @@ function endOf(tried: Ended): AttemptEnd {
   return { kind: 'answer', status: answer.status, headers: answer.headers, grpcStatus };
 }
 
-function refused(kind: Failure['kind'], detail: string): Tried {
-  return { kind: 'refused', failure: { kind, detail, headers: { 'x-envoy-overloaded': 'true' } } };
+function refused(kind: 'breaker-open' | 'no-healthy-endpoint', detail: string): Tried {
+  const failure = { kind, detail };
+  return {
+    kind: 'refused',
+    failure: kind === 'breaker-open' ? { ...failure, headers: { 'x-envoy-overloaded': 'true' } } : failure,
+  };
 }

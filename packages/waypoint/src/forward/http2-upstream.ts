@@ -93,10 +93,9 @@ export class Http2Upstream implements AsyncDisposable {
         opening = this.#open(key, endpoint, request).finally(() => this.#opening.delete(key));
         this.#opening.set(key, opening);
       }
-      const opened = await opening;
-      if (opened.kind === 'failed' || signal.aborted) {
-        return opened.kind === 'failed' ? opened : { kind: 'failed', failure: failureOf(signal.reason, 'queued', endpoint.name) };
-      }
+      const opened = await unlessAborted(opening, signal);
+      if (opened === undefined) return { kind: 'failed', failure: failureOf(signal.reason, 'queued', endpoint.name) };
+      if (opened.kind === 'failed') return opened;
     }
   }
 
@@ -117,15 +116,15 @@ export class Http2Upstream implements AsyncDisposable {
     const members = this.#members.get(key) ?? new Set();
     this.#members.set(key, members);
     members.add(member);
-    const retire = (): void => {
-      member.retired = true;
-      members.delete(member);
-      if (members.size === 0 && this.#members.get(key) === members) this.#members.delete(key);
-    };
+    const retire = (): void => void (member.retired = true);
     member.session.on('goaway', retire);
-    member.session.on('close', retire);
     // The streams tell what became of them.
     member.session.on('error', retire);
+    member.session.on('close', () => {
+      retire();
+      members.delete(member);
+      if (members.size === 0 && this.#members.get(key) === members) this.#members.delete(key);
+    });
     this.#closeWhenIdle(member);
   }
 
@@ -161,6 +160,16 @@ export class Http2Upstream implements AsyncDisposable {
       return Promise.resolve({ kind: 'failed', failure: failureOf(thrown, 'queued', endpoint.name) });
     }
   }
+}
+
+/** The session goes on being made for whoever else waits. */
+function unlessAborted(opening: Promise<Opened>, signal: AbortSignal): Promise<Opened | undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve, reject) => {
+    const recvAbort = (): void => resolve(undefined);
+    signal.addEventListener('abort', recvAbort, { once: true });
+    opening.finally(() => signal.removeEventListener('abort', recvAbort)).then(resolve, reject);
+  });
 }
 
 function freest(members: ReadonlySet<Member>, maxStreams: number): Member | undefined {

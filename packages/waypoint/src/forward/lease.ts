@@ -7,7 +7,7 @@
 import type { Failure } from '../exchange/failure.ts';
 import type { Breaker, BreakerTicket } from './breaker.ts';
 import type { AttemptObserver, ForwardMetrics, ObservedEnd } from './dispatch-request.ts';
-import type { EndpointSet, Host } from './endpoint-set.ts';
+import type { EndpointSet, Host, HostList } from './endpoint-set.ts';
 import type { ForwardPolicy } from './forward-policy.ts';
 import type { BackendLimits } from './limits.ts';
 import { effectOfFailure, neutral } from './verdict.ts';
@@ -21,6 +21,7 @@ export type LeaseParts = {
 
 export type LeaseTerms = {
   readonly host: Host;
+  readonly list: HostList;
   readonly policy: ForwardPolicy;
   readonly breaker: Breaker | undefined;
   readonly ticket: BreakerTicket | undefined;
@@ -45,10 +46,10 @@ export class Lease {
 
   /** Tells breaker and outlier detection. A later failure of the same attempt counts again: a head is not an answer. */
   report({ breaker: verdict, outlier }: Effect): void {
-    const { breaker, ticket, host, policy } = this.terms;
+    const { breaker, ticket, host, list, policy } = this.terms;
     if (ticket !== undefined) breaker?.report(ticket, verdict);
     this.#ticketOpen = false;
-    this.#parts.endpoints.recvSign(host, outlier, policy.outlier);
+    this.#parts.endpoints.recvSign(host, list, outlier, policy.outlier);
   }
 
   /** Tells the balancer. @param retryAfterMs what the endpoint asked for; 0: nothing */

@@ -25,7 +25,7 @@ export type UpgradeLease = {
 };
 
 export function leaseUpgrade(request: UpgradeRequest, parts: BackendParts): UpgradeLease | DispatchFailure {
-  const { policy, route, endpoints: list, headers } = request;
+  const { policy, route, headers } = request;
   const { limits, breakers, endpoints, clock, name } = parts;
   const { maxUpgraded } = policy.limits;
   if (!limits.upgraded.hasRoom(maxUpgraded)) return failed(overflow('maxUpgraded', maxUpgraded, name));
@@ -34,18 +34,18 @@ export function leaseUpgrade(request: UpgradeRequest, parts: BackendParts): Upgr
   if (breaker !== undefined && ticket === undefined) {
     return failed({ kind: 'breaker-open', detail: `the breaker of route ${route} to backend ${name} is open; try again later` });
   }
-  endpoints.use(list, policy.loadBalancing);
+  const list = endpoints.of(request.endpoints, policy.loadBalancing);
   const startedMs = clock.monotonicMs();
-  const host = endpoints.choose(policy, [], startedMs);
+  const host = endpoints.choose(list, policy, [], startedMs);
   if (host === undefined) {
     if (ticket !== undefined) breaker?.report(ticket, 'neutral');
     return failed({
       kind: 'no-healthy-endpoint',
-      detail: `backend ${name} has ${endpoints.size} endpoints, and none that may be used`,
+      detail: `backend ${name} has ${list.hosts.length} endpoints, and none that may be used`,
     });
   }
   limits.upgraded.take(maxUpgraded);
-  const lease = new Lease({ host, policy, breaker, ticket, connection: false, retry: false, startedMs }, parts);
+  const lease = new Lease({ host, list, policy, breaker, ticket, connection: false, retry: false, startedMs }, parts);
   lease.observer = request.onAttempt?.(host.endpoint, 1, headers);
   return leased(lease, parts);
 }

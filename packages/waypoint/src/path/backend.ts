@@ -18,7 +18,7 @@ const none: readonly UpstreamEndpoint[] = [];
 /** @param only set when a pod was addressed: no other endpoint may answer */
 export function backendOf(
   { service: key, port }: ServiceBackend,
-  spoken: UpstreamEndpoint['protocol'],
+  spoken: UpstreamEndpoint['protocol'] | 'upgrade',
   only: WorkloadUid | undefined,
   snapshot: Snapshot,
   source: Workload,
@@ -28,12 +28,17 @@ export function backendOf(
   const name = `${key}:${port}`;
   if (service === undefined) return { key: name, endpoints: none };
   const declared = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol;
-  const endpoints = finder.endpoints(snapshot, source, { service, port, protocol: protocolOf(declared, spoken) });
-  return { key: name, endpoints: only === undefined ? endpoints : endpoints.filter(({ workload }) => workload === only) };
+  const asked = { service, port, protocol: protocolOf(declared, spoken), ...(only === undefined ? {} : { only }) };
+  return { key: name, endpoints: finder.endpoints(snapshot, source, asked) };
 }
 
 /** As declared, else as the caller speaks: who sends HTTP/2 with prior knowledge knows that the service speaks it. */
-function protocolOf(declared: AppProtocol | undefined, spoken: UpstreamEndpoint['protocol']): UpstreamEndpoint['protocol'] {
+function protocolOf(
+  declared: AppProtocol | undefined,
+  spoken: UpstreamEndpoint['protocol'] | 'upgrade',
+): UpstreamEndpoint['protocol'] {
+  // RFC 9110 section 7.8: a field of HTTP/1.1.
+  if (spoken === 'upgrade') return 'HTTP/1.1';
   if (declared === 'GRPC' || declared === 'HTTP2') return 'HTTP/2';
   return declared === 'HTTP11' ? 'HTTP/1.1' : spoken;
 }

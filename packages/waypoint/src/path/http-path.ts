@@ -14,6 +14,7 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { normalisePath } from '@clearmesh/shared/route/normalise-path';
 import { breakOff, writeLocal } from '../accept/answer-writer.ts';
+import { onCallerGone } from '../accept/caller-presence.ts';
 import type { Conversation } from '../accept/conversation.ts';
 import type { RawRequest, RawResponse } from '../accept/http-front.ts';
 import { readFacts } from '../accept/request-facts.ts';
@@ -105,10 +106,7 @@ export class HttpPath {
     const reading = readFacts(raw, conversation, { clock, random, normalisePath });
     const exchange = openExchange(reading.facts, tracer.start(reading.facts));
     const gone = new AbortController();
-    const recvClose = (): void => {
-      if (!response.writableFinished) gone.abort(new Error('the caller is gone'));
-    };
-    response.once('close', recvClose);
+    const unwatch = onCallerGone(response, () => gone.abort(new Error('the caller is gone')));
     // A stream's error is told by its close; without a listener it would end the process.
     response.on('error', ignore);
     raw.on('error', ignore);
@@ -121,7 +119,7 @@ export class HttpPath {
     } catch (thrown) {
       this.#recvThrown(under, thrown);
     } finally {
-      response.off('close', recvClose);
+      unwatch();
     }
   }
 

@@ -19,7 +19,6 @@ import type { Failure } from '../exchange/failure.ts';
 import type { RequestFacts } from '../exchange/request-facts.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { EndpointFinder } from '../forward/endpoints.ts';
-import { forwardPolicy } from '../forward/forward-policy.ts';
 import type { WireUpstream } from '../forward/wire-upstream.ts';
 import type { RequestTracer } from '../telemetry/tracing/request-trace.ts';
 import { backendOf } from './backend.ts';
@@ -93,7 +92,7 @@ export class OpaquePath {
     const { backends, finder, snapshots, own, wire, forced } = this.#deps;
     const backend = { service: called.key, port: called.port };
     const { key, endpoints } = backendOf(backend, 'HTTP/1.1', workload, snapshots.current, own(), finder);
-    const lease = backends.of(key).lease({ policy: forwardPolicy(service.resilience), route: '', endpoints, headers: {} });
+    const lease = backends.of(key).lease({ policy: service.opaquePolicy, route: '', endpoints, headers: {} });
     if (lease.kind === 'failed') return endOf(lease.failure);
     exchange.attempts = 1;
     exchange.endpoint = lease.endpoint;

@@ -27,12 +27,16 @@ export type ServicePlan = {
   readonly idempotency: IdempotencyPolicy | undefined;
   readonly rateLimits: CompiledRateLimits;
   readonly faults: CompiledFaults;
+  /** The policy of forwarding for what is no HTTP. */
+  readonly opaquePolicy: ForwardPolicy;
   /** The policy of forwarding for one rule of the routes. */
   forwardPolicy(decision: ForwardDecision): ForwardPolicy;
 };
 
 export interface WaypointPlan extends Compiled, Bindings {
   readonly revision: string;
+  /** Whether a route of a service still leads to a backend; for what was learned of backends. */
+  leadsTo(backend: string, route?: string): boolean;
   readonly environment: Environment;
   plan(service: ServiceKey): ServicePlan | undefined;
   /** What of it has no effect here, and why; for the log. */
@@ -67,6 +71,7 @@ function planOf(
   warnings: readonly string[],
 ): WaypointPlan {
   const workloads = new Set(configuration.workloads);
+  const backends = backendsOf(configuration);
   return {
     configuration,
     revision,
@@ -75,7 +80,27 @@ function planOf(
     plan: (service) => plans.get(service),
     service: (key) => plans.get(key)?.bound,
     isBoundWorkload: (uid) => workloads.has(uid),
+    leadsTo: (backend, route) => {
+      const routes = backends.get(backend);
+      return routes !== undefined && (route === undefined || routes.has(route.slice(0, Math.max(0, route.lastIndexOf(' ')))));
+    },
   };
+}
+
+/** Keys of routes by backend; "" where a service is called without one. */
+function backendsOf({ services }: WaypointConfiguration): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  const add = (backend: string, route: string): void => {
+    const routes = found.get(backend) ?? new Set();
+    found.set(backend, routes.add(route));
+  };
+  for (const { key, ports, routes } of services) {
+    for (const { port } of ports) add(`${key}:${port}`, '');
+    for (const { key: route, rules } of routes)
+      for (const { backends } of rules)
+        for (const backend of backends) if (backend.kind === 'service') add(`${backend.service}:${backend.port}`, route);
+  }
+  return found;
 }
 
 function compileService(bound: BoundService, { policies }: WaypointConfiguration, problems: string[]): ServicePlan | undefined {
@@ -99,6 +124,7 @@ function compileService(bound: BoundService, { policies }: WaypointConfiguration
     idempotency: resilience.idempotency,
     rateLimits,
     faults,
+    opaquePolicy: forwardPolicy(resilience),
     forwardPolicy: forwardPolicies(resilience),
   };
 }

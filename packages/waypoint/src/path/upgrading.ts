@@ -61,14 +61,14 @@ export class Upgrading {
     const { exchange, service, permitted, conversation, response } = admitted;
     const { backends, finder, snapshots, own, wire, forced } = this.#deps;
     const { request: facts } = permitted.permit;
-    const { key, endpoints } = backendOf(decision.backend, 'HTTP/1.1', conversation.workload, snapshots.current, own(), finder);
+    const { key, endpoints } = backendOf(decision.backend, 'upgrade', conversation.workload, snapshots.current, own(), finder);
     const forwarded = forwardedRequest(facts, decision);
     const protocol = raw.headers.upgrade ?? '';
     let connect: ConnectHeaders = {};
     const asked: UpgradeRequest = {
       policy: service.forwardPolicy(decision),
       route: `${decision.route ?? ''} ${decision.rule ?? ''}`,
-      endpoints: endpoints.map((endpoint) => ({ ...endpoint, protocol: 'HTTP/1.1' })),
+      endpoints,
       headers: forwarded.headers,
       onAttempt: (endpoint, attempt, headers) => {
         const traced = exchange.trace.startAttempt(endpoint, attempt);

@@ -12,7 +12,7 @@ import { Authorisers } from '../../src/authorise/authorisers.ts';
 import type { BodyAccess } from '../../src/authorise/body-access.ts';
 import type { Denied, Permitted } from '../../src/authorise/permit.ts';
 import type { RequestFacts } from '../../src/exchange/request-facts.ts';
-import { installOpa } from '../../../../scripts/install-opa.ts';
+import { installOpa } from '@clearmesh/shared/testing/install-opa';
 import { boundService } from '../bound-service.ts';
 import { startOpa, temporaryDirectory } from './opa-binary.ts';
 import { bodyOf, noBody, policy, request, unaborted } from './requests.ts';

@@ -104,14 +104,14 @@ describe('canonical JSON', () => {
     [{ b: 1, a: { d: [], c: null } }, '{"a":{"c":null,"d":[]},"b":1}'],
     [[undefined, { a: undefined }], '[null,{}]'],
     [{ '\u20ac': 1, '\r': 2, '1': 3, '\ud83d\ude00': 4, '\ufb33': 5 }, '{"\\r":2,"1":3,"€":1,"😀":4,"\ufb33":5}'],
-    [[1e21, 0.1, -0, 333333333.33333329], '[1e+21,0.1,0,333333333.3333333]'],
+    [[1e21, 0.1, -0, 1e-7], '[1e+21,0.1,0,1e-7]'],
   ];
   for (const [value, text] of rows) it(`is ${text}`, () => expect(canonicalJson(value)).to.equal(text));
 
   it('is the same whatever the order of keys, and says the same', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
-        const reversed = Object.fromEntries(Object.entries(value).reverse());
+        const reversed = Object.fromEntries(Object.entries(value).toReversed());
         expect(canonicalJson(reversed)).to.equal(canonicalJson(value));
         expect(JSON.parse(canonicalJson(value))).to.deep.equal(JSON.parse(JSON.stringify(value)));
       }),

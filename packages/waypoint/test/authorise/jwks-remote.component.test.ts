@@ -75,7 +75,7 @@ describe('keys of an issuer', () => {
   it('are fetched once for all that wait', async () => {
     server.answer = { status: 200, body: first.jwks };
     await using keys = open();
-    const had = await Promise.all([1, 2, 3].map(() => keys.current(unaborted)));
+    const had = await Promise.all([1, 2, 3].map(async () => keys.current(unaborted)));
     expect(new Set(had).size).to.equal(1);
     expect(had[0]).not.to.equal(undefined);
     expect(server.asked).to.equal(1);

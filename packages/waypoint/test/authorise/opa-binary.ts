@@ -7,7 +7,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { installOpa } from '../../../../scripts/install-opa.ts';
+import { installOpa } from '@clearmesh/shared/testing/install-opa';
 
 const run = promisify(execFile);
 

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { before, describe, it } from 'mocha';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { OpaServerEngine } from '../../src/authorise/opa-server.ts';
-import { installOpa } from '../../../../scripts/install-opa.ts';
+import { installOpa } from '@clearmesh/shared/testing/install-opa';
 import { startOpa } from './opa-binary.ts';
 import { describeEngine } from './opa-engine-compliance.ts';
 import { unaborted } from './requests.ts';

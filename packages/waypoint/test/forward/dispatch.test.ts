@@ -2,31 +2,13 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { OutlierPolicy } from '@clearmesh/shared/model/l7/resilience';
-import type { DispatchResult, DispatchedAnswer, ObservedEnd } from '../../src/forward/dispatch-request.ts';
+import type { ObservedEnd } from '../../src/forward/dispatch-request.ts';
 import { UpstreamError } from '../../src/forward/wire-failure.ts';
+import { answered, kindOf, outlierDetection } from './dispatched.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';
+import type { Act } from './fake-upstream.ts';
 
-const { retry, timeouts, limits } = resilience();
-const outlierDetection: OutlierPolicy = {
-  consecutive5xx: 2,
-  consecutiveLocal: 2,
-  intervalMs: 10_000,
-  baseEjectionMs: 30_000,
-  maxEjectionMs: 300_000,
-  panicPercent: 50,
-  panic: 'spread',
-};
-
-function answered(result: DispatchResult): DispatchedAnswer {
-  if (result.kind !== 'answer') throw new Error(`failed: ${result.failure.kind}: ${result.failure.detail}`);
-  return result;
-}
-
-function kindOf(result: DispatchResult): string {
-  return result.kind === 'answer' ? String(result.answer.status) : result.failure.kind;
-}
-
+const { retry, timeouts } = resilience();
 describe('Dispatcher', () => {
   let bench: Bench;
 
@@ -57,6 +39,10 @@ describe('Dispatcher', () => {
     expect(first).to.not.equal(second);
     expect(bench.upstream.sent.map(({ request }) => request.headers['x-envoy-attempt-count'])).to.deep.equal(['1', '2']);
     expect(bench.counts.get('retried connect-failure')).to.equal(1);
+    expect(bench.dispatcher.status).to.include({ active: 1, retries: 1, connections: 1 });
+    result.answer.body.resume();
+    await result.ended;
+    expect(bench.dispatcher.status).to.include({ active: 0, retries: 0, connections: 0 });
   });
 
   it('sends a streamed body again from its first byte', async () => {
@@ -225,6 +211,16 @@ describe('Dispatcher', () => {
       expect(bench.dispatcher.status.ejected).to.equal(0);
     });
 
+    it('destroys an answer that comes after the attempt was given up', async () => {
+      const late = Promise.withResolvers<Act>();
+      const body = new PassThrough();
+      bench.upstream.behave = () => late.promise;
+      expect(kindOf(await bench.result({ policy: { timeouts: { ...timeouts, requestMs: 100 } } }))).to.equal('request-timeout');
+      late.resolve({ status: 200, body });
+      await settled();
+      expect(body.destroyed).to.equal(true);
+    });
+
     it('goes no further when the caller is gone, whatever was under way', async () => {
       bench.upstream.acts = ['hang'];
       const caller = new AbortController();
@@ -247,249 +243,6 @@ describe('Dispatcher', () => {
       caller.abort();
       expect(kindOf(await dispatched)).to.equal('caller-gone');
       expect(bench.clock.pendingTimers).to.be.at.most(1);
-    });
-  });
-
-  describe('answers', () => {
-    it('tells that an answer broke off, even if its stream only closes', async () => {
-      for (const error of [undefined, new Error('ECONNRESET')]) {
-        const body = new PassThrough();
-        bench.upstream.acts = [{ status: 200, body }];
-        bench.upstream.sent.length = 0;
-        const { answer, ended } = answered(await bench.result());
-        const failed = text(answer.body).then(
-          () => 'complete',
-          (thrown: unknown) => (thrown instanceof UpstreamError ? thrown.failure.kind : String(thrown)),
-        );
-        body.write('part');
-        await settled();
-        body.destroy(error);
-        expect(await failed).to.equal('reset-in-answer');
-        expect(await ended).to.have.nested.property('failure.kind', 'reset-in-answer');
-      }
-      expect(bench.counts.get('ended reset-in-answer')).to.equal(2);
-    });
-
-    it('ends the attempt of a caller that leaves its answer', async () => {
-      const body = new PassThrough();
-      bench.upstream.acts = [{ status: 200, body }];
-      const { answer, ended } = answered(await bench.result());
-      answer.body.destroy();
-      expect(await ended).to.have.nested.property('failure.kind', 'caller-gone');
-      expect(body.destroyed).to.equal(true);
-      expect(bench.dispatcher.active).to.equal(0);
-    });
-
-    it('keeps back-pressure', async () => {
-      const body = new PassThrough({ highWaterMark: 1_024 });
-      bench.upstream.acts = [{ status: 200, body }];
-      const { answer } = answered(await bench.result());
-      answer.body.read(0);
-      let written = 0;
-      while (written < 64 && body.write(Buffer.alloc(64 * 1024))) {
-        written += 1;
-        await settled();
-      }
-      expect(written).to.be.below(10);
-      answer.body.destroy();
-    });
-
-    it('measures the round trip until the first byte of the body', async () => {
-      const body = new PassThrough();
-      bench = new Bench({ endpoints: 1 });
-      bench.upstream.acts = [{ status: 200, body }];
-      const { answer } = answered(await bench.result());
-      answer.body.resume();
-      await bench.advance(400);
-      body.write('first');
-      await settled();
-      await bench.advance(5_000, 100);
-      body.end('last');
-      await settled();
-      expect(bench.dispatcher.status.endpoints[0]?.ewmaMs).to.be.within(395, 410);
-    });
-
-    it('does not hang on an early answer, and lets the rest of the request flow', async () => {
-      const source = new PassThrough({ highWaterMark: 16 });
-      source.write('begun');
-      bench.upstream.behave = ({ body }) => {
-        (body as Readable).resume();
-        return { status: 413, body: 'no' };
-      };
-      const { answer } = answered(await bench.result({ method: 'POST', body: source }));
-      expect(await text(answer.body)).to.equal('no');
-      await settled();
-      let drained = false;
-      source.write(Buffer.alloc(100_000), () => (drained = true));
-      await settled();
-      expect(drained).to.equal(true);
-    });
-
-    it('ends a request whose body is larger than it may be', async () => {
-      bench.upstream.behave = async ({ body, signal }) => {
-        (body as Readable).resume();
-        await new Promise((resolve) => signal.addEventListener('abort', resolve));
-        return { fail: 'reset' };
-      };
-      const body = Readable.from([Buffer.alloc(600), Buffer.alloc(600)], { objectMode: false });
-      const result = await bench.result({ method: 'POST', body, policy: { limits: { ...limits, maxRequestBytes: 1_000 } } });
-      expect(kindOf(result)).to.equal('body-too-large');
-      expect(result).to.include({ outcome: 'unknown' });
-    });
-  });
-
-  describe('gRPC', () => {
-    const grpc = { method: 'POST', grpc: true, path: '/ledger.Ledger/Balance' };
-    const trailersOnly = (status: number) => ({ status: 200, headers: { 'grpc-status': String(status) } });
-
-    it('tries UNAVAILABLE in the head again where the policy says that it may', async () => {
-      bench.upstream.acts = [trailersOnly(14), trailersOnly(0)];
-      const on = ['grpc-unavailable'] as const;
-      const retried = await bench.result({ ...grpc, policy: { retry: { ...retry, on, grpcIdempotent: [grpc.path] } } });
-      expect(answered(retried).attempts).to.equal(2);
-      bench.upstream.sent.length = 0;
-      expect(answered(await bench.result({ ...grpc, policy: { retry: { ...retry, on } } })).attempts).to.equal(1);
-    });
-
-    it('ejects by the status in the head or in trailers without a message, and never for PERMISSION_DENIED', async () => {
-      const table = [
-        { act: trailersOnly(14), ejects: true },
-        { act: { status: 200, trailers: { 'grpc-status': '14' } }, ejects: true },
-        { act: { status: 200, body: 'message', trailers: { 'grpc-status': '14' } }, ejects: false },
-        { act: trailersOnly(7), ejects: false },
-        { act: trailersOnly(0), ejects: false },
-        { act: { status: 503 }, ejects: true },
-      ];
-      for (const { act, ejects } of table) {
-        using bench = new Bench({ endpoints: 2 });
-        bench.upstream.acts = [act];
-        for (let request = 0; request < 10; request++) {
-          const result = answered(await bench.result({ ...grpc, policy: { outlierDetection } }));
-          await text(result.answer.body);
-          await result.ended;
-        }
-        expect(bench.dispatcher.status.ejected, JSON.stringify(act)).to.equal(ejects ? 1 : 0);
-      }
-    });
-  });
-
-  describe('limits', () => {
-    const hanging = async (count: number, policy: Parameters<typeof resilience>[0] = {}): Promise<() => void> => {
-      bench.upstream.behave = () => 'hang';
-      const caller = new AbortController();
-      for (let request = 0; request < count; request++) void bench.dispatch({ policy }, caller.signal);
-      await settled();
-      return () => caller.abort();
-    };
-
-    it('refuses more requests than it may have, and blames nobody', async () => {
-      const policy = { limits: { ...limits, maxRequests: 2 }, outlierDetection: { ...outlierDetection, consecutiveLocal: 1 } };
-      const release = await hanging(2, policy);
-      const result = await bench.result({ policy });
-      expect(result).to.include({ kind: 'failed', flag: 'UO', outcome: 'not-dispatched' });
-      expect(result).to.have.nested.property('failure.headers').that.deep.equals({ 'x-envoy-overloaded': 'true' });
-      expect(bench.dispatcher.status).to.include({ active: 2, ejected: 0 });
-      release();
-      await settled();
-      expect(bench.dispatcher.active).to.equal(0);
-    });
-
-    it('lets requests wait for a connection, and refuses those beyond', async () => {
-      const policy = { limits: { ...limits, maxConnections: 1, maxPending: 1 } };
-      const release = await hanging(1, policy);
-      const waiting = bench.dispatch({ policy });
-      await settled();
-      expect(bench.dispatcher.status).to.include({ connections: 1, pending: 1 });
-      expect(kindOf(await bench.result({ policy }))).to.equal('overflow');
-      bench.upstream.behave = () => ({ status: 200 });
-      release();
-      const { answer } = answered(await waiting);
-      await text(answer.body);
-      await settled();
-      expect(bench.dispatcher.status).to.include({ connections: 0, pending: 0, active: 0 });
-    });
-
-    it('does not let a caller that is gone keep its place', async () => {
-      const policy = { limits: { ...limits, maxConnections: 1 } };
-      const release = await hanging(1, policy);
-      const caller = new AbortController();
-      const waiting = bench.dispatch({ policy }, caller.signal);
-      await settled();
-      caller.abort();
-      expect(kindOf(await waiting)).to.equal('caller-gone');
-      expect(bench.dispatcher.status.pending).to.equal(0);
-      release();
-    });
-
-    it('limits retries under way', async () => {
-      let attempts = 0;
-      bench.upstream.behave = () => (++attempts <= 3 ? { fail: 'connect-failure' } : 'hang');
-      const policy = { limits: { ...limits, maxRetries: 2 }, retry: { ...retry, backoff: { baseMs: 0, maxMs: 0 } } };
-      const results = [1, 2, 3].map(() => bench.dispatch({ policy }));
-      await bench.advance(20);
-      expect(bench.dispatcher.status.retries).to.equal(2);
-      const first = await Promise.race(results);
-      expect(kindOf(first)).to.equal('connect-failure');
-      expect(first).to.include({ flag: 'UO' });
-    });
-
-    it('counts upgraded streams apart', async () => {
-      const policy = { limits: { ...limits, maxUpgraded: 1, maxRequests: 1 } };
-      const lease = bench.dispatcher.lease(bench.request({ policy }));
-      if (lease.kind === 'failed') throw new Error(lease.failure.detail);
-      lease.recvAnswer(101);
-      expect(bench.dispatcher.lease(bench.request({ policy }))).to.include({ kind: 'failed', flag: 'UO' });
-      expect(kindOf(await bench.result({ policy }))).to.equal('200');
-      lease.end();
-      expect(bench.dispatcher.status.upgraded).to.equal(0);
-      expect(bench.dispatcher.status.endpoints.every(({ inFlight }) => inFlight <= 1)).to.equal(true);
-    });
-  });
-
-  describe('breaker', () => {
-    const circuitBreaker = { errorThresholdPercent: 50, volumeThreshold: 5, windowMs: 10_000, openMs: 1_000, maxOpenMs: 60_000 };
-
-    it('refuses without a failure of anybody while it is open, for its route only', async () => {
-      bench.upstream.behave = () => ({ status: 500 });
-      for (let request = 0; request < 5; request++)
-        answered(await bench.result({ policy: { circuitBreaker } })).answer.body.resume();
-      await settled();
-      const result = await bench.result({ policy: { circuitBreaker } });
-      expect(kindOf(result)).to.equal('breaker-open');
-      expect(result).to.include({ outcome: 'not-dispatched', flag: 'UO' });
-      expect(kindOf(await bench.result({ policy: { circuitBreaker }, route: 'another' }))).to.equal('500');
-      expect(bench.dispatcher.status.breakers.map(({ state }) => state)).to.deep.equal(['open', 'closed']);
-    });
-
-    it('trap 2: being full does not open it', async () => {
-      const policy = { circuitBreaker, limits: { ...limits, maxRequests: 0 } };
-      for (let request = 0; request < 50; request++) await bench.result({ policy });
-      const pending = { circuitBreaker, limits: { ...limits, maxConnections: 0, maxPending: 0 } };
-      for (let request = 0; request < 50; request++) await bench.result({ policy: pending });
-      expect(bench.dispatcher.status.breakers).to.satisfy((breakers: { state: string; attempts: number }[]) =>
-        breakers.every(({ state, attempts }) => state === 'closed' && attempts === 0),
-      );
-    });
-
-    it('trap 3: one attempt’s timeout ends no other', async () => {
-      bench.upstream.acts = ['hang', 'hang'];
-      const first = bench.dispatch({ policy: { circuitBreaker, timeouts: { ...timeouts, backendRequestMs: 100 } } });
-      void bench.dispatch({ policy: { circuitBreaker } });
-      await settled();
-      await bench.advance(200);
-      expect(kindOf(await first)).to.equal('per-try-timeout');
-      expect(bench.upstream.sent.map(({ signal }) => signal.aborted)).to.deep.equal([true, false]);
-    });
-
-    it('keeps what it learned when a configuration of the same content comes', async () => {
-      bench.upstream.behave = () => ({ status: 500 });
-      for (let request = 0; request < 5; request++) {
-        answered(await bench.result({ policy: { circuitBreaker: { ...circuitBreaker } } })).answer.body.resume();
-      }
-      await settled();
-      expect(kindOf(await bench.result({ policy: { circuitBreaker: { ...circuitBreaker } } }))).to.equal('breaker-open');
-      bench.backends.retain((_backend, route) => route === undefined);
-      expect(bench.dispatcher.status.breakers).to.deep.equal([]);
     });
   });
 

@@ -8,6 +8,7 @@ import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { ip } from '@clearmesh/shared/testing/builders';
 import type { FailureKind } from '../../src/exchange/failure.ts';
+import type { BreakerFactory } from '../../src/forward/breaker.ts';
 import { Backends } from '../../src/forward/backends.ts';
 import type { Dispatcher } from '../../src/forward/dispatch.ts';
 import type { DispatchRequest, DispatchResult } from '../../src/forward/dispatch-request.ts';
@@ -92,6 +93,8 @@ export function resilience(changes: Partial<ResiliencePolicy> = {}): ResilienceP
 
 export type Spec = Partial<Omit<DispatchRequest, 'policy'>> & { readonly policy?: Partial<ResiliencePolicy> };
 
+export type BenchOptions = { readonly endpoints?: number; readonly random?: Random; readonly createBreaker?: BreakerFactory };
+
 function defaultRandom(): Random {
   return new FakeRandom([0.5, 0.1, 0.9, 0.3, 0.7]);
 }
@@ -104,7 +107,7 @@ export class Bench implements Disposable {
   readonly backends: Backends;
   readonly endpoints: readonly UpstreamEndpoint[];
 
-  constructor({ endpoints = 3, random = defaultRandom() }: { readonly endpoints?: number; readonly random?: Random } = {}) {
+  constructor({ endpoints = 3, random = defaultRandom(), createBreaker }: BenchOptions = {}) {
     this.endpoints = endpointsOf(endpoints);
     const count = (name: string): void => void this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.backends = new Backends(
@@ -113,6 +116,7 @@ export class Bench implements Disposable {
         upstream: this.upstream,
         clock: this.clock,
         random,
+        ...(createBreaker === undefined ? {} : { createBreaker }),
         metrics: {
           attemptEnded: (outcome) => count(`ended ${outcome}`),
           retried: (reason) => count(`retried ${reason}`),
@@ -159,10 +163,10 @@ export class Bench implements Disposable {
   /** Dispatches and moves time until there is a result. */
   async result(spec: Spec = {}, signal?: AbortSignal): Promise<DispatchResult> {
     const dispatched = this.dispatch(spec, signal);
-    let done = false;
-    void dispatched.then(() => (done = true));
+    const progress = { done: false };
+    void dispatched.then(() => (progress.done = true));
     await settled();
-    for (let moved = 0; !done && moved < 700_000; moved += 5) {
+    for (let moved = 0; !progress.done && moved < 700_000; moved += 5) {
       this.clock.advance(Math.max(5, Math.min(this.clock.nextTimerMs ?? 5, 250)));
       await settled();
     }

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { getEventListeners } from 'node:events';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Bench, resilience, settled } from './fake-upstream.ts';
 import type { Act } from './fake-upstream.ts';
 

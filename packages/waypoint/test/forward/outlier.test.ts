@@ -6,6 +6,7 @@ import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { EndpointSet } from '../../src/forward/endpoint-set.ts';
 import { defaultResilience } from '../../src/forward/forward-policy.ts';
+import type { HostList } from '../../src/forward/endpoint-set.ts';
 import type { Sign } from '../../src/forward/outlier.ts';
 import { mayEject } from '../../src/forward/outlier.ts';
 import { endpointsOf } from './fake-upstream.ts';
@@ -45,31 +46,30 @@ describe('EndpointSet', () => {
   let clock: FakeClock;
   let ejections: string[];
   let set: EndpointSet;
+  let list: HostList;
 
   beforeEach(() => {
     clock = new FakeClock();
     ejections = [];
     set = new EndpointSet({ clock, random: systemRandom, onEjected: ({ name }, cause) => ejections.push(`${name} ${cause}`) });
-    set.use(endpointsOf(5), loadBalancing);
+    list = set.of(endpointsOf(5), loadBalancing);
   });
 
   function hostNamed(name: string) {
-    for (let draw = 0; draw < 1_000; draw++) {
-      const host = set.choose({ loadBalancing, outlier: undefined }, [], clock.monotonicMs());
-      if (host?.endpoint.name === name) return host;
-    }
-    throw new Error(`no ${name}`);
+    const host = list.hosts.find(({ endpoint }) => endpoint.name === name);
+    if (host === undefined) throw new Error(`no ${name}`);
+    return host;
   }
 
   function recv(name: string, sign: Sign, times: number, policy = outlier): void {
     const host = hostNamed(name);
-    for (let time = 0; time < times; time++) set.recvSign(host, sign, policy);
+    for (let time = 0; time < times; time++) set.recvSign(host, list, sign, policy);
   }
 
   function chosen(policy = outlier): Set<string | undefined> {
     const names = new Set<string | undefined>();
     for (let draw = 0; draw < 300; draw++)
-      names.add(set.choose({ loadBalancing, outlier: policy }, [], clock.monotonicMs())?.endpoint.name);
+      names.add(set.choose(list, { loadBalancing, outlier: policy }, [], clock.monotonicMs())?.endpoint.name);
     return names;
   }
 
@@ -110,7 +110,7 @@ describe('EndpointSet', () => {
       recv('ledger-0', 'answer', 5);
       const ms = set.status(loadBalancing)[0]?.ejectedForMs ?? 0;
       clock.advance(ms);
-      set.choose({ loadBalancing, outlier }, [], clock.monotonicMs());
+      set.choose(list, { loadBalancing, outlier }, [], clock.monotonicMs());
       return ms;
     };
     expect([ejectedFor(), ejectedFor(), ejectedFor()]).to.deep.equal([30_000, 60_000, 90_000]);
@@ -129,19 +129,45 @@ describe('EndpointSet', () => {
 
   it('keeps what it learned while the endpoint stays who it is', () => {
     recv('ledger-0', 'answer', 5);
-    set.use([...endpointsOf(5)], loadBalancing);
+    list = set.of(endpointsOf(5), loadBalancing);
     expect(set.ejected).to.equal(1);
     const [first, ...others] = endpointsOf(5);
-    set.use([{ ...first!, identity: 'spiffe://cluster.local/ns/bank/sa/other' as never }, ...others], loadBalancing);
+    list = set.of([{ ...first!, identity: 'spiffe://cluster.local/ns/bank/sa/other' as never }, ...others], loadBalancing);
     expect(set.ejected).to.equal(0);
   });
 
-  it('takes an ejected endpoint back when all others went away', () => {
+  it('sends to endpoints of the request’s own list only, and shares between lists what was learned', () => {
+    recv('ledger-0', 'answer', 5);
+    const http2 = set.of(endpointsOf(5, 'HTTP/2'), loadBalancing);
+    const single = set.of(endpointsOf(1), loadBalancing);
+    for (let draw = 0; draw < 100; draw++) {
+      const host = set.choose(http2, { loadBalancing, outlier }, [], clock.monotonicMs());
+      expect(host?.endpoint).to.include({ protocol: 'HTTP/2' });
+      expect(host?.endpoint.name).to.not.equal('ledger-0');
+      expect(chosen()).to.not.include('ledger-0');
+    }
+    // O2: the only one of its list.
+    expect(set.choose(single, { loadBalancing, outlier }, [], clock.monotonicMs())?.endpoint.name).to.equal('ledger-0');
+  });
+
+  it('remembers an endpoint that leaves for a while', () => {
+    hostNamed('ledger-4').load.ewmaMs = 777;
+    set.of(endpointsOf(4), loadBalancing);
+    clock.advance(60_000);
+    list = set.of(endpointsOf(5), loadBalancing);
+    expect(hostNamed('ledger-4').load.ewmaMs).to.equal(777);
+    set.of(endpointsOf(4), loadBalancing);
+    clock.advance(600_000);
+    set.of(endpointsOf(4), loadBalancing);
+    list = set.of(endpointsOf(5), loadBalancing);
+    expect(hostNamed('ledger-4').load.ewmaMs).to.equal(30);
+  });
+
+  it('goes on sending to ejected endpoints when all others went away, whatever panic says', () => {
     recv('ledger-0', 'answer', 5);
     recv('ledger-1', 'answer', 5);
-    set.use(endpointsOf(2), loadBalancing);
-    expect(set.ejected).to.equal(1);
-    expect(chosen().has(undefined)).to.equal(false);
+    list = set.of(endpointsOf(2), loadBalancing);
+    expect(chosen({ ...outlier, panic: 'fail' })).to.deep.equal(new Set(['ledger-0', 'ledger-1']));
   });
 
   it('never ejects more than the share, and never the last one', () => {
@@ -152,23 +178,28 @@ describe('EndpointSet', () => {
       },
     );
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 15 }), fc.option(fc.nat(100), { nil: undefined }), events, (count, percent, list) => {
-        const policy = {
-          ...outlier,
-          consecutive5xx: 1,
-          consecutiveLocal: 1,
-          ...(percent === undefined ? {} : { maxEjectionPercent: percent }),
-        };
-        set.use(endpointsOf(count), loadBalancing);
-        for (const { host, sign, afterMs } of list) {
-          clock.advance(afterMs);
-          const candidate = set.choose({ loadBalancing, outlier: policy }, [], clock.monotonicMs());
-          if (candidate !== undefined && host % 3 > 0) set.recvSign(candidate, sign, policy);
-          expect(set.ejected).to.be.below(count);
-          expect(set.ejected * 100).to.be.at.most((percent ?? (count < 10 ? 50 : 10)) * count);
-        }
-        set.use([], loadBalancing);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 15 }),
+        fc.option(fc.nat(100), { nil: undefined }),
+        events,
+        (count, percent, steps) => {
+          const policy = {
+            ...outlier,
+            consecutive5xx: 1,
+            consecutiveLocal: 1,
+            ...(percent === undefined ? {} : { maxEjectionPercent: percent }),
+          };
+          set = new EndpointSet({ clock, random: systemRandom, onEjected: () => {} });
+          list = set.of(endpointsOf(count), loadBalancing);
+          for (const { host, sign, afterMs } of steps) {
+            clock.advance(afterMs);
+            const candidate = set.choose(list, { loadBalancing, outlier: policy }, [], clock.monotonicMs());
+            if (candidate !== undefined && host % 3 > 0) set.recvSign(candidate, list, sign, policy);
+            expect(set.ejected).to.be.below(count);
+            expect(set.ejected * 100).to.be.at.most((percent ?? (count < 10 ? 50 : 10)) * count);
+          }
+        },
+      ),
       { numRuns: 50 },
     );
   });

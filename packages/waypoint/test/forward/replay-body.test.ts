@@ -59,6 +59,18 @@ describe('ReplayBody', () => {
     expect(await second).to.equal('first second');
   });
 
+  it('lets nothing overtake the kept bytes, however slowly they are read', async () => {
+    const source = new PassThrough();
+    const { body } = bodyOf(source, Infinity);
+    source.write('first ');
+    expect(await readSome(body.attempt(), 6)).to.equal('first ');
+    await settled();
+    const second = body.attempt();
+    source.end('second');
+    await settled();
+    expect(await text(second)).to.equal('first second');
+  });
+
   it('takes nothing from the source before an attempt asks', async () => {
     const source = of('untouched');
     const { body } = bodyOf(source);
