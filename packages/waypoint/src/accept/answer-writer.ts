@@ -80,11 +80,18 @@ function writeTrailersOnly(response: Http2ServerResponse, { status, headers, bod
 }
 
 /** Writes an answer that is whole already. */
-export function writeLocal(response: RawResponse, { status, headers, body }: LocalAnswer): void {
-  if (response.headersSent || isClosed(response)) return;
-  if (isTrailersOnly(response, headers)) return endWithHead(response, status, headers);
-  writeHead(response, status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
-  response.end(body);
+export function writeLocal(response: RawResponse, { status, headers, body, trailers }: LocalAnswer): void {
+  if (response.headersSent || response.destroyed) return;
+  if (trailers === undefined || !hasAny(trailers)) {
+    writeHead(response, status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
+    return void response.end(body);
+  }
+  // With a length HTTP/1.1 has no place for trailers.
+  const { 'content-length': _length, ...unmeasured } = headers;
+  writeHead(response, status, unmeasured);
+  write(response, body);
+  addTrailers(response, trailers);
+  response.end();
 }
 
 /**
@@ -149,7 +156,7 @@ function endWithHead(response: Http2ServerResponse, status: number, headers: Hea
   response.end();
 }
 
-function write(response: RawResponse, chunk: Buffer): boolean {
+function write(response: RawResponse, chunk: Uint8Array | string): boolean {
   return (response as ServerResponse).write(chunk);
 }
 

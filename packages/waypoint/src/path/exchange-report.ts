@@ -13,7 +13,8 @@ export type ReportDeps = {
   readonly clock: Clock;
 };
 
-export function reportEnd(exchange: Exchange, end: ExchangeEnd, deps: ReportDeps): void {
+export function reportEnd(exchange: Exchange, ended: ExchangeEnd, deps: ReportDeps): void {
+  const end = ended.flag === '-' && exchange.flag !== undefined ? { ...ended, flag: exchange.flag } : ended;
   const { facts, trace, endpoint } = exchange;
   const durationMs = deps.clock.monotonicMs() - facts.startedMs;
   const snapshot = deps.snapshots.current;

@@ -19,6 +19,8 @@ export type Exchange = {
   upstreamMs?: number;
   policy?: AccessPolicy;
   rateLimit?: string;
+  /** Of what happened on the way, where the end itself has none. */
+  flag?: ResponseFlag;
   faultId?: string;
 };
 

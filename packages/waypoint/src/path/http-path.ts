@@ -22,14 +22,14 @@ import type { Authenticated, Authoriser } from '../authorise/authorise.ts';
 import type { Authorisers } from '../authorise/authorisers.ts';
 import { PeekableBody } from '../authorise/body-access.ts';
 import type { BodyAccess } from '../authorise/body-access.ts';
-import type { Permitted } from '../authorise/permit.ts';
+import type { Denied, Permitted } from '../authorise/permit.ts';
 import { changedRequest } from '../authorise/request-view.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure } from '../exchange/failure.ts';
 import type { LocalAnswer } from '../exchange/stage.ts';
 import type { ForwardDecision, RouteDecision } from '../route/route-decision.ts';
 import { joinedHeaders } from '../shape/rate-limit-fields.ts';
-import type { RateLimiter, RateLimitAllowed } from '../shape/rate-limit.ts';
+import type { RateLimiter, RateLimitAllowed, RateLimitOutcome } from '../shape/rate-limit.ts';
 import type { WaypointMetrics } from '../telemetry/metrics/waypoint-metrics.ts';
 import type { RequestTracer } from '../telemetry/tracing/request-trace.ts';
 import { endWithFailure } from './failure-end.ts';
@@ -158,6 +158,7 @@ export class HttpPath {
     const pending = authoriser.authorise(asked, body ?? noBody, gone);
     const verdict = pending instanceof Promise ? await pending : pending;
     exchange.authzMs = clock.monotonicMs() - startedMs;
+    this.#noteOpa(service, verdict, exchange.authzMs);
     const { policy: name, rule, cached, revision } = verdict.decision;
     if (name !== undefined) exchange.policy = { name, rule, cached, bundleRevision: revision, shadow: shadowOf(verdict.notes) };
     if (verdict.kind === 'refused') return verdict;
@@ -194,9 +195,27 @@ export class HttpPath {
     return endWithFailure(exchange, response, failure, outcome);
   }
 
-  #noteLimits(exchange: Exchange, outcome: ReturnType<RateLimiter['checkLocal']>): void {
+  #noteLimits(exchange: Exchange, outcome: RateLimitOutcome): void {
+    const { metrics } = this.#deps;
     if (outcome.shadowed.length > 0) exchange.rateLimit = `shadow ${outcome.shadowed.join(', ')}`;
-    if (outcome.kind === 'refused') exchange.rateLimit = `${outcome.failure.policy ?? ''}#${outcome.failure.rule ?? ''}`;
+    for (const limit of outcome.shadowed) metrics.rateLimitDecided(limit, '', 'shadow-refuse');
+    if (outcome.kind === 'refused') {
+      const { policy = '', rule = '' } = outcome.failure;
+      exchange.rateLimit = `${policy}#${rule}`;
+      metrics.rateLimitDecided(policy, rule, outcome.failure.kind === 'rate-limited' ? 'refuse' : 'store-failure');
+    } else if (outcome.storeFailure !== undefined) {
+      exchange.rateLimit = `not counted: ${outcome.storeFailure}`;
+      exchange.flag = 'RLSE';
+      metrics.rateLimitDecided('', '', 'store-failure');
+    }
+  }
+
+  /** Only where an OPA policy was asked, the last one of them. */
+  #noteOpa({ bound }: ServicePlan, verdict: Permitted | Denied, durationMs: number): void {
+    const policy = bound.opa.at(-1);
+    if (policy === undefined || (verdict.kind === 'refused' && verdict.failure.kind === 'policy-denied')) return;
+    const decision = verdict.kind === 'permitted' ? 'allow' : verdict.failure.kind === 'opa-denied' ? 'deny' : 'error';
+    this.#deps.metrics.opaDecided({ policy, decision, cached: verdict.decision.cached, durationMs });
   }
 
   /** The caller left, or a defect of ours; neither may keep the exchange from its end. */
