@@ -15,6 +15,7 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
+import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
@@ -38,6 +39,7 @@ import { Upgrading, responseFor } from './path/upgrading.ts';
 import { Idempotency } from './shape/idempotency.ts';
 import { RateLimiter } from './shape/rate-limit.ts';
 import { redisNeedsOf } from './shape/redis-connections.ts';
+import { News } from './snapshot/news.ts';
 import { WaypointStore } from './snapshot/waypoint-store.ts';
 import { AccessLog } from './telemetry/access/access-log.ts';
 import { LineWriter, descriptorSink } from './telemetry/access/line-writer.ts';
@@ -132,7 +134,11 @@ export class DataPlane implements AsyncDisposable {
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     this.draining.begin(deadlineMs);
     const forever = new AbortController().signal;
-    while (this.active > 0 && this.#clock.monotonicMs() < endMs) await delay(this.#clock, tickMs, forever);
+    this.front.drain();
+    while (this.active > 0 && this.#clock.monotonicMs() < endMs) {
+      await delay(this.#clock, tickMs, forever);
+      this.front.closeIdle();
+    }
     const cut = this.active;
     this.draining.force();
     await this.#tracing.shutdown(lastSpansMs);
@@ -166,7 +172,8 @@ async function build(
   const draining = new Drain({ clock });
   const tracing = resources.use(await startTracing(options.tracing, { ...deps, logger: log.scope('trace') }));
   const stages = stagesOf(options, deps, resources);
-  const store = storeOf(options, deps, stages);
+  const news = new News(deps.snapshots);
+  const store = storeOf(options, deps, stages, news);
   const accessLog = accessLogOf(options, deps);
   const paths = pathsOf(options, deps, { ...stages, draining, tracing, accessLog, plan: () => store.current });
   const front = resources.use(await HttpFront.open({}, frontDeps(paths, log.scope('accept'))));
@@ -175,6 +182,7 @@ async function build(
     {
       snapshots: deps.snapshots,
       bindings: () => store.current,
+      waits: new SnapshotWaits({}, { snapshots: news, clock }),
       front,
       opaque: (stream, conversation) => paths.opaque.serve(stream, conversation),
       onRefused: (reason, peer) => {
@@ -194,6 +202,7 @@ function storeOf(
   { gateway }: DataPlaneOptions,
   { metrics, clock, log }: DataPlaneDeps,
   stages: Stages,
+  news: News,
 ): WaypointStore<WaypointPlan> {
   const logger = log.scope('config');
   return new WaypointStore<WaypointPlan>(
@@ -207,6 +216,7 @@ function storeOf(
         stages.redis.retain(redisNeedsOf(configuration.policies));
         stages.faults.keepOnly(new Set(Object.keys(configuration.policies.faults)));
         for (const warning of warnings) logger.warn(warning);
+        news.recvConfiguration();
       },
       metrics,
       clock,

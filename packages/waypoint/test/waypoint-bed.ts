@@ -11,7 +11,6 @@ import { buffer } from 'node:stream/consumers';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
-import { Drain } from '@clearmesh/shared/lifecycle/drain';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import type { WaypointConfiguration } from '@clearmesh/shared/model/l7/configuration';
 import type { Service } from '@clearmesh/shared/model/service';
@@ -23,16 +22,17 @@ import { ip, service, workload } from '@clearmesh/shared/testing/builders';
 import { addressPush } from '@clearmesh/shared/testing/pushes';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
-import type { ConnectHeaders, IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { encodeWaypointConfiguration } from '@clearmesh/shared/wire/waypoint-configuration';
 import { WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import { listen } from '../src/accept/hbone-front.ts';
 import { DataPlane } from '../src/data-plane.ts';
-import { dialTcp } from '../src/forward/tcp-dial.ts';
+import type { DataPlaneOptions } from '../src/data-plane.ts';
 import { WaypointMetrics } from '../src/telemetry/metrics/waypoint-metrics.ts';
 import { boundService } from './bound-service.ts';
+import { openEndpointProxy } from './endpoint-proxy.ts';
+import type { Asked } from './endpoint-proxy.ts';
 
 export const vip = '10.96.0.20';
 export const ledger: Service = service({
@@ -44,13 +44,13 @@ export const ledger: Service = service({
 export const payments: SpiffeId = identityOf('payments', 'payments');
 export const analytics: SpiffeId = identityOf('customer-analytics', 'analytics');
 const waypointIdentity = identityOf('ledger', 'ledger-waypoint');
-const callerIp = '127.0.88.1';
+/** Of this process alone, so that several may run side by side. */
+const subnet = `127.${100 + ((process.pid >> 8) % 100)}.${process.pid & 255}`;
+const callerIp = `${subnet}.1`;
+const waypointIp = `${subnet}.9`;
 
 export type Log = Readonly<Record<string, unknown>>;
 export type Answer = { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly body: string };
-
-/** What an endpoint's proxy was asked. */
-export type Asked = { readonly peer: SpiffeId; readonly authority: string; readonly headers: ConnectHeaders };
 
 export class WaypointBed implements AsyncDisposable {
   readonly log: Log[] = [];
@@ -87,7 +87,7 @@ export class WaypointBed implements AsyncDisposable {
     this.snapshots = parts.snapshots;
   }
 
-  static async open(): Promise<WaypointBed> {
+  static async open(options: Partial<DataPlaneOptions> = {}): Promise<WaypointBed> {
     await using stack = new AsyncDisposableStack();
     const certificates = await TestCertificates.create();
     const log: Log[] = [];
@@ -101,10 +101,11 @@ export class WaypointBed implements AsyncDisposable {
           clusterId: 'Kubernetes',
           network: '',
           trustDomain: 'cluster.local',
-          instanceIp: ip('127.0.88.9'),
+          instanceIp: ip(waypointIp),
           tracing: {},
           accessLogShare: 1,
           opaWorkers: 1,
+          ...options,
         },
         {
           identity: waypointIdentity,
@@ -132,7 +133,7 @@ export class WaypointBed implements AsyncDisposable {
         },
       ),
     );
-    const server = await listen({ port: 0, host: '127.0.88.9' }, (socket) => acceptor.accept(socket));
+    const server = await listen({ port: 0, host: waypointIp }, (socket) => acceptor.accept(socket));
     stack.defer(() => void server.close());
     const { port } = server.address() as AddressInfo;
     return new WaypointBed({ stack: stack.move(), certificates, plane, port, log, metrics, snapshots });
@@ -144,7 +145,7 @@ export class WaypointBed implements AsyncDisposable {
 
   /** An endpoint of the ledger with an application of its own, behind a proxy that speaks HBONE. */
   async addEndpoint(name: string, app: net.Server, changes: { readonly account?: string } = {}): Promise<Workload> {
-    const address = `127.0.88.${20 + this.#endpoints.length}`;
+    const address = `${subnet}.${20 + this.#endpoints.length}`;
     app.listen(0, address);
     await once(app, 'listening');
     const { port } = app.address() as AddressInfo;
@@ -156,24 +157,9 @@ export class WaypointBed implements AsyncDisposable {
       services: { [ledger.key]: { 8080: port } },
     });
     const identity = identityOf('ledger', changes.account ?? 'ledger');
-    const drain = new Drain({ clock: systemClock });
-    const acceptor = this.#stack.use(
-      new TunnelAcceptor(
-        { identity, trustDomain: 'cluster.local' },
-        {
-          engine: this.#engine,
-          certificates: this.#certificates,
-          drain,
-          onConnect: (incoming, peer) => void this.#deliver(incoming, peer.identity, address, port),
-          onFailure: () => {},
-          clock: systemClock,
-          logger: silentLogger,
-        },
-      ),
-    );
-    const proxy = await listen({ port: 15_008, host: address }, (socket) => acceptor.accept(socket));
+    const options = { identity, address, port, onAsked: (asked: Asked) => void this.asked.push(asked) };
+    this.#stack.use(await openEndpointProxy(options, { engine: this.#engine, certificates: this.#certificates }));
     this.#stack.defer(() => {
-      proxy.close();
       app.close();
       if (app instanceof http.Server) app.closeAllConnections();
     });
@@ -204,7 +190,7 @@ export class WaypointBed implements AsyncDisposable {
     const target = {
       sourceIdentity: caller,
       acceptedPeers: [waypointIdentity],
-      address: { ip: ip('127.0.88.9'), port: this.#port },
+      address: { ip: ip(waypointIp), port: this.#port },
       sourceIp: ip(callerIp),
     };
     const outcome = await this.#dialerOf(caller).dial(target, { authority, headers: {} }, AbortSignal.timeout(5_000));
@@ -271,13 +257,6 @@ export class WaypointBed implements AsyncDisposable {
     const dialer = new PooledDialer({}, { ...shared, connect: (target, signal) => dialFrom(callerIp, target, signal) });
     this.#dialers.set(caller, dialer);
     return dialer;
-  }
-
-  async #deliver(incoming: IncomingConnect, peer: SpiffeId, address: string, port: number): Promise<void> {
-    this.asked.push({ peer, authority: incoming.authority, headers: incoming.headers });
-    const app = await dialTcp({ ip: ip(address), port }, AbortSignal.timeout(2_000)).catch(() => undefined);
-    if (app === undefined) return incoming.refuse(503);
-    await relay(incoming.accept({}), app, { clock: systemClock }, new AbortController().signal);
   }
 }
 

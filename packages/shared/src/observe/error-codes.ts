@@ -62,7 +62,7 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     retry: false,
     meaning: 'The peer answered the CONNECT with a status other than 200.',
     remedy:
-      '401: a policy at the destination denies it. 503: the application does not accept connections. 400: the address is not the peer’s.',
+      '401: a policy at the destination denies it. 421: the destination is behind a waypoint, and the request did not come from it. 503: the application does not accept connections. 400: the address is not the peer’s.',
   },
   'MESH-HBONE-004': {
     source: 'upstream',

@@ -100,6 +100,12 @@ export interface ClientSession extends AsyncDisposable {
   destroy(): void;
 }
 
+/**
+ * How a CONNECT is refused (l4-contract section 8.1). 421 is ours (RFC 9110 section 15.5.20): this way to the destination is
+ * not open, and another one may be.
+ */
+export type RefusalStatus = 400 | 401 | 421 | 503;
+
 /** One request as it arrived; answered exactly once by accept() or refuse(), which do nothing when the peer is gone. */
 export interface IncomingConnect {
   readonly method: string;
@@ -111,7 +117,7 @@ export interface IncomingConnect {
   /** Sends 200 and returns the stream; a destroyed one when the peer is gone. */
   accept(headers: { readonly baggage?: string }): Duplex;
   /** Sends the status with END_STREAM, without a body. */
-  refuse(status: 400 | 401 | 503): void;
+  refuse(status: RefusalStatus): void;
 }
 
 /** A server connection from one peer. */

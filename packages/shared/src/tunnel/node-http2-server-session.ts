@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../lifecycle/clock.ts';
 import { connectHeadersOf } from './connect-headers.ts';
-import type { ConnectHeaders, EngineSettings, IncomingConnect, ServerSession, SessionEnd } from './engine.ts';
+import type { ConnectHeaders, EngineSettings, IncomingConnect, RefusalStatus, ServerSession, SessionEnd } from './engine.ts';
 import { SessionLife } from './node-http2-session.ts';
 import { adoptStream } from './node-http2-stream.ts';
 
@@ -82,7 +82,7 @@ class NodeHttp2Incoming implements IncomingConnect {
     return this.#stream;
   }
 
-  refuse(status: 400 | 401 | 503): void {
+  refuse(status: RefusalStatus): void {
     // Giving up on a request that was accepted meanwhile is the caller's race, and nobody's fault.
     if (this.#answered) return;
     this.#answer([], status, true);

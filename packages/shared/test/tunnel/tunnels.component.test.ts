@@ -118,7 +118,7 @@ describe('tunnels between PooledDialer and TunnelAcceptor', () => {
     expect(bed.requests).to.deep.equal([]);
   });
 
-  for (const status of [400, 401, 503] as const) {
+  for (const status of [400, 401, 421, 503] as const) {
     it(`tells a refusal ${status} with the peer that gave it`, async () => {
       await using bed = await openBed({ onConnect: (incoming) => incoming.refuse(status) });
       expect(await bed.dial()).to.deep.equal({ kind: 'refused', status, peer: server });

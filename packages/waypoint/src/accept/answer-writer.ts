@@ -9,7 +9,6 @@
  */
 import { ServerResponse } from 'node:http';
 import { constants } from 'node:http2';
-import type { Http2ServerResponse } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { Failure } from '../exchange/failure.ts';
 import { failureTable } from '../exchange/failure.ts';
@@ -30,13 +29,23 @@ export type StreamedAnswer = {
 export type WriteEnd =
   | { readonly kind: 'complete' }
   | { readonly kind: 'caller-gone' }
-  | { readonly kind: 'broken'; readonly error: Error };
+  | { readonly kind: 'broken'; readonly error: Error }
+  /** Its head cannot be said in the caller's protocol; another may be written. */
+  | { readonly kind: 'unwritable'; readonly error: Error };
 
 /** Streams an answer to its end; never rejects. */
 export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onBytes: (count: number) => void): Promise<WriteEnd> {
   const { status, headers, body } = answer;
-  if (isTrailersOnly(response, headers)) return writeTrailersOnly(response, answer);
-  writeHead(response, status, headers);
+  const trailersOnly = isTrailersOnly(response, headers);
+  try {
+    if (trailersOnly) endWithHead(response, status, headers);
+    else writeHead(response, status, headers);
+  } catch (thrown) {
+    body.destroy();
+    for (const name in headers) response.removeHeader(name);
+    return Promise.resolve({ kind: 'unwritable', error: thrown instanceof Error ? thrown : new Error(String(thrown)) });
+  }
+  if (trailersOnly) return trailersOnlyWritten(response, body);
   return new Promise((resolve) => {
     const settle = (end: WriteEnd): void => {
       body.off('data', onData).off('end', onEnd).off('error', onError);
@@ -69,8 +78,7 @@ export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onByt
 }
 
 /** What its sender may still say is read to its end, so that it is known whether the answer was whole. */
-function writeTrailersOnly(response: Http2ServerResponse, { status, headers, body }: StreamedAnswer): Promise<WriteEnd> {
-  endWithHead(response, status, headers);
+function trailersOnlyWritten(response: RawResponse, body: Readable): Promise<WriteEnd> {
   return new Promise((resolve) => {
     body.once('end', () => resolve({ kind: 'complete' })).once('error', (error) => resolve({ kind: 'broken', error }));
     body.once('close', () => resolve({ kind: body.readableEnded ? 'complete' : 'caller-gone' }));
@@ -81,7 +89,8 @@ function writeTrailersOnly(response: Http2ServerResponse, { status, headers, bod
 
 /** Writes an answer that is whole already. */
 export function writeLocal(response: RawResponse, { status, headers, body, trailers }: LocalAnswer): void {
-  if (response.headersSent || response.destroyed) return;
+  if (response.headersSent || isClosed(response)) return;
+  if (isTrailersOnly(response, headers)) return endWithHead(response, status, headers);
   if (trailers === undefined || !hasAny(trailers)) {
     writeHead(response, status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
     return void response.end(body);
@@ -141,16 +150,25 @@ export function breakOff(response: RawResponse): void {
 }
 
 function writeHead(response: RawResponse, status: number, headers: Headers): void {
+  const { trailer, ...others } = headers;
+  const sayable = trailer === undefined || mayHaveTrailers(response, status, headers) ? headers : others;
   // Both kinds take the same arguments; their types do not say so.
-  (response as ServerResponse).writeHead(status, headers as Record<string, string | string[]>);
+  (response as ServerResponse).writeHead(status, sayable as Record<string, string | string[]>);
 }
 
-function isTrailersOnly(response: RawResponse, headers: Headers): response is Http2ServerResponse {
+/** RFC 9112 section 7.1.2: in chunked coding only; Node refuses to announce others. */
+function mayHaveTrailers(response: RawResponse, status: number, headers: Headers): boolean {
+  if (!(response instanceof ServerResponse)) return true;
+  const bodiless = status === 204 || status === 304 || response.req.method === 'HEAD';
+  return !bodiless && headers['content-length'] === undefined && response.req.httpVersion === '1.1';
+}
+
+function isTrailersOnly(response: RawResponse, headers: Headers): boolean {
   return !(response instanceof ServerResponse) && headers['grpc-status'] !== undefined;
 }
 
 /** One frame that is head and end: what is written before `end` would be a head of its own. */
-function endWithHead(response: Http2ServerResponse, status: number, headers: Headers): void {
+function endWithHead(response: RawResponse, status: number, headers: Headers): void {
   response.statusCode = status;
   for (const name in headers) response.setHeader(name, headers[name] as string | string[]);
   response.end();

@@ -6,7 +6,7 @@
  *
  * A1  The CONNECT authority decides what is called; Host header and `:authority` inside never do (contract section 4.3).
  * A2  Only what is bound to this waypoint is let in; everything else, the waypoint's own ports included, is refused
- *     (contract section 4.1).
+ *     (contract section 4.1). 421 tells a caller's proxy that the way through here is none (RFC 9110 section 15.5.20).
  */
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
@@ -33,7 +33,7 @@ export type ConnectTarget = {
   readonly workload?: Workload;
 };
 
-export type ConnectRefusal = { readonly kind: 'refused'; readonly status: 400 | 503; readonly reason: string };
+export type ConnectRefusal = { readonly kind: 'refused'; readonly status: 400 | 421 | 503; readonly reason: string };
 
 /** What a CONNECT may reach. `network` is the waypoint's own. */
 export function connectTarget(
@@ -50,7 +50,7 @@ export function connectTarget(
   if (service !== undefined) return toService(service, address, bindings);
   const workload = snapshot.workloadByIp(network, address.ip);
   if (workload !== undefined && bindings.isBoundWorkload(workload.uid)) return toWorkload(workload, address, snapshot, bindings);
-  return refused(503, `${formatSocketAddress(address)} is not behind this waypoint`);
+  return refused(421, `${formatSocketAddress(address)} is not behind this waypoint`);
 }
 
 function toService(service: Service, address: SocketAddress, bindings: Bindings): ConnectTarget | ConnectRefusal {
@@ -82,6 +82,6 @@ function calledService({ key, hostname, namespace }: Service, port: number, addr
   return { key, hostname, namespace, port, address };
 }
 
-function refused(status: 400 | 503, reason: string): ConnectRefusal {
+function refused(status: 400 | 421 | 503, reason: string): ConnectRefusal {
   return { kind: 'refused', status, reason };
 }

@@ -6,17 +6,19 @@
  *
  * H1  Whoever has an identity of the trust domain may connect; what may be called is decided for each request.
  * H2  Declared HTTP that is none is broken off; undeclared bytes that are none are carried as they are.
+ * H3  The caller's proxy may have heard of a binding a moment earlier: what is not bound is waited for, up to a second.
  */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { Snapshot, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import { parseForwarded } from '@clearmesh/shared/wire/forwarded';
 import { connectTarget } from './connect-target.ts';
-import type { Bindings, ConnectTarget } from './connect-target.ts';
+import type { Bindings, ConnectRefusal, ConnectTarget } from './connect-target.ts';
 import type { Conversation } from './conversation.ts';
 import type { HttpFront } from './http-front.ts';
 import { sniffStream } from './sniff.ts';
@@ -31,6 +33,8 @@ export type TunnelStreamsOptions = {
 export type TunnelStreamsDeps = {
   readonly snapshots: SnapshotSource;
   readonly bindings: () => Bindings;
+  /** Waits for snapshots and configurations alike. */
+  readonly waits: SnapshotWaits;
   readonly front: Pick<HttpFront, 'adopt'>;
   /** Carries bytes that are no HTTP to their end; never rejects. */
   readonly opaque: (stream: Duplex, conversation: Conversation) => void;
@@ -54,9 +58,27 @@ export class TunnelStreams {
   recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
     if (incoming.method !== 'CONNECT')
       return this.#refuse(incoming, peer, 400, `expected method CONNECT, got ${incoming.method.slice(0, 50)}`);
-    const { snapshots, bindings } = this.#deps;
-    const target = connectTarget(incoming.authority, snapshots.current, bindings(), this.#options.network);
-    if (target.kind === 'refused') return this.#refuse(incoming, peer, target.status, target.reason);
+    const target = this.#targetOf(incoming, this.#deps.snapshots.current);
+    if (target.kind === 'target') this.#serve(incoming, peer, target);
+    else if (target.status === 421) void this.#await(incoming, peer, target.reason);
+    else this.#refuse(incoming, peer, target.status, target.reason);
+  }
+
+  /** H3. */
+  async #await(incoming: IncomingConnect, peer: AcceptedPeer, reason: string): Promise<void> {
+    const target = await this.#deps.waits.until((snapshot) => {
+      const found = this.#targetOf(incoming, snapshot);
+      return found.kind === 'target' ? found : undefined;
+    }, incoming.gone);
+    if (target === undefined) this.#refuse(incoming, peer, 421, reason);
+    else this.#serve(incoming, peer, target);
+  }
+
+  #targetOf({ authority }: IncomingConnect, snapshot: Snapshot): ConnectTarget | ConnectRefusal {
+    return connectTarget(authority, snapshot, this.#deps.bindings(), this.#options.network);
+  }
+
+  #serve(incoming: IncomingConnect, peer: AcceptedPeer, target: ConnectTarget): void {
     const stream = incoming.accept({});
     // What breaks is told by whoever reads or writes; between two owners nobody may be listening.
     stream.on('error', ignore);
@@ -80,7 +102,7 @@ export class TunnelStreams {
     return sniffStream(stream, sniffMs === undefined ? {} : { withinMs: sniffMs }, this.#deps);
   }
 
-  #refuse(incoming: IncomingConnect, peer: AcceptedPeer, status: 400 | 503, reason: string): void {
+  #refuse(incoming: IncomingConnect, peer: AcceptedPeer, status: 400 | 421 | 503, reason: string): void {
     incoming.refuse(status);
     this.#deps.onRefused(reason, peer);
   }

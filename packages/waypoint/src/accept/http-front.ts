@@ -4,6 +4,11 @@
  * F1  The servers never listen: connections are tunnel streams, and each request knows its {@link Conversation}.
  * F2  No body is parsed or kept: http-proxy's handler gives the raw request to `onRequest`, which answers it.
  * F3  What the parsers refuse (request smuggling, oversized heads) is answered by them and reported to `onRefused`.
+ * F4  Node drops the fields of a head beyond its bound unseen; one more than may be is let in, so that such a head is
+ *     refused instead ({@link maxHeaderFields}).
+ * F5  An upgrade to HTTP/2 is not made, and the request served as it is (RFC 9110 section 7.8 lets a server ignore it, RFC
+ *     9113 section 3.1 took it away): Node would hold its body for the first bytes of the other protocol. The same goes for
+ *     any other upgrade with a body.
  */
 import http from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -11,17 +16,19 @@ import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2S
 import type { Duplex } from 'node:stream';
 import httpProxy from '@fastify/http-proxy';
 import Fastify from 'fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyHttp2Options, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Conversation } from './conversation.ts';
+import { maxHeaderFields } from './request-facts.ts';
 
 export type RawRequest = IncomingMessage | Http2ServerRequest;
 export type RawResponse = ServerResponse | Http2ServerResponse;
 
+/** `:method`, `:scheme`, `:authority`, `:path`. */
+const pseudoFields = 4;
+
 export type HttpFrontOptions = {
   /** Bytes of a request's head. @default 32 KiB */
   readonly maxHeaderBytes?: number;
-  /** Fields of a request's head. @default 200 */
-  readonly maxHeaderFields?: number;
   /** Time for a request's head, milliseconds. @default 10 000 */
   readonly headMs?: number;
   /** Streams of one HTTP/2 connection. @default 200 */
@@ -40,6 +47,7 @@ export type HttpFrontDeps = {
 export class HttpFront implements AsyncDisposable {
   readonly #deps: HttpFrontDeps;
   readonly #conversations = new WeakMap<object, Conversation>();
+  readonly #sessions = new Set<ServerHttp2Session>();
   readonly #http1: FastifyInstance;
   readonly #http2: FastifyInstance<Http2Server>;
   /** The stream that is being given to the HTTP/2 server; its session is announced before the call returns. */
@@ -52,7 +60,7 @@ export class HttpFront implements AsyncDisposable {
   }
 
   static async open(options: HttpFrontOptions, deps: HttpFrontDeps): Promise<HttpFront> {
-    const { maxHeaderBytes = 32 * 1024, headMs = 10_000, maxHeaderFields = 200, maxStreams = 200 } = options;
+    const { maxHeaderBytes = 32 * 1024, headMs = 10_000, maxStreams = 200 } = options;
     // What the router refuses to read comes to the handler all the same: there is one place that refuses.
     const frameworkErrors = (_error: Error, request: FastifyRequest, reply: FastifyReply): void => front.#take(request, reply);
     const common = { exposeHeadRoutes: false, forceCloseConnections: true, frameworkErrors: frameworkErrors as never } as const;
@@ -61,18 +69,23 @@ export class HttpFront implements AsyncDisposable {
       http: {
         maxHeaderSize: maxHeaderBytes,
         insecureHTTPParser: false,
+        shouldUpgradeCallback: mayUpgrade,
         headersTimeout: headMs,
         requestTimeout: 0,
         connectionsCheckingInterval: Math.min(headMs, 1000),
       },
     });
-    const http2 = Fastify({
+    // `http` has the options of the server, whichever it is; the types know it for HTTP/1.1 only.
+    const http2Options = {
       ...common,
       http2: true,
       http2SessionTimeout: 0,
-    });
+      // A field that stands twice in an answer is its service's affair.
+      http: { strictSingleValueFields: false, maxHeaderListPairs: maxHeaderFields + pseudoFields + 1 },
+    } as const;
+    const http2 = Fastify(http2Options as FastifyHttp2Options<Http2Server>);
     const front: HttpFront = new HttpFront(http1, http2, deps);
-    front.#http1.server.maxHeadersCount = maxHeaderFields;
+    front.#http1.server.maxHeadersCount = maxHeaderFields + 1;
     await Promise.all([front.#serve(http1), front.#serve(http2 as unknown as FastifyInstance)]);
     front.#watch(maxStreams, maxHeaderBytes);
     return front;
@@ -85,6 +98,17 @@ export class HttpFront implements AsyncDisposable {
     this.#arriving = conversation;
     this.#http2.server.emit('connection', stream);
     this.#arriving = undefined;
+  }
+
+  /** Asks callers to come again on another connection: those of HTTP/2 by GOAWAY, those at rest by their end. */
+  drain(): void {
+    for (const session of this.#sessions) session.close();
+    this.closeIdle();
+  }
+
+  /** Ends connections of HTTP/1.1 between two requests. */
+  closeIdle(): void {
+    this.#http1.server.closeIdleConnections();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -137,6 +161,8 @@ export class HttpFront implements AsyncDisposable {
     const http2 = this.#http2.server;
     http2.on('session', (session: ServerHttp2Session) => {
       if (this.#arriving !== undefined) this.#conversations.set(session, this.#arriving);
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
       session.settings({ maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, initialWindowSize: 1024 * 1024 });
     });
     http2.on('sessionError', (error: Error, session: ServerHttp2Session) =>
@@ -147,6 +173,13 @@ export class HttpFront implements AsyncDisposable {
 
 /** CONNECT has no place inside a tunnel: node:http closes it, and HTTP/2 answers it as any other unknown route. */
 const methods = http.METHODS.filter((method) => method !== 'CONNECT') as never[];
+
+/** F5. */
+function mayUpgrade({ headers }: IncomingMessage): boolean {
+  const { upgrade, 'content-length': length, 'transfer-encoding': coding } = headers;
+  const hasBody = coding !== undefined || (length !== undefined && length !== '0');
+  return upgrade !== undefined && !hasBody && !/\bh2c?\b/i.test(upgrade);
+}
 
 function refuse(stream: Duplex, status: string): void {
   if (stream.writable) stream.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);

@@ -7,6 +7,9 @@ import type { NormalisedPath } from '@clearmesh/shared/route/normalise-path';
 import type { Conversation } from './conversation.ts';
 import type { RawRequest } from './http-front.ts';
 
+/** Fields that the head of a request may have. */
+export const maxHeaderFields = 200;
+
 export type FactsDeps = {
   readonly clock: Clock;
   readonly random: Random;
@@ -37,10 +40,16 @@ export function readFacts(request: RawRequest, conversation: Conversation, deps:
     receivedAtMs: deps.clock.now(),
     startedMs: deps.clock.monotonicMs(),
   };
+  if (request.rawHeaders.length > 2 * maxHeaderFields) return { kind: 'refused', facts, failure: tooManyFields };
   const reason = path.kind === 'refused' ? path.reason : malformed(request);
   if (reason === undefined) return { kind: 'facts', facts };
   return { kind: 'refused', facts, failure: { kind: 'bad-request', detail: reason } };
 }
+
+const tooManyFields: Failure = {
+  kind: 'headers-too-large',
+  detail: `the request has more than ${maxHeaderFields} header fields`,
+};
 
 /** RFC 9112 section 3.2: one Host field. Node keeps the first of several silently, so that others could see another one. */
 function malformed(request: RawRequest): string | undefined {

@@ -80,10 +80,13 @@ function resultOf(endpoint: UpstreamEndpoint, outcome: DialOutcome): Connected |
   }
 }
 
-/** 401 is a policy of the endpoint, which another endpoint of the service has too; 503 says that the application is not there. */
+/**
+ * 401 is a policy of the endpoint, which another endpoint of the service has too; 421 says that we are not its waypoint
+ * any more; 503 that the application is not there.
+ */
 function refused(endpoint: UpstreamEndpoint, status: number): NotConnected {
   const detail = `the proxy of endpoint ${endpoint.name} answered CONNECT ${formatSocketAddress(endpoint.address)} with ${status}`;
-  return { kind: 'failed', failure: { kind: status === 401 ? 'endpoint-refused' : 'connect-failure', detail } };
+  return { kind: 'failed', failure: { kind: status === 401 || status === 421 ? 'endpoint-refused' : 'connect-failure', detail } };
 }
 
 function connectPlain(address: SocketAddress, connectMs: number, signal: AbortSignal): Promise<Connected | NotConnected> {

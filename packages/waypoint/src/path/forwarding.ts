@@ -222,6 +222,10 @@ export class Forwarding {
       exchange.bytesOut += count;
     });
     const ended = await dispatched.ended;
+    if (written.kind === 'unwritable') {
+      const detail = `the answer of endpoint ${dispatched.endpoint.name} cannot be passed on: ${written.error.message}`;
+      return endWithFailure(exchange, response, { kind: 'bad-answer', detail }, 'unknown');
+    }
     return endOfAnswer(exchange, dispatched, written, ended.kind === 'failed' ? ended.failure : undefined, fault);
   }
 }

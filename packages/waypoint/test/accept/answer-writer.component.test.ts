@@ -12,7 +12,12 @@ import type { RawResponse } from '../../src/accept/http-front.ts';
 import { failureTable } from '../../src/exchange/failure.ts';
 import type { FailureKind } from '../../src/exchange/failure.ts';
 
-type Answer = { readonly status: number; readonly headers: Readonly<Record<string, unknown>>; readonly body: string; readonly trailers: unknown };
+type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+  readonly trailers: unknown;
+};
 
 describe('writeAnswer', () => {
   let stack: AsyncDisposableStack;
@@ -149,10 +154,17 @@ describe('failureAnswer', () => {
       const plain = failureAnswer({ kind, detail: 'why' }, { ...facts, grpc: false });
       expect(plain.status).to.equal(failureTable[kind].status);
       expect(plain.headers).to.include({ 'x-mesh-denied': kind, 'x-mesh-outcome': 'not-dispatched' });
-      expect(JSON.parse(String(plain.body))).to.include({ title: failureTable[kind].title, detail: 'why', requestId: 'request-1' });
+      expect(JSON.parse(String(plain.body))).to.include({
+        title: failureTable[kind].title,
+        detail: 'why',
+        requestId: 'request-1',
+      });
       const grpc = failureAnswer({ kind, detail: 'why' }, { ...facts, grpc: true });
       expect(grpc).to.deep.include({ status: 200, body: '' });
-      expect(grpc.headers).to.include({ 'grpc-status': String(failureTable[kind].grpcStatus), 'content-type': 'application/grpc' });
+      expect(grpc.headers).to.include({
+        'grpc-status': String(failureTable[kind].grpcStatus),
+        'content-type': 'application/grpc',
+      });
     });
   }
 

@@ -31,10 +31,10 @@ describe('connectTarget (control-plane-contract section 4.1)', () => {
 
   const refused: readonly (readonly [what: string, authority: string, status: number])[] = [
     ['an undeclared port of a bound service', '10.96.0.20:9090', 503],
-    ['the VIP of a service that is not bound', '10.96.0.30:80', 503],
-    ['a pod that is not bound by its own address', '10.0.0.2:8081', 503],
-    ['an address nobody has', '10.1.2.3:80', 503],
-    ['the waypoint’s own admin port', '127.0.0.1:15000', 503],
+    ['the VIP of a service that is not bound', '10.96.0.30:80', 421],
+    ['a pod that is not bound by its own address', '10.0.0.2:8081', 421],
+    ['an address nobody has', '10.1.2.3:80', 421],
+    ['the waypoint’s own admin port', '127.0.0.1:15000', 421],
     ['a host name', 'ledger.bank.svc.cluster.local:8080', 400],
     ['an address without port', '10.96.0.20', 400],
     ['nothing', '', 400],

@@ -61,9 +61,34 @@ describe('readFacts', () => {
   });
 
   const refused: readonly (readonly [what: string, sent: Sent])[] = [
-    ['two Host fields', { headers: [['host', 'a'], ['Host', 'b']] }],
-    ['two equal Host fields', { headers: [['host', 'a'], ['host', 'a']] }],
-    ['Host and :authority that differ', { version: '2.0', headers: [[':authority', 'a'], ['host', 'b']] }],
+    [
+      'two Host fields',
+      {
+        headers: [
+          ['host', 'a'],
+          ['Host', 'b'],
+        ],
+      },
+    ],
+    [
+      'two equal Host fields',
+      {
+        headers: [
+          ['host', 'a'],
+          ['host', 'a'],
+        ],
+      },
+    ],
+    [
+      'Host and :authority that differ',
+      {
+        version: '2.0',
+        headers: [
+          [':authority', 'a'],
+          ['host', 'b'],
+        ],
+      },
+    ],
     ['HTTP/0.9', { version: '0.9' }],
     ['a path that is not to be relied on', { url: '/a/../b' }],
   ];

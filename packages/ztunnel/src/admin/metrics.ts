@@ -11,6 +11,8 @@
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
  *   clearmesh_gateway_retries_total
  *     Connections tried at another workload of their waypoint, since one could not be reached.
+ *   clearmesh_misdirected_retries_total
+ *     Connections answered with 421 that took the way the mesh named meanwhile.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
@@ -41,6 +43,7 @@ export class Metrics {
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
   readonly #waypointRetries: Counter;
+  readonly #misdirectedRetries: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
   readonly #xdsBytes: Counter;
@@ -82,6 +85,11 @@ export class Metrics {
       'Connections tried at another workload of their waypoint',
       [],
     );
+    this.#misdirectedRetries = this.#counter(
+      'clearmesh_misdirected_retries_total',
+      'Connections answered with 421 that took the way the mesh named meanwhile',
+      [],
+    );
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
   }
 
@@ -96,6 +104,10 @@ export class Metrics {
 
   waypointRetried(): void {
     this.#waypointRetries.inc();
+  }
+
+  misdirectedRetried(): void {
+    this.#misdirectedRetries.inc();
   }
 
   xdsTerminated(reason: XdsTermination): void {

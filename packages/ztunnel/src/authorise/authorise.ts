@@ -9,10 +9,9 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { evaluate } from '@clearmesh/shared/policy/evaluate';
 import type { Verdict } from '@clearmesh/shared/policy/evaluate';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
-import { formatGateway } from '@clearmesh/shared/resolve/gateway';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import type { Denial, InboundFacts, Permit } from './permit.ts';
-import { comesFrom, requiredAt } from './waypoint-traversal.ts';
+import { comesFrom, formatBinding, requiredAt } from './waypoint-traversal.ts';
 import type { WaypointBinding } from './waypoint-traversal.ts';
 
 /** The permit, or the reason why not: a required waypoint first, then policy. */
@@ -75,15 +74,8 @@ function incomplete(facts: InboundFacts, unknown: readonly PolicyKey[]): Denial 
 }
 
 function bypass(facts: InboundFacts, required: readonly WaypointBinding[]): Denial {
-  const explanation = `${refusalOf(facts)} without its waypoint: ${required.map(requirement).join('; ')}`;
+  const explanation = `${refusalOf(facts)} without its waypoint: ${required.map(formatBinding).join('; ')}`;
   return { kind: 'denied', reason: 'waypoint-bypass', explanation, dryRun: [] };
-}
-
-function requirement({ service, waypoints }: WaypointBinding): string {
-  const names = waypoints.map(formatGateway).join(' or ');
-  return service === undefined
-    ? `the workload itself requires waypoint ${names}`
-    : `service ${service.key} requires waypoint ${names}`;
 }
 
 function explain(facts: InboundFacts, policy: PolicyKey | undefined, rule: number | undefined): string {

@@ -12,7 +12,8 @@
  * B2  Each of several waypoints may bring connections: those of a canary, and of services that share a port.
  * B3  A waypoint's own workloads are never behind it.
  * B4  It is asked when a connection begins and not again: a binding that comes later leaves open connections as they
- *     are and refuses new ones, so that adding a waypoint disturbs nobody.
+ *     are and refuses new ones. Whoever has not heard of it yet is told by the status, 421, and comes by the waypoint
+ *     (path/misdirected.ts), so that adding a waypoint disturbs nobody.
  * B5  A workload with an application tunnel of one port has one door for all ports: each counts as undeclared.
  */
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -20,7 +21,7 @@ import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { targetPortAt } from '@clearmesh/shared/resolve/endpoint';
-import { belongsToGateway, isGatewayIdentity, waypointsOf } from '@clearmesh/shared/resolve/gateway';
+import { belongsToGateway, formatGateway, isGatewayIdentity, waypointsOf } from '@clearmesh/shared/resolve/gateway';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 
 /** Waypoints of which one must be passed, and the service that says so; without one it is the workload itself. */
@@ -59,6 +60,14 @@ export function comesFrom(bindings: readonly WaypointBinding[], peer: SpiffeId |
   for (const { waypoints } of bindings)
     for (const gateway of waypoints) if (isGatewayIdentity(snapshot, gateway, peer)) return true;
   return false;
+}
+
+/** How a binding reads in a message. */
+export function formatBinding({ service, waypoints }: WaypointBinding): string {
+  const names = waypoints.map(formatGateway).join(' or ');
+  return service === undefined
+    ? `the workload itself requires waypoint ${names}`
+    : `service ${service.key} requires waypoint ${names}`;
 }
 
 function isDeclared(workload: Workload, port: number, snapshot: Snapshot): boolean {

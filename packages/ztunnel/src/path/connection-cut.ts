@@ -24,6 +24,8 @@ export type DenialReason =
   | 'unknown-workload'
   /** Not a CONNECT, or an authority that is malformed or another pod's. */
   | 'bad-request'
+  /** The peer speaks for another as the waypoint of the destination, which it was and is no longer. */
+  | 'former-waypoint'
   /** A hostname, port or VIP that cannot be resolved, or a port of the proxy. */
   | 'no-target'
   /** The peer did not prove who it is, by the reason why. */

@@ -28,7 +28,8 @@ export function recordEarlyFailure(
   { log, metrics }: EarlyFailureDeps,
 ): void {
   if (thrown instanceof Refusal) metrics.denied({ direction, reason: thrown.reason, flag: thrown.flag });
-  else if (thrown instanceof ConnectionCut) metrics.denied({ direction, reason: 'draining', flag: thrown.flag });
+  else if (thrown instanceof ConnectionCut && thrown.denial !== undefined)
+    metrics.denied({ direction, reason: thrown.denial, flag: thrown.flag });
   logFailed(log, { direction, source, destination, error: messageOf(thrown) });
 }
 

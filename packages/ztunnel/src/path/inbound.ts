@@ -4,8 +4,8 @@
  *   CONNECT ─▶ method, authority ─ 400
  *           ─▶ own workload known ─ 503
  *           ─▶ target resolved ─ 400 | 503
- *           ─▶ original caller, if the own waypoint names one ─ 400
- *           ─▶ registered, then authorised ─ 401
+ *           ─▶ original caller, if the own waypoint names one ─ 400 | 421
+ *           ─▶ registered, then authorised ─ 401 | 421
  *           ─▶ application connected ─ 503
  *           ─▶ 200, copy until both sides ended or a policy denies it
  *
@@ -13,20 +13,22 @@
  * I2  Policy sees the TCP peer and the identity of its certificate; headers are telemetry and never evidence. The one
  *     exception is the caller that the destination's own waypoint names: its certificate is what makes it believed.
  * I3  A connection is watched from before its check until its end, so that a later policy can end it.
+ * I4  421 says that the way is shut, and 401 that whoever asks is denied: only a peer that goes around a waypoint, or is
+ *     one no more, may find another way (misdirected.ts).
  */
 import type net from 'node:net';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
-import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { parseAuthority } from '@clearmesh/shared/wire/authority';
+import type { Authority } from '@clearmesh/shared/wire/authority';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { parseForwarded } from '@clearmesh/shared/wire/forwarded';
 import { isSampled, parseTraceparent } from '@clearmesh/shared/wire/traceparent';
-import { originalCaller } from '../authorise/original-caller.ts';
-import type { Permit } from '../authorise/permit.ts';
+import type { OriginalCaller } from '../authorise/original-caller.ts';
+import type { Denial, Permit } from '../authorise/permit.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { relay } from '@clearmesh/shared/net/relay';
@@ -34,11 +36,12 @@ import { resolveInbound } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
-import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
+import type { IncomingConnect, RefusalStatus } from '@clearmesh/shared/tunnel/engine';
 import type { AccessTrace } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import { admit } from './admission.ts';
 import type { AdmissionDeps } from './admission.ts';
+import { CallerClaims } from './caller-claims.ts';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfDenial, endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { Bytes, ConnectionReport, ReportDeps } from './connection-report.ts';
@@ -48,6 +51,8 @@ import { guardedWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { peerWorkload } from './peer-workload.ts';
 import { Refusal, badRequest, refusalOf } from './refusal.ts';
+import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
+import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
 export type InboundOptions = {
   readonly pod: PodName;
@@ -55,6 +60,8 @@ export type InboundOptions = {
   readonly network: string;
   /** Tell the peer whom it reached, for its telemetry. @default true */
   readonly responseBaggage: boolean;
+  /** For CONNECTs of a peer that is not known as the pod's waypoint yet. */
+  readonly waits?: SnapshotWaitsOptions;
 };
 
 export type InboundDeps = ReportDeps &
@@ -73,20 +80,24 @@ type Attempt = {
   readonly connection: OpenConnection;
   readonly startedMs: number;
 };
-type Resolved = Attempt & {
+type Joined = {
   readonly workload: Workload;
   readonly target: InboundTarget;
-  readonly caller: SpiffeId | undefined;
 };
+/** With what is known of on whose behalf, if the peer says so. */
+type Claimed = Joined & { readonly claimed?: OriginalCaller };
+type Resolved = Attempt & Joined & { readonly caller: SpiffeId | undefined };
 
 /** Serves the CONNECTs of one pod's HBONE listener. */
 export class InboundPath {
   readonly #options: InboundOptions;
   readonly #deps: InboundDeps;
+  readonly #claims: CallerClaims;
 
   constructor(options: InboundOptions, deps: InboundDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#claims = new CallerClaims(options, { ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
   }
 
   /** Answers one CONNECT and carries it to its end; never rejects. */
@@ -103,34 +114,39 @@ export class InboundPath {
 
   /** Steps 2 to 7: everything that may fail before it is known whom the connection joins. */
   async #resolve(attempt: Attempt): Promise<Resolved> {
-    const { incoming, peer, connection } = attempt;
+    const { incoming, peer } = attempt;
     if (incoming.method !== 'CONNECT') throw badRequest(`expected method CONNECT, got ${shown(incoming.method)}`);
     const authority = parseAuthority(incoming.authority);
     if (authority === undefined) throw badRequest(`no valid authority pseudo header: ${shown(incoming.authority)}`);
+    let joined = await this.#join(attempt, authority);
+    if (joined.claimed?.kind === 'ignored') {
+      await this.#awaitWaypoint(attempt);
+      joined = await this.#join(attempt, authority);
+    }
+    const { claimed, workload, target } = joined;
+    const header = incoming.headers.caller;
+    if (claimed === undefined || header === undefined) return { ...attempt, workload, target, caller: undefined };
+    const claim = { header, peer: peer.identity, workload };
+    return { ...attempt, workload, target, caller: this.#claims.settle(claimed, claim, target.address.port) };
+  }
+
+  /** Whom the connection joins, as it is known now. */
+  async #join({ incoming, peer, connection }: Attempt, authority: Authority): Promise<Claimed> {
     const workload = await guardedWorkload(this.#deps.snapshots, this.#options.pod, connection.signal);
-    const forwardedHost = parseForwarded(incoming.headers.forwarded ?? '').host;
+    const { forwarded, caller: header } = incoming.headers;
+    const forwardedHost = parseForwarded(forwarded ?? '').host;
     const facts = { authority, accepted: peer.local, workload, ...(forwardedHost === undefined ? {} : { forwardedHost }) };
     const target = resolveInbound(facts, this.#deps.snapshots.current);
     if (target.kind === 'rejected') throw refusalOf(target);
-    return { ...attempt, workload, target, caller: this.#caller(attempt, workload) };
+    if (header === undefined) return { workload, target };
+    return { workload, target, claimed: this.#claims.recvClaim({ header, peer: peer.identity, workload }) };
   }
 
-  /** On whose behalf, if that is believed. */
-  #caller({ incoming, peer: { identity: peer } }: Attempt, workload: Workload): SpiffeId | undefined {
-    const header = incoming.headers.caller;
-    if (header === undefined) return undefined;
-    const found = originalCaller({ header, peer, workload }, this.#deps.snapshots.current);
-    switch (found.kind) {
-      case 'believed':
-        return found.caller;
-      case 'ignored':
-        this.#deps.ignoredCallers.recvIgnored(peer, header, workload);
-        return undefined;
-      case 'malformed':
-        throw badRequest(found.detail);
-      default:
-        return unreachable(found);
-    }
+  /** K1 of caller-claims.ts; a peer that gives up meanwhile ends the attempt. */
+  async #awaitWaypoint({ incoming, peer, connection }: Attempt): Promise<void> {
+    await this.#claims.awaitWaypoint(peer.identity, AbortSignal.any([connection.signal, incoming.gone]));
+    if (incoming.gone.aborted) connection.cut(peerGone());
+    connection.signal.throwIfAborted();
   }
 
   /** Step 8. */
@@ -142,7 +158,7 @@ export class InboundPath {
     const facts = caller === undefined ? about : { ...about, caller };
     const admitted = admit(facts, connection, this.#deps);
     if (admitted.kind === 'denied') {
-      incoming.refuse(401);
+      incoming.refuse(statusOfDenial(admitted));
       return report.complete(endOfDenial(admitted));
     }
     try {
@@ -159,8 +175,7 @@ export class InboundPath {
 
   /** Step 9; a peer that gives up meanwhile stops the attempt. */
   async #connect({ incoming, peer, connection, target }: Resolved, permit: Permit): Promise<net.Socket> {
-    const recvGone = (): void =>
-      connection.cut(new ConnectionCut({ flag: '-', message: 'the peer gave up before it was answered' }));
+    const recvGone = (): void => connection.cut(peerGone());
     const { localhost, proxyProtocol, proxyDestination: destination } = target;
     const header = proxyProtocol && destination !== undefined ? { proxyHeader: { source: peer.remote, destination } } : {};
     incoming.gone.addEventListener('abort', recvGone, { once: true });
@@ -209,6 +224,15 @@ function traceOf(traceparent: string | undefined, random: Random): AccessTrace |
 /** Headers may have 64 KiB, and each request is worth a line. */
 function shown(text: string): string {
   return text.slice(0, 200);
+}
+
+function peerGone(): ConnectionCut {
+  return new ConnectionCut({ flag: '-', message: 'the peer gave up before it was answered' });
+}
+
+/** I4. */
+function statusOfDenial({ reason }: Denial): RefusalStatus {
+  return reason === 'waypoint-bypass' ? 421 : 401;
 }
 
 /** A policy that changed while the application was being dialled still answers as a policy does. */

@@ -7,7 +7,8 @@
  *
  * O1  Nothing is read from the application before the other side is there, so nothing needs to be kept.
  * O2  What cannot be decided or dialled closes the connection. There is one endpoint and one try for it, but for a
- *     waypoint: a workload of it that could not be reached is replaced by another of the same waypoint (route-dialer.ts).
+ *     waypoint: a workload of it that could not be reached is replaced by another of the same waypoint (route-dialer.ts),
+ *     and a peer that has heard of a waypoint first may send the connection there (misdirected.ts).
  * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
  */
 import type { Duplex } from 'node:stream';
@@ -33,12 +34,23 @@ import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, Telemetr
 import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
+import { MisdirectedRoutes, explainMisdirected, isMisdirected } from './misdirected.ts';
+import type { MisdirectedDeps } from './misdirected.ts';
 import { Refusal } from './refusal.ts';
 import { RouteDialer } from './route-dialer.ts';
-import type { RouteDialerDeps } from './route-dialer.ts';
+import type { Dialled, RouteDialerDeps } from './route-dialer.ts';
+import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
+import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
+
+export type OutboundOptions = {
+  readonly pod: PodName;
+  /** For connections that a peer answered with 421. */
+  readonly waits?: SnapshotWaitsOptions;
+};
 
 export type OutboundDeps = ReportDeps &
   RouteDialerDeps & {
+    readonly metrics: MisdirectedDeps['metrics'];
     readonly snapshots: WorkloadSource;
     readonly connections: Connections;
     readonly network: PodNetwork;
@@ -61,11 +73,13 @@ export class OutboundPath {
   readonly #pod: PodName;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
+  readonly #misdirected: MisdirectedRoutes;
 
-  constructor(options: { readonly pod: PodName }, deps: OutboundDeps) {
+  constructor(options: OutboundOptions, deps: OutboundDeps) {
     this.#pod = options.pod;
     this.#deps = deps;
     this.#dialer = new RouteDialer(deps);
+    this.#misdirected = new MisdirectedRoutes({ ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
   }
 
   /** Takes a connection from its accept to its end; never rejects. */
@@ -107,13 +121,12 @@ export class OutboundPath {
   async #tunnel(drawn: TunnelRoute, attempt: Attempt): Promise<void> {
     const { captured, connection } = attempt;
     const trace = newTraceparent(this.#deps.random);
-    const request = requestFor(drawn, captured, trace);
-    const { route, outcome } = await this.#dialer.dial(drawn, attempt, request);
+    const { route, outcome } = await this.#dial(drawn, attempt, trace);
     const report = this.#report(attempt, {
       source: { identity: spiffeId(captured.source) },
       destination: {
         address: route.peer,
-        hboneAddress: request.authority,
+        hboneAddress: formatSocketAddress(route.authority),
         workload: route.destination,
         service: route.service,
         identity: outcome.kind === 'failed' ? undefined : outcome.peer,
@@ -124,12 +137,29 @@ export class OutboundPath {
       case 'open':
         return this.#copy(attempt, outcome.stream, report, 'far');
       case 'refused':
-        return report.complete(endOfRefusal(outcome.status));
+        return report.complete(this.#endOfRefusal(route, outcome.status, connection.signal));
       case 'failed':
         return report.complete(endOfFailure(outcome.flag, outcome.error, connection.signal));
       default:
         return unreachable(outcome);
     }
+  }
+
+  /** The tunnel, or the other way once that the peer asks to look for. */
+  async #dial(drawn: TunnelRoute, attempt: Attempt, trace: Traceparent): Promise<Dialled> {
+    const { captured } = attempt;
+    const dialled = await this.#dialer.dial(drawn, attempt, requestFor(drawn, captured, trace));
+    if (!isMisdirected(dialled.outcome)) return dialled;
+    const other = await this.#misdirected.another(dialled.route, attempt);
+    return other === undefined ? dialled : this.#dialer.dial(other, attempt, requestFor(other, captured, trace));
+  }
+
+  /** 401 and 421 are policies of the destination; everything else says that the peer could not connect. */
+  #endOfRefusal(route: TunnelRoute, status: number, signal: AbortSignal): ConnectionEnd {
+    const answer = `http status: ${status} ${statusTexts[status] ?? ''}`.trimEnd();
+    if (signal.aborted) return endOfFailure('-', answer, signal);
+    if (status !== 421) return { flag: status === 401 ? 'DENY' : 'CONNECT', error: answer };
+    return { flag: 'DENY', error: `${answer}: ${explainMisdirected(route, this.#deps.snapshots.current)}` };
   }
 
   async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<void> {
@@ -185,9 +215,9 @@ function refusalOf({ reason, detail }: RefusedRoute): Refusal {
   return new Refusal({ reason, message: detail, flag: reason === 'waypoint-unavailable' ? 'NWP' : '-' });
 }
 
-const statusTexts: Readonly<Record<number, string>> = { 400: 'Bad Request', 401: 'Unauthorized', 503: 'Service Unavailable' };
-
-/** 401 is a policy of the destination; everything else says that the peer could not connect. */
-function endOfRefusal(status: number): ConnectionEnd {
-  return { flag: status === 401 ? 'DENY' : 'CONNECT', error: `http status: ${status} ${statusTexts[status] ?? ''}`.trimEnd() };
-}
+const statusTexts: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  421: 'Misdirected Request',
+  503: 'Service Unavailable',
+};

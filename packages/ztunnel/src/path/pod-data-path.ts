@@ -28,11 +28,12 @@ import { recordEarlyFailure } from './early-failures.ts';
 import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
 import { OutboundPath } from './outbound.ts';
+import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { PlaintextPath } from './plaintext.ts';
 import { Refusal } from './refusal.ts';
-import type { RouteDialerDeps } from './route-dialer.ts';
+import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
 /** Terminates HBONE for one identity. */
 export interface Acceptor extends AsyncDisposable {
@@ -55,12 +56,14 @@ export type PodDataPathOptions = {
   readonly responseBaggage: boolean;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
+  /** For the mesh to say what another proxy knows already, each direction by itself. */
+  readonly waits?: SnapshotWaitsOptions;
 };
 
 export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
   AdmissionDeps & {
     readonly drain: Drain;
-    readonly metrics: RouteDialerDeps['metrics'];
+    readonly metrics: OutboundDeps['metrics'];
     readonly snapshots: WorkloadSource;
     readonly ignoredCallers: IgnoredCallers;
     readonly network: PodNetwork;

@@ -1,4 +1,5 @@
 /** A connection that is refused before it is known whom it joins. */
+import type { RefusalStatus } from '@clearmesh/shared/tunnel/engine';
 import type { InboundRejected } from '../resolve/inbound.ts';
 import type { DenialReason, ResponseFlag } from './connection-cut.ts';
 
@@ -7,7 +8,7 @@ export type RefusalInit = {
   readonly reason: DenialReason;
   readonly message: string;
   /** What a CONNECT is answered with. @default 503 */
-  readonly status?: 400 | 503;
+  readonly status?: Exclude<RefusalStatus, 401>;
   /** @default '-' */
   readonly flag?: ResponseFlag;
 };
@@ -15,7 +16,7 @@ export type RefusalInit = {
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly reason: DenialReason;
-  readonly status: 400 | 503;
+  readonly status: Exclude<RefusalStatus, 401>;
   readonly flag: ResponseFlag;
 
   constructor(init: RefusalInit) {

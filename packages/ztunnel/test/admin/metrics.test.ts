@@ -28,6 +28,7 @@ describe('Metrics', () => {
       'clearmesh_denials_total',
       'clearmesh_ignored_callers_total',
       'clearmesh_gateway_retries_total',
+      'clearmesh_misdirected_retries_total',
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',
       'istio_tcp_connections_failed_total',
@@ -37,12 +38,17 @@ describe('Metrics', () => {
     ]);
   });
 
-  it('counts ignored callers and second tries at waypoints', async () => {
+  it('counts ignored callers, second tries at waypoints and ways taken after 421', async () => {
     const metrics = new Metrics({ version: '0.1.0' }, { clock: new FakeClock() });
     metrics.callerIgnored();
     metrics.waypointRetried();
     metrics.waypointRetried();
-    expect(await lines(metrics)).to.include.members(['clearmesh_ignored_callers_total 1', 'clearmesh_gateway_retries_total 2']);
+    metrics.misdirectedRetried();
+    expect(await lines(metrics)).to.include.members([
+      'clearmesh_ignored_callers_total 1',
+      'clearmesh_gateway_retries_total 2',
+      'clearmesh_misdirected_retries_total 1',
+    ]);
   });
 
   it('counts denials by reason, policy and flag', async () => {

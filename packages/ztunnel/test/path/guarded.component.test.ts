@@ -26,7 +26,7 @@ describe('a connection to a workload whose policies have not arrived', () => {
   });
 
   async function held(): Promise<void> {
-    while (bed.store.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (bed.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
     expect(app.connections).to.have.length(0);
   }
 

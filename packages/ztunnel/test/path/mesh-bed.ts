@@ -1,6 +1,6 @@
 /**
- * Two pods on loopback with everything real but capture: the client's redirection is played by a listener, and what
- * SO_ORIGINAL_DST would say is set by the test.
+ * Two pods of two nodes on loopback with everything real but capture: the client's redirection is played by a listener,
+ * and what SO_ORIGINAL_DST would say is set by the test.
  */
 import net from 'node:net';
 import { once } from 'node:events';
@@ -43,18 +43,30 @@ export const serverSpec: WorkloadSpec = { name: 'server', serviceAccount: 'serve
 
 export type LogLine = Readonly<Record<string, string | number>>;
 
+/** Whose proxy. */
+export type Side = 'client' | 'server';
+
 type Pod = {
   readonly path: PodDataPath<PooledDialer>;
   readonly drain: Drain;
   readonly listeners: Record<'outbound' | 'plaintext' | 'tunnel', PodListener>;
 };
 
-type Limits = Pick<PodDataPathOptions, 'maxConnections'>;
+export type MeshPush = {
+  readonly workloads?: readonly Workload[];
+  readonly services?: readonly Service[];
+  readonly policies?: readonly Authorization[];
+  readonly removed?: readonly string[];
+  readonly removedPolicies?: readonly string[];
+};
+
+type Limits = Pick<PodDataPathOptions, 'maxConnections' | 'waits'>;
 
 export class MeshBed implements AsyncDisposable {
   /** Moves only the wait for a workload; everything else runs in real time. */
   readonly clock: FakeClock = new FakeClock();
-  readonly store: SnapshotStore;
+  /** What each proxy knows of the mesh; the same, unless a push went to one of them only. */
+  readonly stores: Readonly<Record<Side, SnapshotStore>>;
   readonly metrics: Metrics = new Metrics({ version: 'test' }, { clock: systemClock });
   readonly log: LogLine[] = [];
   readonly client: Pod;
@@ -68,7 +80,7 @@ export class MeshBed implements AsyncDisposable {
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
   readonly #limits: Limits;
-  readonly #live: LiveConnections;
+  readonly #live: Readonly<Record<Side, LiveConnections>>;
   readonly #ignoredCallers: IgnoredCallers;
   readonly #logged = new Set<() => void>();
   readonly #clients: net.Socket[] = [];
@@ -76,8 +88,11 @@ export class MeshBed implements AsyncDisposable {
   private constructor(certificates: TestCertificates, limits: Limits) {
     this.#limits = limits;
     this.certificates = certificates;
-    this.store = new SnapshotStore({ clusterId: 'Kubernetes' }, { clock: this.clock, logger: silentLogger });
-    this.#live = new LiveConnections({}, { source: this.store, logger: silentLogger });
+    const store = (): SnapshotStore =>
+      new SnapshotStore({ clusterId: 'Kubernetes' }, { clock: this.clock, logger: silentLogger });
+    const live = (source: SnapshotStore): LiveConnections => new LiveConnections({}, { source, logger: silentLogger });
+    this.stores = { client: store(), server: store() };
+    this.#live = { client: live(this.stores.client), server: live(this.stores.server) };
     const policyLogger = createLogger('policy', {
       format: 'json',
       write: (line) => this.policyLog.push(JSON.parse(line) as LogLine),
@@ -95,22 +110,25 @@ export class MeshBed implements AsyncDisposable {
     return bed;
   }
 
-  /** What a control plane would send. */
-  push(objects: {
-    readonly workloads?: readonly Workload[];
-    readonly services?: readonly Service[];
-    readonly policies?: readonly Authorization[];
-    readonly removed?: readonly string[];
-    readonly removedPolicies?: readonly string[];
-  }): void {
+  /** Connections that wait for their own workload. */
+  get waiting(): number {
+    return this.stores.client.waiting + this.stores.server.waiting;
+  }
+
+  /** What a control plane would send, to both proxies or to one of them. */
+  push(objects: MeshPush, to: readonly Side[] = ['client', 'server']): void {
+    for (const side of to) this.#push(objects, this.stores[side]);
+  }
+
+  #push(objects: MeshPush, store: SnapshotStore): void {
     const { workloads = [], services = [], policies = [], removed = [], removedPolicies = [] } = objects;
     const addresses = [
       ...workloads.map((each) => ({ name: each.uid, version: '1', value: encodeWorkload(each) })),
       ...services.map((each) => ({ name: each.key, version: '1', value: encodeService(each) })),
     ];
     const rejected = [
-      ...this.store.apply({ typeUrl: ADDRESS_TYPE_URL, removed, upserts: addresses }),
-      ...this.store.apply({
+      ...store.apply({ typeUrl: ADDRESS_TYPE_URL, removed, upserts: addresses }),
+      ...store.apply({
         typeUrl: AUTHORIZATION_TYPE_URL,
         removed: removedPolicies,
         upserts: policies.map((each) => ({ name: each.key, version: '', value: encodeAuthorization(each) })),
@@ -165,7 +183,7 @@ export class MeshBed implements AsyncDisposable {
       pod.drain.force();
       await pod.path[Symbol.asyncDispose]();
     }
-    this.#live[Symbol.dispose]();
+    for (const live of Object.values(this.#live)) live[Symbol.dispose]();
   }
 
   async #connect(host: string, port: number | undefined, localAddress = '127.0.0.1'): Promise<net.Socket> {
@@ -175,7 +193,7 @@ export class MeshBed implements AsyncDisposable {
     return socket;
   }
 
-  #pod(name: string, serviceAccount: string, podIp: string): Pod {
+  #pod(name: Side, serviceAccount: string, podIp: string): Pod {
     const drain = new Drain({ clock: systemClock });
     const network = podNetwork({ originalSource: 'best-effort' }, { connectTcp, clock: systemClock, logger: silentLogger });
     const log = createLogger('access', { format: 'json', write: (line) => this.#recvLine(line) });
@@ -187,8 +205,8 @@ export class MeshBed implements AsyncDisposable {
         log,
         clock: systemClock,
         drain,
-        snapshots: this.store,
-        live: this.#live,
+        snapshots: this.stores[name],
+        live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
         network,

@@ -62,7 +62,7 @@ describe('a connection in plain text', () => {
     bed.push({ removed: ['Kubernetes//Pod/bank/server'] });
     const client = await bed.callPlain(app.port);
     const ended = untilEnd(client);
-    while (bed.store.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (bed.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
     bed.clock.advance(5_000);
     await ended;
     expect((await bed.failed('inbound'))['error']).to.match(/server-sa\.bank/);

@@ -217,7 +217,7 @@ describe('a connection through the tunnel', () => {
       bed.push({ removed: ['Kubernetes//Pod/bank/client'] });
       const client = await bed.call(app.port);
       const ended = untilEnd(client);
-      while (bed.store.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+      while (bed.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
       bed.clock.advance(5_000);
       await ended;
       expect((await bed.failed('outbound'))['error']).to.match(

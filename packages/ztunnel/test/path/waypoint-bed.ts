@@ -6,6 +6,7 @@ import { service, workload } from '@clearmesh/shared/testing/builders';
 import type { WorkloadSpec } from '@clearmesh/shared/testing/builders';
 import { Application } from './applications.ts';
 import { MeshBed, clientSpec, serverIp, serverSpec } from './mesh-bed.ts';
+import type { Side } from './mesh-bed.ts';
 import { WaypointPeer } from './waypoint-peer.ts';
 
 export const vip = '127.0.78.1';
@@ -32,6 +33,9 @@ export function waypointPod(index: number, spec: WorkloadSpec = {}): Workload {
   });
 }
 
+/** Most tests are of what never comes. */
+const shortWaits = { waits: { maxMs: 50 } };
+
 export class WaypointBed implements AsyncDisposable {
   readonly mesh: MeshBed;
   readonly app: Application;
@@ -45,8 +49,8 @@ export class WaypointBed implements AsyncDisposable {
   }
 
   /** The server's service is bound to a waypoint of one workload. */
-  static async create(): Promise<WaypointBed> {
-    const mesh = await MeshBed.create();
+  static async create(limits: Parameters<typeof MeshBed.create>[0] = shortWaits): Promise<WaypointBed> {
+    const mesh = await MeshBed.create(limits);
     const bed = new WaypointBed(mesh, await Application.echo(serverIp), new WaypointPeer(waypointPod(0), mesh));
     bed.push();
     return bed;
@@ -58,16 +62,22 @@ export class WaypointBed implements AsyncDisposable {
   }
 
   /** The mesh anew, with changes to the server's service and workload. */
-  push(changes: { readonly service?: Partial<Service>; readonly server?: WorkloadSpec } = {}): void {
+  push(changes: { readonly service?: Partial<Service>; readonly server?: WorkloadSpec } = {}, to?: readonly Side[]): void {
     const bound = this.service(changes.service);
-    this.mesh.push({
+    const objects = {
       services: [bound, waypointService],
       workloads: [
         workload(clientSpec),
         workload({ ...serverSpec, services: { [bound.key]: { 80: this.app.port } }, ...changes.server }),
         this.waypoint.workload,
       ],
-    });
+    };
+    this.mesh.push(objects, to);
+  }
+
+  /** The same without the waypoint: the server's service is bound to nobody. */
+  unbind(to?: readonly Side[]): void {
+    this.mesh.push({ services: [service({ addresses: [vip], ports: { 80: this.app.port } })] }, to);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

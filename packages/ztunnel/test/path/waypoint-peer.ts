@@ -12,7 +12,7 @@ import { identity, ip, socketAddress } from '@clearmesh/shared/testing/builders'
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
 import type { DialOutcome } from '@clearmesh/shared/tunnel/dialer';
-import type { ConnectHeaders, IncomingConnect } from '@clearmesh/shared/tunnel/engine';
+import type { ConnectHeaders, IncomingConnect, RefusalStatus } from '@clearmesh/shared/tunnel/engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
 import { PodListener } from '../../src/capture/pod-listener.ts';
@@ -24,6 +24,8 @@ export class WaypointPeer implements AsyncDisposable {
   readonly requests: { readonly incoming: IncomingConnect; readonly peer: AcceptedPeer }[] = [];
   /** `ip:port` of the endpoint that every request goes on to. */
   endpoint = `${serverIp}:1`;
+  /** What it answers instead of going on. */
+  refusal: RefusalStatus | undefined;
   /** What it tells the endpoint's proxy. @default the proven caller */
   headers: (peer: AcceptedPeer) => ConnectHeaders = ({ identity: caller }) => ({ caller });
   readonly workload: Workload;
@@ -52,8 +54,8 @@ export class WaypointPeer implements AsyncDisposable {
   }
 
   /** A CONNECT to the endpoint with whatever headers. */
-  ask(headers: ConnectHeaders, authority: string = this.endpoint): Promise<DialOutcome> {
-    return dialServer(this.#dialer, this.workload, authority, headers);
+  ask(headers: ConnectHeaders, authority: string = this.endpoint, signal?: AbortSignal): Promise<DialOutcome> {
+    return dialServer(this.#dialer, this.workload, authority, headers, signal);
   }
 
   /** Takes no new connection any more, and lets old ones finish. */
@@ -70,6 +72,7 @@ export class WaypointPeer implements AsyncDisposable {
 
   async #carry(incoming: IncomingConnect, peer: AcceptedPeer): Promise<void> {
     this.requests.push({ incoming, peer });
+    if (this.refusal !== undefined) return incoming.refuse(this.refusal);
     const outcome = await this.ask(this.headers(peer));
     if (outcome.kind !== 'open') return incoming.refuse(503);
     const near = incoming.accept({});
@@ -78,12 +81,18 @@ export class WaypointPeer implements AsyncDisposable {
 }
 
 /** A CONNECT to the server's proxy as a workload and with headers of one's choice. */
-export function dialServer(dialer: PooledDialer, as: Workload, authority: string, headers: ConnectHeaders): Promise<DialOutcome> {
+export function dialServer(
+  dialer: PooledDialer,
+  as: Workload,
+  authority: string,
+  headers: ConnectHeaders,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<DialOutcome> {
   const target = {
     sourceIdentity: spiffeId(as),
     acceptedPeers: [identity('bank', 'server-sa')],
     address: socketAddress(`${serverIp}:15008`),
     sourceIp: ip(as.addresses[0] ?? ''),
   };
-  return dialer.dial(target, { authority, headers }, new AbortController().signal);
+  return dialer.dial(target, { authority, headers }, signal);
 }

@@ -66,7 +66,9 @@ describe('a destination behind a required waypoint', () => {
       expect(line['error']).to.equal(
         `connection closed due to policy rejection: ${clientId} from 127.0.77.1 may not reach ${identity('bank', 'server-sa')} at ${serverIp}:${bed.app.port} without its waypoint: service bank/server.bank.svc.cluster.local requires waypoint bank/waypoint.bank.svc.cluster.local:15008`,
       );
-      expect(await bed.mesh.complete('outbound')).to.include({ error: 'http status: 401 Unauthorized' });
+      expect((await bed.mesh.complete('outbound'))['error']).to.equal(
+        `http status: 421 Misdirected Request: ${serverIp}:${bed.app.port} of service bank/server.bank.svc.cluster.local takes connections from its waypoint only: service bank/server.bank.svc.cluster.local requires waypoint bank/waypoint.bank.svc.cluster.local:15008; call the service by its own address`,
+      );
       expect(await denials()).to.match(/direction="inbound",reason="waypoint-bypass",policy="",response_flags="DENY"\} 1/);
     });
 
@@ -107,7 +109,7 @@ describe('a destination behind a required waypoint', () => {
       it(`by ${what}`, async () => {
         const { dialer } = bed.mesh.client.path;
         const outcome = await dialServer(dialer, workload(clientSpec), bed.waypoint.endpoint, headers);
-        expect(outcome).to.include({ kind: 'refused', status: 401 });
+        expect(outcome).to.include({ kind: 'refused', status: 421 });
         expect(bed.app.connections).to.have.length(0);
       });
     }
@@ -123,7 +125,7 @@ describe('a destination behind a required waypoint', () => {
       const other = workload({ name: 'other-waypoint', serviceAccount: 'other-sa', addresses: ['127.0.77.20'] });
       bed.mesh.push({ workloads: [other] });
       const outcome = await dialServer(bed.mesh.client.path.dialer, other, bed.waypoint.endpoint, { caller: clientId });
-      expect(outcome).to.include({ kind: 'refused', status: 401 });
+      expect(outcome).to.include({ kind: 'refused', status: 421 });
     });
   });
 

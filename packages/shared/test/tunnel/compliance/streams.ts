@@ -33,7 +33,7 @@ export function describeStreams(create: CreateEngine): void {
       expect(await bounded(opening, 'response')).to.not.have.property('baggage');
     });
 
-    for (const status of [400, 401, 503] as const) {
+    for (const status of [400, 401, 421, 503] as const) {
       it(`answers ${status} without a stream`, async () => {
         await using rig = await openRig(create);
         const opening = rig.client.open(request, never);
