@@ -26,17 +26,30 @@ export function askTcp(address: string, question: string): Promise<Attempt> {
   });
 }
 
-export type HttpAttempt = Attempt & { readonly status?: number };
+export type HttpAttempt = Attempt & {
+  readonly status?: number;
+  /** Of the answer: what the mesh says of it, and what kind of document it holds. */
+  readonly headers?: Readonly<Record<string, string>>;
+};
 
-/** One HTTP call on a connection of its own; `body` makes it a POST. */
-export function askHttp(url: string, body?: string): Promise<HttpAttempt> {
+export type HttpQuestion = {
+  /** @default GET, or POST with a body */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+};
+
+/** One HTTP call on a connection of its own. */
+export function askHttp(
+  url: string,
+  { body, method = body === undefined ? 'GET' : 'POST', headers = {} }: HttpQuestion = {},
+): Promise<HttpAttempt> {
   const started = performance.now();
   const after = (): number => Math.round(performance.now() - started);
-  const options: http.RequestOptions = { agent: false, timeout: deadlineMs, method: body === undefined ? 'GET' : 'POST' };
   return new Promise((resolve) => {
     const fail = (error: NodeJS.ErrnoException): void =>
       resolve({ answered: false, error: error.code ?? error.message, afterMs: after() });
-    const request = http.request(url, options, (response) => {
+    const request = http.request(url, { agent: false, timeout: deadlineMs, method, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', fail);
@@ -45,6 +58,7 @@ export function askHttp(url: string, body?: string): Promise<HttpAttempt> {
           answered: true,
           answer: Buffer.concat(chunks).toString('utf8'),
           status: response.statusCode ?? 0,
+          headers: told(response.headers),
           afterMs: after(),
         }),
       );
@@ -53,4 +67,11 @@ export function askHttp(url: string, body?: string): Promise<HttpAttempt> {
     request.on('error', fail);
     request.end(body);
   });
+}
+
+const toldNames: ReadonlySet<string> = new Set(['content-type', 'idempotency-replayed', 'retry-after']);
+
+function told(headers: http.IncomingHttpHeaders): Readonly<Record<string, string>> {
+  const names = Object.keys(headers).filter((name) => name.startsWith('x-mesh-') || toldNames.has(name));
+  return Object.fromEntries(names.map((name) => [name, String(headers[name])]));
 }

@@ -10,7 +10,10 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { CommandDeps } from './commands/command-deps.ts';
 import { runDemo } from './commands/demo.ts';
 import type { DemoOptions } from './commands/demo.ts';
+import { runGet } from './commands/get.ts';
+import type { GetOptions } from './commands/get.ts';
 import { runUp } from './commands/up.ts';
+import type { UpOptions } from './commands/up.ts';
 import { endingOf, Interrupted } from './ending.ts';
 import { createConsole } from './terminal/console.ts';
 import { explainProblems, ManifestErrors } from './up/manifest-errors.ts';
@@ -77,6 +80,18 @@ function outputOption(what: string): Option {
   return new Option('-o, --output <form>', what).choices(['text', 'json']).default('text');
 }
 
+type GetFlags = Pick<GetOptions, 'namespace' | 'output'> & { readonly filename?: string; readonly status?: string };
+
+function getOptions(kind: string, name: string | undefined, { filename, status, ...flags }: GetFlags): GetOptions {
+  return {
+    kind,
+    ...flags,
+    ...(name === undefined ? {} : { name }),
+    ...(filename === undefined ? {} : { directory: filename }),
+    ...(status === undefined ? {} : { statusFile: status }),
+  };
+}
+
 const program = new Command('clearmesh')
   .description('An ambient service mesh for banks: every connection encrypted, verified and explained.')
   .version(await version(), '-V, --version', 'print the version')
@@ -94,10 +109,29 @@ program
   .description('run the pods of a directory of manifests in a mesh on simulated nodes until Ctrl-C; edits are followed')
   .requiredOption('-f, --filename <dir>', 'directory of Namespace, Pod, Service and policy YAML')
   .option('--nodes <count|names>', 'nodes to simulate, by number or name; those that pods name are always made', nodesOption, 2)
+  .option('--traces', 'take the traces of waypoints and pods (OTEL_EXPORTER_OTLP_ENDPOINT of every pod)', false)
+  .option('--status-out <file>', 'where the status of objects is written, for clearmesh get --status')
   .addOption(outputOption('json: one event a line; ready, line, problems, traffic'))
-  .action(({ filename, nodes, output }: { filename: string; nodes: number | readonly string[]; output: 'text' | 'json' }) =>
-    run((signal) => runUp({ directory: filename, nodes, output }, deps, signal)),
+  .action(({ filename, ...options }: Omit<UpOptions, 'directory'> & { readonly filename: string }) =>
+    run((signal) => runUp({ directory: filename, ...options }, deps, signal)),
   );
+
+program
+  .command('get')
+  .description('show objects of a running mesh with the conditions that the control plane sets on them')
+  .argument('<kind>', 'such as gateways, httproutes, opapolicy; or all')
+  .argument('[name]', 'one object')
+  .option('-n, --namespace <name>', 'objects of this namespace only')
+  .option('-f, --filename <dir>', 'the directory that the mesh runs; without it the only mesh that runs')
+  .addOption(new Option('--status <file>', 'what a control plane, or up, writes with --status-out').conflicts('filename'))
+  .addOption(outputOption('json: the whole status of the objects'))
+  .action(async (kind: string, name: string | undefined, flags: GetFlags) => {
+    try {
+      process.exitCode = await runGet(getOptions(kind, name, flags), deps);
+    } catch (thrown) {
+      process.exitCode = report(thrown);
+    }
+  });
 
 program
   .command('version')

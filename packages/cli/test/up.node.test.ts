@@ -72,6 +72,40 @@ describe('clearmesh up', function () {
     expect(await follow(() => rm(file), /payments\/teller-0: stopped/)).to.be.below(soonMs + 1000);
   });
 
+  it('tells the status of objects to clearmesh get, of the directory that it runs', async () => {
+    await run.says(/ledger-waypoint-0: ready/);
+    const get = async (...args: readonly string[]): Promise<Run> => {
+      const asked = new Run('get', ...args, '-f', directory);
+      await asked.ended;
+      return asked;
+    };
+    const { stdout } = await get('gateway', 'ledger-waypoint', '-o', 'json');
+    const { objects } = JSON.parse(stdout) as {
+      readonly objects: Readonly<Record<string, { readonly conditions: readonly object[] }>>;
+    };
+    expect(objects['Gateway ledger/ledger-waypoint']!.conditions).to.deep.include({
+      type: 'Programmed',
+      status: 'True',
+      reason: 'Programmed',
+      message: 'the waypoint is served at ledger-waypoint.ledger.svc.cluster.local:15008',
+    });
+    expect((await get('opapolicies', '-n', 'ledger')).stdout).to.match(
+      /OpaPolicy +ledger +four-eyes +Accepted +False +AncestorNotBound/,
+    );
+    expect((await get('namespaces')).stdout).to.match(/Namespace +- +payments +- +- +-/);
+  });
+
+  it('runs as many pods as a Gateway asks for, and none without it', async () => {
+    const object = { kind: 'Gateway', namespace: 'ledger', name: 'ledger-waypoint' };
+    const replicas = { path: ['metadata', 'annotations', 'clearmesh.io/replicas'], value: '2' };
+    await follow(() => editManifest(directory, object, [replicas]), /ledger-waypoint-1: ready/);
+    await follow(
+      () => rm(join(directory, 'ledger-waypoint.yaml')),
+      /ledger-waypoint-0: stopped[^]*ledger-waypoint-1: stopped|ledger-waypoint-1: stopped[^]*ledger-waypoint-0: stopped/,
+    );
+    expect(run.stderr).not.to.match(/ledger-waypoint-\d: ended by itself/);
+  });
+
   it('tells the traffic once a second as JSON, until SIGTERM, and leaves nothing behind', async () => {
     await run.says(/"event":"traffic"/);
     run.child.kill('SIGTERM');
@@ -99,5 +133,15 @@ describe('clearmesh up', function () {
     const refused = new Run('up', '-f', join(directory, 'nowhere'));
     const { status } = await refused.ended;
     expect([status, refused.stderr.includes('nowhere is not a directory')]).to.deep.equal([2, true]);
+  });
+
+  it('has nothing to get where no mesh runs', async () => {
+    const asked = new Run('get', 'all', '-f', directory);
+    const { status } = await asked.ended;
+    expect([status, asked.stderr.includes(`no mesh runs ${directory}`), asked.stderr.includes('clearmesh up -f')]).to.deep.equal([
+      2,
+      true,
+      true,
+    ]);
   });
 });

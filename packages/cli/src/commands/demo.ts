@@ -23,7 +23,7 @@ const bank = fileURLToPath(new URL('../../../../examples/bank', import.meta.url)
 
 const header = [
   'Clearmesh: a small bank on two simulated nodes',
-  'node-a  payments-0, analytics-0, stranger-0',
+  'node-a  payments-0, analytics-0, stranger-0, ledger-waypoint-0 (from step 9 on)',
   'node-b  ledger-0, ledger-1, store-0 (Redis)',
   'Policy: payments may call ledger, strictly not customer-analytics.',
 ];
@@ -35,22 +35,26 @@ export async function runDemo(options: DemoOptions, deps: CommandDeps, signal: A
   if (missing.length > 0) throw missingToolsError(missing);
   const started = deps.clock.monotonicMs();
   let walking = false;
+  // During the walk the steps speak; what else happened is of interest when they do not hold.
+  const aside: string[] = [];
+  const say = (line: string): void => void (walking ? aside.push(line) : console.say(line));
   await using mesh = await Mesh.start(
-    { directory: bank, onCopy: true, execPath: process.execPath },
+    { directory: bank, onCopy: true, traces: true, execPath: process.execPath },
     {
       ...deps,
-      // During the walk the steps speak.
       say: (line) => void (walking || console.say(line)),
-      warn: console.say,
-      onProblems: (problems) => console.say(explainProblems(problems)),
+      warn: say,
+      onProblems: (problems) => say(explainProblems(problems)),
     },
     signal,
   );
   await mesh.settled(startLimitMs, signal);
   walking = true;
   const living = AbortSignal.any([signal, mesh.failure]);
-  await using world = new MeshWorld({ mesh, clock: deps.clock });
+  await using world = new MeshWorld({ ...deps, mesh });
   const report = await takeWalk(world, console, living, () => deps.clock.monotonicMs() - started);
+  walking = false;
+  if (!report.ok) aside.forEach(console.say);
   if (options.output === 'json') deps.console.print(`${JSON.stringify(report)}\n`);
   if (!options.once && options.output === 'text') await live(mesh, world, { ...deps, console }, living);
   mesh.failure.throwIfAborted();

@@ -20,6 +20,10 @@ export type UpEvent =
 export type MeshPlaces = {
   readonly workDir: string;
   readonly stateDir: string;
+  /** What the control plane says of every object, JSON, kept up to date. */
+  readonly statusFile: string;
+  /** Where traces are taken, OTLP over HTTP, and shown (`/traces`); absent without --traces. */
+  readonly tracesUrl?: string;
   readonly control: { readonly ip: string; readonly namespacePath: string };
   readonly nodes: readonly { readonly name: string; readonly ip: string; readonly namespacePath: string }[];
   readonly pods: readonly {
@@ -33,10 +37,12 @@ export type MeshPlaces = {
 };
 
 export function placesOf(mesh: Mesh): MeshPlaces {
-  const { lab, stateDir, programs } = mesh;
+  const { lab, stateDir, programs, traces } = mesh;
   return {
     workDir: lab.workDir,
     stateDir,
+    statusFile: mesh.statusOut,
+    ...(traces === undefined ? {} : { tracesUrl: traces.url }),
     control: lab.control,
     nodes: lab.nodes.map(({ name, ip, namespacePath }) => ({ name, ip, namespacePath })),
     pods: lab.pods.map(({ namespace, name, node, ip, namespacePath }) => ({ namespace, name, node, ip, namespacePath })),

@@ -3,7 +3,7 @@ import { delay } from '@clearmesh/shared/lifecycle/clock';
 import { showLiveTable } from '../traffic/live-table.ts';
 import { explainProblems } from '../up/manifest-errors.ts';
 import { Mesh } from '../up/mesh.ts';
-import type { MeshDeps, MeshOptions } from '../up/mesh.ts';
+import type { MeshDeps, MeshOptions } from '../up/mesh-parts.ts';
 import type { CommandDeps } from './command-deps.ts';
 import { placesOf } from './up-events.ts';
 import type { UpEvent } from './up-events.ts';
@@ -12,6 +12,10 @@ export type UpOptions = {
   readonly directory: string;
   readonly nodes: number | readonly string[];
   readonly output: 'text' | 'json';
+  /** Run a receiver of traces. */
+  readonly traces: boolean;
+  /** Where the status of objects is written. */
+  readonly statusOut?: string;
 };
 
 const everyMs = 1000;
@@ -65,8 +69,9 @@ async function upWithEvents(options: UpOptions, deps: CommandDeps, signal: Abort
   return 0;
 }
 
-function meshOptions({ directory, nodes }: UpOptions): MeshOptions {
-  return { directory, nodes, execPath: process.execPath };
+function meshOptions({ directory, nodes, traces, statusOut }: UpOptions): MeshOptions {
+  const asked = statusOut === undefined ? {} : { statusOut };
+  return { directory, nodes, traces, ...asked, execPath: process.execPath };
 }
 
 /** Why a table stays empty, where that is no accident. */

@@ -1,4 +1,4 @@
-/** What the bank does all day, so that the live table has something to show: payments, reports, and now and then a refusal. */
+/** What the bank does all day, so that the live table has something to show: payments, questions, reports, and now and then a refusal. */
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { World } from './world.ts';
 
@@ -6,6 +6,7 @@ type Habit = { readonly pod: string; readonly method: 'GET' | 'POST'; readonly p
 
 const habits: readonly Habit[] = [
   { pod: 'payments/payments-0', method: 'POST', path: '/pay', everyMs: 400 },
+  { pod: 'payments/payments-0', method: 'GET', path: '/balance', everyMs: 1000 },
   { pod: 'customer-analytics/analytics-0', method: 'GET', path: '/report', everyMs: 1500 },
   { pod: 'payments/payments-0', method: 'GET', path: '/report', everyMs: 4000 },
   { pod: 'default/stranger-0', method: 'GET', path: '/try', everyMs: 5000 },

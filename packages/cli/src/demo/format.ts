@@ -1,6 +1,8 @@
 /** The demo's text: a header, one block a step, a summary. Pure; at most `width` columns. */
 import { duration, wrap } from '../terminal/layout.ts';
 import type { Style } from '../terminal/style.ts';
+import { renderWaterfall } from '../waterfall/waterfall.ts';
+import { drawnSpans } from './payment-trace.ts';
 import type { DemoReport, StepReport } from './report.ts';
 
 const indent = '    ';
@@ -12,7 +14,7 @@ export function formatHeader(lines: readonly string[], { style }: TextOptions): 
   return ['', style.bold(title), ...rest.map((line) => style.dim(line)), ''].join('\n');
 }
 
-/** `✓ 3  name`, then why, then each fact dimmed. */
+/** `✓ 3  name`, then why, then each fact dimmed, then its trace. */
 export function formatStep(step: StepReport, number: number, { width, style }: TextOptions): string {
   const mark = step.ok ? style.good('✓') : style.bad('✗');
   const time = duration(step.durationMs);
@@ -25,8 +27,13 @@ export function formatStep(step: StepReport, number: number, { width, style }: T
     ...step.evidence
       .split('; ')
       .flatMap((fact) => wrap(fact, body - 2).map((line, i) => style.dim(`${indent}${i === 0 ? '·' : ' '} ${line}`))),
+    ...drawing(step, { width: body, style }).map((line) => `${indent}${line}`.trimEnd()),
     '',
   ].join('\n');
+}
+
+function drawing({ trace }: StepReport, options: TextOptions): readonly string[] {
+  return trace === undefined ? [] : ['', ...renderWaterfall(drawnSpans(trace), [], options)];
 }
 
 export function formatSummary({ ok, steps, wire, durationMs }: DemoReport, { style }: TextOptions): string {

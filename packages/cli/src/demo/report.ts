@@ -1,5 +1,7 @@
 /** What the demo found, in the form that `-o json` prints. */
 
+import type { PaymentTrace } from './payment-trace.ts';
+
 export type StepReport = {
   readonly name: string;
   readonly why: string;
@@ -7,6 +9,8 @@ export type StepReport = {
   /** The measured facts, joined by "; ". */
   readonly evidence: string;
   readonly durationMs: number;
+  /** Of the step that follows one payment. */
+  readonly trace?: PaymentTrace;
 };
 
 /** What was on the link between the nodes after enrolment. */

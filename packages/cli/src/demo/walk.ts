@@ -19,9 +19,16 @@ export async function walk<World extends { readonly clock: Clock }>(
   const reports: StepReport[] = [];
   for (const step of steps) {
     const started = world.clock.monotonicMs();
-    const { ok, facts } = await take(world, step, stepLimitMs, signal);
+    const { ok, facts, trace } = await take(world, step, stepLimitMs, signal);
     const durationMs = Math.round(world.clock.monotonicMs() - started);
-    const report = { name: step.name, why: step.why, ok, evidence: evidenceOf(facts), durationMs };
+    const report = {
+      name: step.name,
+      why: step.why,
+      ok,
+      evidence: evidenceOf(facts),
+      durationMs,
+      ...(trace === undefined ? {} : { trace }),
+    };
     reports.push(report);
     onStep?.(report, reports.length);
   }

@@ -14,6 +14,8 @@ export type ControlPlaneOptions = {
   readonly command: readonly string[];
   readonly directory: string;
   readonly statusFile: string;
+  /** Gets the status of objects: conditions, and why manifests were refused. */
+  readonly statusOut: string;
   /** Gets ca.pem and root-cert.pem. */
   readonly stateDir: string;
   /** JWKS of those who sign node tokens. */
@@ -61,6 +63,7 @@ function argumentsOf(options: ControlPlaneOptions, ip: string): readonly string[
   const flags = {
     directory: options.directory,
     status: options.statusFile,
+    'status-out': options.statusOut,
     state: options.stateDir,
     listen: `${ip}:${servicePort}`,
     'token-keys': options.tokenKeys,

@@ -37,6 +37,8 @@ export type DesiredPod = {
   readonly enrolled: boolean;
   /** How its traffic is captured, by its annotations. */
   readonly redirection: Redirection;
+  /** Where it wants a token of its service account; absent: it gets none. */
+  readonly tokenFile?: string;
   /** Asked to end (`metadata.deletionTimestamp`); stays until its file says otherwise. */
   readonly terminating: boolean;
   /** Seconds between SIGTERM and SIGKILL. */

@@ -2,7 +2,7 @@
 import type { Lab } from '@clearmesh/lab/lab';
 import type { ServiceManifest } from '@clearmesh/control-plane/manifest/service';
 import { PodWorker } from './pod-worker.ts';
-import type { PodWorkerDeps } from './pod-worker.ts';
+import type { PodWorkerDeps, PodWorkerOptions } from './pod-worker.ts';
 import type { DesiredPod } from './desired-pod.ts';
 import { statusOf } from './pod-sandbox.ts';
 import type { Sandbox } from './pod-sandbox.ts';
@@ -16,11 +16,7 @@ export type Wish = {
   readonly services: readonly ServiceManifest[];
 };
 
-export type KubeletOptions = {
-  readonly root: string;
-  /** @default 1000 */
-  readonly propagationMs?: number;
-};
+export type KubeletOptions = Omit<PodWorkerOptions, 'key'>;
 
 export type KubeletDeps = Omit<PodWorkerDeps, 'publish' | 'lab'> & {
   readonly lab: Pick<Lab, 'addPod' | 'removePod' | 'spawn' | 'setServices'>;

@@ -11,11 +11,14 @@ import type { Kubelet } from './kubelet.ts';
 import { ManifestErrors } from './manifest-errors.ts';
 import { locateFindings, manifestRules, namedNodes } from './manifests.ts';
 import { readWish } from './wish.ts';
+import { noPlaces } from './waypoint-container.ts';
+import type { WaypointPlaces } from './waypoint-container.ts';
 
 export type ManifestFeedOptions = {
   readonly directory: string;
   readonly nodes: readonly string[];
   readonly kubelet: Pick<Kubelet, 'apply' | 'sandboxes'>;
+  readonly waypoints: WaypointPlaces;
 };
 
 export type ManifestFeedDeps = {
@@ -58,7 +61,8 @@ export class ManifestFeed implements AsyncDisposable {
     if (reading.kind === 'rejected') throw new ManifestErrors(reading.problems);
     const named = namedNodes(reading.collections);
     const names = [...new Set(named.filter((name) => name !== undefined))];
-    const wish = readWish(reading.collections, { nodes: names.length === 0 ? ['node-a'] : names, current: new Map() });
+    const nodes = names.length === 0 ? ['node-a'] : names;
+    const wish = readWish(reading.collections, { nodes, current: new Map(), waypoints: noPlaces });
     if (!wish.ok) throw new ManifestErrors(await locateFindings(directory, wish.findings));
     return named;
   }
@@ -78,10 +82,10 @@ export class ManifestFeed implements AsyncDisposable {
   }
 
   async #recvReading(event: SourceEvent): Promise<void> {
-    const { kubelet, nodes, directory } = this.#options;
+    const { kubelet, nodes, directory, waypoints } = this.#options;
     if (event.kind === 'rejected') return this.#refuse(event.problems);
     const current = new Map(kubelet.sandboxes.map(({ spec }) => [spec.key, spec.nodeName]));
-    const reading = readWish(event.collections, { nodes, current });
+    const reading = readWish(event.collections, { nodes, current, waypoints });
     if (!reading.ok) return this.#refuse(await locateFindings(directory, reading.findings));
     kubelet.apply(reading.wish);
     if (this.#refused) this.#deps.say('the manifests are good again, and in force');

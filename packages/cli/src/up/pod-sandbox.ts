@@ -5,7 +5,9 @@ import type { CapturedPod } from './capture.ts';
 import { fingerprint } from './desired-pod.ts';
 import type { DesiredPod } from './desired-pod.ts';
 import type { ObservedPod } from './pod-action.ts';
+import type { LogLines } from './log-lines.ts';
 import type { PodStatus } from './status-file.ts';
+import type { TokenAccount } from './tokens.ts';
 
 type ProcessState =
   | { readonly kind: 'none' }
@@ -17,6 +19,10 @@ export type Sandbox = {
   /** What runs here; of the manifest's later changes it takes those that need no restart. */
   readonly spec: DesiredPod;
   readonly place: LabPod;
+  /** Its TMPDIR, which outlives its processes and goes with it. */
+  readonly scratch: string;
+  /** The last lines its processes printed. */
+  readonly log: LogLines;
   readonly process: ProcessState;
   readonly redirection: PodStatus['redirection'];
   readonly ready: boolean;
@@ -36,4 +42,10 @@ export function capturedPod({ uid, spec, place }: Sandbox): CapturedPod {
   const { namespace, name, serviceAccount, nodeName, redirection } = spec;
   const { namespacePath, ip } = place;
   return { uid, namespace, name, serviceAccount, node: nodeName, namespacePath, ip, redirection };
+}
+
+/** Whom a token of the pod speaks for. */
+export function tokenAccount({ uid, spec }: Sandbox): TokenAccount {
+  const { namespace, name, serviceAccount, nodeName } = spec;
+  return { namespace, serviceAccount, pod: { name, uid }, node: nodeName };
 }

@@ -6,8 +6,8 @@
  *     and taken back before the proxy lets go.
  * W3  an action that fails is said once for each new reason, and tried again after a back-off.
  */
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { Lab } from '@clearmesh/lab/lab';
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
@@ -18,17 +18,23 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Capture } from './capture.ts';
 import { fingerprint } from './desired-pod.ts';
 import type { DesiredPod } from './desired-pod.ts';
+import { LogLines } from './log-lines.ts';
 import { nextAction } from './pod-action.ts';
 import type { PodAction } from './pod-action.ts';
 import type { OnOutput } from './output.ts';
 import { podEnvironment } from './pod-environment.ts';
-import { capturedPod, observe } from './pod-sandbox.ts';
+import { capturedPod, observe, tokenAccount } from './pod-sandbox.ts';
 import type { Sandbox } from './pod-sandbox.ts';
+import type { TokenFiles } from './token-files.ts';
 
 export type PodWorkerOptions = {
   readonly key: string;
   /** Where relative working directories of containers begin. */
   readonly root: string;
+  /** Where every pod gets a directory of its own for temporary files. */
+  readonly scratchDir: string;
+  /** Environment that every pod gets beside its own. @default none */
+  readonly injected?: Readonly<Record<string, string>>;
   /** How long the proxies get to hear of a change before it takes effect, milliseconds. @default 1000 */
   readonly propagationMs?: number;
 };
@@ -36,6 +42,7 @@ export type PodWorkerOptions = {
 export type PodWorkerDeps = {
   readonly lab: Pick<Lab, 'addPod' | 'removePod' | 'spawn'>;
   readonly capture: Capture;
+  readonly tokens: Pick<TokenFiles, 'add' | 'remove'>;
   /** True once the port accepts a connection. */
   readonly probe: (namespacePath: string, ip: string, port: number, signal: AbortSignal) => Promise<boolean>;
   /** Writes what all pods are now; resolves when it is on disk. */
@@ -174,10 +181,12 @@ export class PodWorker implements AsyncDisposable {
   async #makeSandbox(): Promise<void> {
     const spec = this.#desired;
     if (spec === undefined) return;
-    const place = await this.#deps.lab.addPod({ node: spec.nodeName, namespace: spec.namespace, name: spec.name });
     const uid = [4, 2, 2, 2, 6].map((bytes) => this.#deps.random.hex(bytes)).join('-');
-    const sandbox: Sandbox = { uid, spec, place, process: { kind: 'none' }, redirection: 'none', ready: false, retired: false };
-    this.#state = { kind: 'present', sandbox };
+    const scratch = join(this.#options.scratchDir, uid);
+    await mkdir(scratch, { recursive: true, mode: 0o700 });
+    const place = await this.#deps.lab.addPod({ node: spec.nodeName, namespace: spec.namespace, name: spec.name });
+    const nothingYet = { process: { kind: 'none' }, redirection: 'none', ready: false, retired: false } as const;
+    this.#state = { kind: 'present', sandbox: { uid, spec, place, scratch, log: new LogLines(), ...nothingYet } };
     await this.#deps.publish();
   }
 
@@ -199,16 +208,21 @@ export class PodWorker implements AsyncDisposable {
     if (sandbox.process.kind === 'running') this.#deps.say(`pod ${this.#options.key}: out of the mesh`);
   }
 
-  async #launch({ spec, uid, place }: Sandbox): Promise<void> {
+  async #launch(sandbox: Sandbox): Promise<void> {
+    const { spec, uid, place, scratch, log } = sandbox;
     const cwd = resolve(this.#options.root, spec.container.workingDir);
     await requireDirectory(cwd);
+    if (spec.tokenFile !== undefined) await this.#deps.tokens.add(spec.tokenFile, tokenAccount(sandbox));
     const child = await this.#deps.lab.spawn({
       name: spec.key,
       namespacePath: place.namespacePath,
       command: spec.container.command,
       cwd,
-      env: podEnvironment(spec, { uid, ip: place.ip }),
-      onLine: (stream, line) => this.#deps.onOutput(spec.key, stream, line),
+      env: podEnvironment(spec, { uid, ip: place.ip, scratch }, this.#options.injected),
+      onLine: (stream, line) => {
+        log.recvLine(line);
+        this.#deps.onOutput(spec.key, stream, line);
+      },
     });
     this.#set({ process: { kind: 'running', child } });
     void child.exited.then(({ code, signal }) => this.#recvExit(child, code ?? signal));
@@ -256,8 +270,10 @@ export class PodWorker implements AsyncDisposable {
     this.#set({ process: { kind: 'exited' } });
   }
 
-  async #remove({ spec }: Sandbox): Promise<void> {
+  async #remove({ spec, scratch }: Sandbox): Promise<void> {
     await this.#deps.lab.removePod(spec);
+    if (spec.tokenFile !== undefined) await this.#deps.tokens.remove(spec.tokenFile);
+    await rm(scratch, { recursive: true, force: true });
     this.#state = { kind: 'absent' };
     await this.#deps.publish();
     this.#deps.say(`pod ${this.#options.key}: stopped`);

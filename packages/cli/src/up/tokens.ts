@@ -1,12 +1,12 @@
 /**
- * The tokens by which node proxies prove themselves to the control plane: the shape of Kubernetes' projected service
+ * The tokens by which node proxies and waypoints prove themselves to the control plane: the shape of Kubernetes' projected service
  * account tokens, signed with a key that lives in this process only. The control plane gets the public half as JWKS.
  */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
 
 /** Who a token speaks for. */
-export type NodeAccount = {
+export type TokenAccount = {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly pod: { readonly name: string; readonly uid: string };
@@ -32,7 +32,7 @@ export type TokenClaims = {
 export const tokenLifetimeSeconds = 43_200;
 
 /** The claims of a token issued at `nowMs`. */
-export function tokenClaims(account: NodeAccount, nowMs: number): TokenClaims {
+export function tokenClaims(account: TokenAccount, nowMs: number): TokenClaims {
   const issuedAt = Math.floor(nowMs / 1000);
   return {
     iss: 'clearmesh',

@@ -7,14 +7,18 @@ import type { Finding } from '@clearmesh/control-plane/watch/finding';
 import { decideEnrolment } from '@clearmesh/node-agent/enrol/enrolment';
 import { DNS_CAPTURE, redirectionOf } from '@clearmesh/node-agent/redirect/redirection';
 import { readContainer } from './container-spec.ts';
+import type { ContainerReading } from './container-spec.ts';
 import type { ContainerSpec, DesiredPod } from './desired-pod.ts';
 import type { Wish } from './kubelet.ts';
 import { place } from './placement.ts';
+import { gatewayOf, tokenFileOf, waypointContainer } from './waypoint-container.ts';
+import type { WaypointPlaces } from './waypoint-container.ts';
 
 export type WishOptions = {
   readonly nodes: readonly string[];
   /** Where pods without `spec.nodeName` are already. */
   readonly current: ReadonlyMap<string, string>;
+  readonly waypoints: WaypointPlaces;
 };
 
 /** A finding about the pod of this key. */
@@ -35,14 +39,24 @@ export function readWish(collections: Collections, options: WishOptions): WishRe
   const findings: PodFinding[] = [];
   const pods = live.flatMap((pod) => {
     const key = objectName(pod.metadata);
-    const reading = readContainer(pod.spec?.containers?.[0]);
+    const reading = containerOf(pod, options.waypoints);
     const nodeName = nodes.get(key) ?? '';
     const inContainer = reading.ok ? [] : reading.findings.map(inPod);
     const found = [...placeFindings(pod, nodeName, options.nodes), ...captureFindings(pod), ...inContainer];
     findings.push(...found.map((finding) => ({ key, finding })));
-    return reading.ok ? [desiredPod(pod, { nodeName, container: reading.spec, collections })] : [];
+    return reading.ok ? [desiredPod(pod, { nodeName, reading, collections })] : [];
   });
   return findings.length > 0 ? { ok: false, findings } : { ok: true, wish: { pods, services: collections.services } };
+}
+
+type Container = { readonly ok: true; readonly spec: ContainerSpec; readonly tokenFile?: string };
+
+/** What the manifest has, or what its Gateway implies. */
+function containerOf(pod: PodManifest, places: WaypointPlaces): Container | Extract<ContainerReading, { readonly ok: false }> {
+  const gateway = gatewayOf(pod);
+  if (gateway === undefined) return readContainer(pod.spec?.containers?.[0]);
+  const tokenFile = tokenFileOf(places.tokenDir, pod.metadata);
+  return { ok: true, spec: waypointContainer(gateway, tokenFile, places), tokenFile };
 }
 
 function inPod(finding: Finding): Finding {
@@ -76,9 +90,9 @@ function captureFindings(pod: PodManifest): readonly Finding[] {
   return findings;
 }
 
-type Decided = { readonly nodeName: string; readonly container: ContainerSpec; readonly collections: Collections };
+type Decided = { readonly nodeName: string; readonly reading: Container; readonly collections: Collections };
 
-function desiredPod(pod: PodManifest, { nodeName, container, collections }: Decided): DesiredPod {
+function desiredPod(pod: PodManifest, { nodeName, reading, collections }: Decided): DesiredPod {
   const { name, namespace, labels = {}, annotations = {}, deletionTimestamp } = pod.metadata;
   // The address is not here yet, and never the reason: a sandbox has one before it is asked about.
   const facts = { name, namespace, labels, annotations, hostNetwork: false, phase: 'Running', podIps: ['assigned'] };
@@ -90,7 +104,8 @@ function desiredPod(pod: PodManifest, { nodeName, container, collections }: Deci
     nodeName,
     serviceAccount: serviceAccountOf(pod),
     labels,
-    container,
+    container: reading.spec,
+    ...(reading.tokenFile === undefined ? {} : { tokenFile: reading.tokenFile }),
     enrolled: decideEnrolment(facts, { namespaceLabels }).kind === 'capture',
     redirection: redirectionOf(annotations).redirection,
     terminating: deletionTimestamp !== undefined,

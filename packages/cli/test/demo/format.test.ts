@@ -25,6 +25,24 @@ describe('formatStep', () => {
     ]);
   });
 
+  it('draws the trace of a step below its facts, within the width', () => {
+    const span = { traceId: 't', name: 'POST /pay', kind: 'server', startMs: 0, status: 'unset', attributes: {} } as const;
+    const spans = [
+      { ...span, spanId: 'a', durationMs: 10, service: 'payments' },
+      { ...span, spanId: 'b', parentSpanId: 'a', durationMs: 5, service: 'ledger' },
+    ];
+    const connections = [{ name: 'ztunnel node-a outbound', parentSpanId: 'a', startMs: 1, durationMs: 8 }];
+    const lines = formatStep({ ...step, evidence: 'one', trace: { traceId: 't', spans, connections } }, 15, text).split('\n');
+    const drawn = lines.slice(lines.indexOf('    · one') + 1, -1);
+    expect(drawn.map((line) => line.slice(0, 30).trimEnd())).to.deep.equal([
+      '',
+      '    payments POST /pay',
+      '    └ ledger POST /pay',
+      '    └ ztunnel node-a outbound',
+    ]);
+    for (const line of lines) expect(line.length).to.be.at.most(80);
+  });
+
   it('marks a step that does not hold', () => {
     expect(formatStep({ ...step, ok: false }, 2, text)).to.match(/^✗ 2 /);
   });

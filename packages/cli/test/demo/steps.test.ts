@@ -1,58 +1,13 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import type { WireReport as TapReport } from '@clearmesh/lab/wiretap/summary';
-import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { allowed } from '../../src/demo/steps/allowed.ts';
 import { ciphertext } from '../../src/demo/steps/ciphertext.ts';
 import { refused } from '../../src/demo/steps/refused.ts';
 import { stranger } from '../../src/demo/steps/stranger.ts';
 import type { Step } from '../../src/demo/step.ts';
 import type { Answer, World } from '../../src/demo/world.ts';
-import { LogLines } from '../../src/up/log-lines.ts';
-import type { Sandbox } from '../../src/up/pod-sandbox.ts';
-
-type Script = {
-  /** Answers by `METHOD path`. */
-  readonly answers: Readonly<Record<string, Answer>>;
-  /** Lines the proxy of the asked pod's destination writes on each call. */
-  readonly lines: readonly object[];
-  readonly heard?: Partial<TapReport>;
-};
-
-const quiet: TapReport = {
-  packets: 9,
-  bytes: 900,
-  plaintextBytes: 0,
-  tlsStreams: [],
-  plaintextSamples: [],
-  nonTcp: 0,
-  incomplete: 0,
-  secretsSeen: [],
-};
-
-/** A world that answers by a script. */
-function fakeWorld({ answers, lines, heard = {} }: Script): World {
-  const log = new LogLines();
-  const unexpected = (): never => {
-    throw new Error('the step must not do this');
-  };
-  return {
-    clock: new FakeClock(),
-    pod: (key) =>
-      ({ place: { ip: `ip of ${key}` }, spec: { key, name: key.split('/')[1], nodeName: 'node-b' } }) as unknown as Sandbox,
-    ask: (_key, method, path) => {
-      for (const line of lines) log.recvLine(JSON.stringify(line));
-      return Promise.resolve(answers[`${method} ${path}`] ?? unexpected());
-    },
-    edit: unexpected,
-    until: unexpected,
-    tap: unexpected,
-    listen: unexpected,
-    known: unexpected,
-    heard: () => Promise.resolve({ ...quiet, ...heard }),
-    proxyLog: () => log,
-  };
-}
+import { fakeWorld } from './fake-world.ts';
+import type { Script } from './fake-world.ts';
 
 const inbound = { scope: 'access', direction: 'inbound', message: 'connection complete' };
 const payer = 'spiffe://cluster.local/ns/payments/sa/payments';

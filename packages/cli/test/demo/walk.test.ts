@@ -33,6 +33,13 @@ describe('walk', () => {
     expect(seen).to.deep.equal(['1 one', '2 two']);
   });
 
+  it('hands on the trace of a step', async () => {
+    const trace = { traceId: 't', spans: [], connections: [] };
+    const steps = [step('one', () => Promise.resolve({ ok: true, facts: ['a'], trace }))];
+    const [report] = await walk({ clock: new FakeClock() }, { steps }, never);
+    expect(report!.trace).to.equal(trace);
+  });
+
   it('goes on after a step that throws, whose message is the evidence', async () => {
     const steps = [
       step('bad', () => Promise.reject(new Error('no ledger'))),

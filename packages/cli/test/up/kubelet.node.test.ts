@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { mkdir, readFile } from 'node:fs/promises';
+import { decodeJwt } from 'jose';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
@@ -16,6 +18,10 @@ import type { Wish } from '../../src/up/kubelet.ts';
 import { manifestRules } from '../../src/up/manifests.ts';
 import { probePort } from '../../src/up/probe.ts';
 import { StatusFile } from '../../src/up/status-file.ts';
+import { TokenFiles } from '../../src/up/token-files.ts';
+import { TokenKey } from '../../src/up/tokens.ts';
+import type { TokenClaims } from '../../src/up/tokens.ts';
+import { noPlaces } from '../../src/up/waypoint-container.ts';
 import { readWish } from '../../src/up/wish.ts';
 
 const bank = fileURLToPath(new URL('../../../../examples/bank', import.meta.url));
@@ -61,17 +67,19 @@ describe('Kubelet', function () {
     const deps = { clock: systemClock, random: systemRandom, logger: silentLogger, env };
     const reading = await new ManifestDirectory({ directory: bank, rules: manifestRules }).read(soon());
     if (reading.kind !== 'taken') throw new Error(JSON.stringify(reading.problems));
-    const read = readWish(reading.collections, { nodes, current: new Map() });
+    const read = readWish(reading.collections, { nodes, current: new Map(), waypoints: noPlaces });
     if (!read.ok) throw new Error(JSON.stringify(read.findings));
-    wish = read.wish;
+    // A waypoint needs a control plane, which is not here.
+    wish = { ...read.wish, pods: read.wish.pods.filter(({ tokenFile }) => tokenFile === undefined) };
     lab = await Lab.create({ nodes }, deps);
     await mkdir(join(lab.workDir, 'status'));
     const statusFile = new StatusFile({ path: join(lab.workDir, 'status', 'pods.yaml') });
     status = async () => (parse(await readFile(statusFile.path, 'utf8')) as { pods: Status }).pods;
     capture = new RecordingCapture(status);
+    const tokens = new TokenFiles({ ...deps, key: await TokenKey.create() });
     kubelet = new Kubelet(
-      { root: bank, propagationMs },
-      { ...deps, lab, statusFile, capture, probe: probePort, say: () => {}, warn: () => {}, onOutput: () => {} },
+      { root: bank, scratchDir: join(lab.workDir, 'pods'), propagationMs },
+      { ...deps, lab, statusFile, capture, tokens, probe: probePort, say: () => {}, warn: () => {}, onOutput: () => {} },
     );
     kubelet.apply(wish);
     await kubelet.settled(soon());
@@ -163,5 +171,27 @@ describe('Kubelet', function () {
       soon(),
     );
     expect((await status())['default/stranger-0']!.nodeName).to.equal('node-b');
+  });
+
+  it('gives a pod the token of its own uid and a directory for its files, and takes both away with the pod', async () => {
+    const file = join(lab.workDir, 'token');
+    const command = ['node', '-e', 'console.log(process.env.TMPDIR); setInterval(() => {}, 1000)'];
+    const container = { command, env: {}, envFromFields: {}, workingDir: '.', namedPorts: {} };
+    const stranger = wish.pods.find(({ key }) => key === 'default/stranger-0')!;
+    const keeper = { ...stranger, key: 'default/keeper', name: 'keeper', container, tokenFile: file };
+    kubelet.apply({ ...wish, pods: [...wish.pods, keeper] });
+    await kubelet.settled(soon());
+    const sandbox = kubelet.sandboxes.find(({ spec }) => spec.key === 'default/keeper')!;
+    const { sub, 'kubernetes.io': bound } = decodeJwt<TokenClaims>(await readFile(file, 'utf8'));
+    expect([sub, bound.pod, (await stat(file)).mode & 0o777]).to.deep.equal([
+      'system:serviceaccount:default:default',
+      { name: 'keeper', uid: sandbox.uid },
+      0o600,
+    ]);
+    await sandbox.log.find(0, ({ message }) => message === sandbox.scratch, soon());
+    expect((await stat(sandbox.scratch)).isDirectory()).to.equal(true);
+    kubelet.apply(wish);
+    await kubelet.settled(soon());
+    expect([existsSync(file), existsSync(sandbox.scratch)]).to.deep.equal([false, false]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { podEnvironment } from '../../src/up/pod-environment.ts';
 
 describe('podEnvironment', () => {
-  it('fills the fields of the pod in beside the written values', () => {
+  it('fills the fields of the pod in beside the written values, which win over injected ones', () => {
     const env = podEnvironment(
       {
         key: 'ledger/ledger-0',
@@ -30,10 +30,13 @@ describe('podEnvironment', () => {
         terminating: false,
         graceSeconds: 30,
       },
-      { uid: 'u-1', ip: '10.244.1.2' },
+      { uid: 'u-1', ip: '10.244.1.2', scratch: '/tmp/u-1' },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://traces:4318', URL: 'injected' },
     );
     expect(env).to.deep.equal({
       HOSTNAME: 'ledger-0',
+      TMPDIR: '/tmp/u-1',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://traces:4318',
       URL: 'u',
       IP: '10.244.1.2',
       NODE: 'node-b',

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
+import { withGatewayPods } from '@clearmesh/control-plane/deploy/gateway-pods';
 import { collect } from '@clearmesh/control-plane/manifest/collections';
 import type { PodManifest } from '@clearmesh/control-plane/manifest/pod';
+import { noPlaces } from '../../src/up/waypoint-container.ts';
 import { readWish } from '../../src/up/wish.ts';
 
 const container = { command: ['node', 'x.ts'] };
@@ -16,7 +18,7 @@ const read = (pods: readonly PodManifest[], namespaceLabels: Record<string, stri
       { kind: 'Namespace', value: { metadata: { name: 'n', labels: namespaceLabels } } },
       ...pods.map((value) => ({ kind: 'Pod' as const, value })),
     ]),
-    { nodes: ['node-a', 'node-b'], current: new Map() },
+    { nodes: ['node-a', 'node-b'], current: new Map(), waypoints: noPlaces },
   );
 const ambient = { 'istio.io/dataplane-mode': 'ambient' };
 
@@ -76,4 +78,41 @@ describe('readWish', () => {
       expect(!reading.ok && reading.findings.map(({ key, finding }) => [key, finding.path])).to.deep.equal([['n/p', path]]);
     });
   }
+
+  it('runs the waypoint program in the pods of a Gateway, with a token of its own and no capture', () => {
+    const gateway = { metadata: { name: 'gate', namespace: 'n' }, spec: { gatewayClassName: 'clearmesh-waypoint' } };
+    const collections = collect([
+      { kind: 'Namespace', value: { metadata: { name: 'n', labels: ambient } } },
+      { kind: 'Gateway', value: gateway },
+    ]);
+    const waypoints = { command: ['node', 'waypoint.ts'], controlPlaneUrl: 'https://c:1', rootCertificate: '/r', tokenDir: '/t' };
+    const reading = readWish(withGatewayPods(collections), { nodes: ['node-a'], current: new Map(), waypoints });
+    const [wanted] = reading.ok ? reading.wish.pods : [];
+    expect(wanted).to.deep.include({
+      key: 'n/gate-0',
+      serviceAccount: 'gate',
+      enrolled: false,
+      tokenFile: '/t/token-n_gate-0',
+    });
+    expect(wanted!.container).to.deep.include({ command: ['node', 'waypoint.ts'], port: 15_008 });
+    expect(wanted!.container.env).to.include({
+      XDS_ADDRESS: 'https://c:1',
+      CA_ROOT_CA: '/r',
+      AUTH_TOKEN: '/t/token-n_gate-0',
+      GATEWAY_NAME: 'gate',
+    });
+    expect(wanted!.container.envFromFields).to.include({
+      INSTANCE_IP: 'status.podIP',
+      SERVICE_ACCOUNT: 'spec.serviceAccountName',
+    });
+  });
+
+  it('runs what is written where a pod of a Gateway has a command of its own', () => {
+    const labels = {
+      'gateway.istio.io/managed': 'clearmesh.io-mesh-controller',
+      'gateway.networking.k8s.io/gateway-name': 'gate',
+    };
+    const reading = read([pod({ labels })]);
+    expect(reading.ok && reading.wish.pods[0]!.container.command).to.deep.equal(['node', 'x.ts']);
+  });
 });

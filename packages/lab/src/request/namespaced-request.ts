@@ -13,6 +13,8 @@ export type NamespacedRequest = {
   /** @default 'GET' */
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
+  /** @default none */
+  readonly body?: string;
   /** Milliseconds for the whole exchange. @default 5000 */
   readonly timeoutMs?: number;
   /** Bytes of body accepted; more is an error. @default 8388608 */
@@ -57,7 +59,7 @@ function exchange(socket: net.Socket, request: NamespacedRequest, signal: AbortS
       },
     );
     outgoing.once('error', reject).once('close', () => socket.destroy());
-    outgoing.end();
+    outgoing.end(request.body);
   });
 }
 

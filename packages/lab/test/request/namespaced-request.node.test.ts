@@ -13,6 +13,7 @@ const here = '/proc/self/ns/net';
 describe('requestFrom', () => {
   const server = http.createServer((request, response) => {
     if (request.url === '/silent') return;
+    if (request.url === '/echo') return void request.pipe(response);
     if (request.url === '/cut')
       return void response.writeHead(200, { 'content-length': '10' }).end('half', () => request.socket.destroy());
     response.writeHead(request.url === '/missing' ? 404 : 200, {
@@ -44,6 +45,10 @@ describe('requestFrom', () => {
   it('gives status, headers and body', async () => {
     const { status, headers, body } = await request({ path: '/missing', method: 'POST', headers: { 'x-say': 'hello' } });
     expect([status, headers['x-method'], headers['x-echo'], body]).to.deep.equal([404, 'POST', 'hello', 'body']);
+  });
+
+  it('sends a body', async () => {
+    expect((await request({ path: '/echo', method: 'POST', body: '{"amount":"1 €"}' })).body).to.equal('{"amount":"1 €"}');
   });
 
   it('fails in time when no answer comes, naming the request', async () => {
