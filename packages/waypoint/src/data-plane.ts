@@ -84,6 +84,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #store: WaypointStore<WaypointPlan>;
   readonly #streams: TunnelStreams;
   readonly #paths: Paths;
+  readonly #prepared: () => Promise<void>;
   readonly #view: OperatorView;
   readonly #tracing: Tracing;
   readonly #clock: Clock;
@@ -95,6 +96,7 @@ export class DataPlane implements AsyncDisposable {
     this.#store = parts.store;
     this.#streams = parts.streams;
     this.#paths = parts.paths;
+    this.#prepared = parts.prepared;
     this.#view = parts.view;
     this.#tracing = parts.tracing;
     this.#clock = parts.clock;
@@ -119,6 +121,14 @@ export class DataPlane implements AsyncDisposable {
 
   applyConfiguration(push: DeltaPush): readonly Rejection[] {
     return this.#store.apply(push);
+  }
+
+  /** Settles once every policy engine that is named has loaded, has failed to, or `withinMs` passed. */
+  async prepared(withinMs: number): Promise<void> {
+    const waited = new AbortController();
+    const late = delay(this.#clock, withinMs, waited.signal).catch(() => {});
+    await Promise.race([this.#prepared(), late]);
+    waited.abort();
   }
 
   recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
@@ -157,6 +167,7 @@ type Parts = {
   readonly store: WaypointStore<WaypointPlan>;
   readonly streams: TunnelStreams;
   readonly paths: Paths;
+  readonly prepared: () => Promise<void>;
   readonly view: OperatorView;
   readonly tracing: Tracing;
   readonly clock: Clock;
@@ -194,7 +205,8 @@ async function build(
     },
   );
   registerGauges(metrics, { backends: stages.backends, tracing, accessLog });
-  return { draining, front, store, streams, paths, view: operatorView({ store, ...stages }), tracing, clock };
+  const prepared = () => stages.authorisers.started();
+  return { draining, front, store, streams, paths, prepared, view: operatorView({ store, ...stages }), tracing, clock };
 }
 
 /** D1. */

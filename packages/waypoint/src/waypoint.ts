@@ -1,7 +1,7 @@
 /**
  * The waypoint without a process around it: what it is made of, the order it starts in, and how it ends.
  *
- *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync, own certificate ──▶ HBONE listener ─▶ ready
+ *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync, certificate, policies ──▶ HBONE listener ─▶ ready
  *   drain: listener and readiness go ─▶ GOAWAY, requests end ─▶ deadline: what is left is cut ─▶ everything else goes
  *
  * P1  Nobody is accepted before there is a configuration and a certificate: an early request would be refused for no reason.
@@ -49,6 +49,9 @@ export type WaypointDeps = {
 };
 
 export const waypointVersion = '0.1.0';
+
+/** How long callers wait for policy engines to load at start, milliseconds; after that, each request says what is missing. */
+const preparedWithinMs = 5_000;
 
 /** A running waypoint. */
 export class Waypoint {
@@ -152,6 +155,7 @@ export class Waypoint {
   async #serveCallers(): Promise<void> {
     const { clock, log } = this.#deps;
     await this.#certificates.get(this.#identity, this.#stopped.signal);
+    await this.#plane.prepared(preparedWithinMs);
     const logger = log.scope('accept');
     const acceptor = new TunnelAcceptor(
       { identity: this.#identity, trustDomain: this.#config.trustDomain, maxHandshakesPerPeer: 512 },

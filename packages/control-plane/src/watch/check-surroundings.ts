@@ -78,8 +78,11 @@ function checkAccount(pod: PodManifest, { waypoints }: Surroundings): readonly F
 
 /** l7-and-resilience C6: the first of two independent checks; the other one is the waypoint's. */
 function checkExperiment({ metadata, spec }: FaultExperimentManifest, around: Surroundings): readonly Finding[] {
-  const { namespace } = metadata;
-  if (environmentOf(around.namespaces.get(namespace)) === 'test') return [];
+  const test = environmentOf(around.namespaces.get(metadata.namespace)) === 'test';
+  return [...(test ? [] : outsideTest(metadata.namespace, spec.percent ?? 1)), ...moneyTouched(metadata.namespace, spec, around)];
+}
+
+function outsideTest(namespace: string, percent: number): readonly Finding[] {
   const found: Finding[] = [
     {
       path: ['metadata', 'namespace'],
@@ -88,10 +91,16 @@ function checkExperiment({ metadata, spec }: FaultExperimentManifest, around: Su
       remedy: `Move the experiment to a namespace with the label ${environmentLabel}: test.`,
     },
   ];
-  if ((spec.percent ?? 1) > maxProductionPercent) {
+  if (percent > maxProductionPercent) {
     const remedy = `Write at most ${maxProductionPercent}.`;
-    found.push({ path: ['spec', 'percent'], value: spec.percent, message: 'is more than an experiment may touch here', remedy });
+    found.push({ path: ['spec', 'percent'], value: percent, message: 'is more than an experiment may touch here', remedy });
   }
+  return found;
+}
+
+/** In a test environment too: what is drilled there is what runs in production later. */
+function moneyTouched(namespace: string, spec: FaultExperimentManifest['spec'], around: Surroundings): readonly Finding[] {
+  const found: Finding[] = [];
   for (const [index, { kind, name }] of spec.targetRefs.entries()) {
     if (kind !== 'Service' || !movesMoney(name, namespace, around.resilience)) continue;
     found.push({

@@ -34,7 +34,11 @@ const pod = (name: string, account: string, labels: object = {}): string =>
 describe('checkSurroundings', () => {
   const table: readonly [string, string, readonly string[]][] = [
     ['an experiment in a test environment, however large', `${test}${experiment({ percent: 100 })}`, []],
-    ['an experiment on what moves money in a test environment', `${test}${money(serviceTarget('ledger'))}${experiment()}`, []],
+    [
+      'an experiment on what moves money in a test environment',
+      `${test}${money(serviceTarget('ledger'))}${experiment()}`,
+      [movesMoney],
+    ],
     ['an experiment in production', `${production}${experiment()}`, [noTest]],
     ['an experiment in a namespace that says nothing', `${namespaceText('ledger')}${experiment()}`, [noTest]],
     ['an experiment in a namespace that is not there', experiment(), [noTest]],

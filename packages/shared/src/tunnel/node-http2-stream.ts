@@ -11,6 +11,8 @@
  * S2  RST_STREAM CANCEL destroys the stream at once: what was received and not yet read is lost, and `end` may never come.
  * S3  A lost connection looks like a clean `end`; data that arrived complete but unread is lost.
  * S4  destroy() sends NO_ERROR or INTERNAL_ERROR.
+ * S5  Of several chunks written together the last one answers for all. An empty last one (node:http ends answers so) is done
+ *     before the others are sent: their memory is freed, and whatever stands there by then goes to the peer.
  * `remainder` frees the native stream by running Node's own teardown early, and keeps the JavaScript side for reading.
  */
 import { constants } from 'node:http2';
@@ -18,6 +20,9 @@ import type { Http2Session, Http2Stream } from 'node:http2';
 import { MeshError } from '../observe/mesh-error.ts';
 
 type Teardown = (error: Error | null, callback: (error?: Error | null) => void) => void;
+
+/** Chunks that Writable hands over together; it says there whether all are buffers. */
+type Written = { readonly chunk: { readonly length: number } }[];
 
 /** What stream implementers may replace on any Duplex, and the two parts of Node's own that are needed besides. */
 type Internals = {
@@ -27,7 +32,7 @@ type Internals = {
   _destroy: Teardown;
   _read: () => void;
   _write: (chunk: unknown, encoding: unknown, callback: () => void) => void;
-  _writev: (chunks: unknown, callback: () => void) => void;
+  _writev: (chunks: Written, callback: () => void) => void;
   _final: (callback: () => void) => void;
   /** `ended`: the end of the stream was received, though maybe not yet read. */
   readonly _readableState: { readonly ended: boolean };
@@ -45,6 +50,7 @@ class AdoptedStream {
   readonly #session: Http2Session;
   readonly #nativeDestroy: Internals['destroy'];
   readonly #nativeTeardown: Teardown;
+  readonly #nativeWritev: Internals['_writev'];
   #state: 'live' | 'remainder' = 'live';
 
   constructor(stream: Http2Stream, session: Http2Session) {
@@ -53,11 +59,13 @@ class AdoptedStream {
     this.#session = session;
     this.#nativeDestroy = this.#internals.destroy;
     this.#nativeTeardown = this.#internals._destroy;
+    this.#nativeWritev = this.#internals._writev;
   }
 
   install(): void {
     this.#internals.destroy = this.#destroy;
     this.#internals._destroy = this.#teardown;
+    this.#internals._writev = this.#writev;
     this.#stream.once('aborted', this.#recvAborted);
     this.#stream.on('error', ignore);
   }
@@ -91,6 +99,12 @@ class AdoptedStream {
       }
     }
     return this.#nativeDestroy.call(stream, error ?? undefined);
+  };
+
+  /** S5. */
+  readonly #writev: Internals['_writev'] = (chunks, callback) => {
+    while (chunks.length > 1 && chunks.at(-1)?.chunk.length === 0) chunks.pop();
+    this.#nativeWritev.call(this.#stream, chunks, callback);
   };
 
   readonly #teardown: Teardown = (error, callback) => {

@@ -24,6 +24,8 @@ export type OpaWasmOptions = {
   readonly watchdogMs?: number;
   /** One question, waiting included, milliseconds. @default 200 */
   readonly timeoutMs?: number;
+  /** How long questions wait for the first bundle, milliseconds: refused, they would be asked again. @default 2 000 */
+  readonly firstBundleMs?: number;
   /** From 1 to 4. @default 1 */
   readonly threads?: number;
   /** Between two looks at the files, milliseconds. @default 250 */
@@ -84,11 +86,11 @@ export class OpaWasmEngine implements OpaEngine {
     await Promise.all(this.#retiring);
   }
 
-  /** Waits for the first bundle, as long as one question may take. */
+  /** Waits for the first bundle, within bounds. */
   async #firstBundle(signal: AbortSignal): Promise<void> {
     const waited = new AbortController();
     const either = AbortSignal.any([signal, waited.signal]);
-    const late = delay(this.#deps.clock, this.#options.timeoutMs ?? 200, either).catch(() => {});
+    const late = delay(this.#deps.clock, this.#options.firstBundleMs ?? 2_000, either).catch(() => {});
     await Promise.race([this.started, late]);
     waited.abort();
   }

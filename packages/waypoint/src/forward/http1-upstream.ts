@@ -35,7 +35,13 @@ export type UpgradeOutcome =
   | { readonly kind: 'upgraded'; readonly headers: UpstreamHeaders; readonly stream: Duplex }
   | AttemptOutcome;
 
-type Entry = { readonly pool: Pool; readonly close: AbortController; lastUsedMs: number };
+type Entry = {
+  readonly pool: Pool;
+  readonly close: AbortController;
+  lastUsedMs: number;
+  /** Of the newest request: what a new connection tells the endpoint's ztunnel. */
+  headers: ConnectHeaders;
+};
 
 export class Http1Upstream implements AsyncDisposable {
   readonly #options: Required<Http1Options>;
@@ -100,15 +106,16 @@ export class Http1Upstream implements AsyncDisposable {
     const key = connectionKey(endpoint, caller);
     let entry = this.#pools.get(key);
     if (entry === undefined) {
-      entry = this.#open(endpoint, caller, connect ?? {});
+      entry = this.#open(endpoint, caller);
       this.#pools.set(key, entry);
       this.#cancelSweep ??= this.#deps.clock.after(this.#options.idleMs, this.#sweep);
     }
     entry.lastUsedMs = this.#deps.clock.monotonicMs();
+    entry.headers = connect ?? {};
     return entry.pool;
   }
 
-  #open(endpoint: UpstreamEndpoint, caller: SpiffeId, headers: ConnectHeaders): Entry {
+  #open(endpoint: UpstreamEndpoint, caller: SpiffeId): Entry {
     const { maxConnections, idleMs, maxHeaderBytes } = this.#options;
     const close = new AbortController();
     const pool = new Pool('http://endpoint.invalid', {
@@ -121,14 +128,15 @@ export class Http1Upstream implements AsyncDisposable {
       keepAliveMaxTimeout: idleMs,
       maxHeaderSize: maxHeaderBytes,
       connect: (_options, callback) => {
-        void this.#deps.connector.connect(endpoint, caller, headers, close.signal).then((result) => {
+        void this.#deps.connector.connect(endpoint, caller, entry.headers, close.signal).then((result) => {
           // undici asks for a socket, and uses of it what every Duplex has.
           if (result.kind === 'connected') callback(null, result.stream as never);
           else callback(new UpstreamError(result.failure), null);
         });
       },
     });
-    return { pool, close, lastUsedMs: this.#deps.clock.monotonicMs() };
+    const entry: Entry = { pool, close, lastUsedMs: this.#deps.clock.monotonicMs(), headers: {} };
+    return entry;
   }
 
   readonly #sweep = (): void => {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { installOpa } from '@clearmesh/shared/testing/install-opa';
+import { pauseProcess } from '@clearmesh/shared/testing/pause-process';
 
 const run = promisify(execFile);
 
@@ -34,7 +35,9 @@ export async function buildIn(cwd: string, options: readonly string[]): Promise<
 
 export type OpaServer = AsyncDisposable & {
   readonly url: string;
-  readonly signal: (name: NodeJS.Signals) => void;
+  /** It takes questions and answers none, as one that hangs. */
+  readonly pause: () => Promise<void>;
+  readonly resume: () => void;
 };
 
 /** `opa run --server` on loopback. */
@@ -48,7 +51,8 @@ export async function startOpa(files: PolicyFiles): Promise<OpaServer> {
   await answering(url, child);
   return {
     url,
-    signal: (name) => void child.kill(name),
+    pause: () => pauseProcess(child),
+    resume: () => void child.kill('SIGCONT'),
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');

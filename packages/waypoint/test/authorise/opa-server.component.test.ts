@@ -43,12 +43,12 @@ describe('an OPA server that does not decide', () => {
     await using server = await startOpa(always);
     await using engine = new OpaServerEngine({ url: server.url, path: 'a/allow', timeoutMs: 100 }, deps);
     await engine.evaluate('{}', unaborted);
-    server.signal('SIGSTOP');
+    await server.pause();
     expect(await engine.evaluate('{}', unaborted)).to.deep.equal({
       kind: 'unavailable',
       reason: 'the OPA server did not answer within 100 ms',
     });
-    server.signal('SIGCONT');
+    server.resume();
     await using patient = new OpaServerEngine({ url: server.url, path: 'a/allow', timeoutMs: 5_000 }, deps);
     expect(await patient.evaluate('{}', unaborted)).to.have.property('kind', 'result');
   });

@@ -130,7 +130,7 @@ describe('Idempotency on Redis (C1)', () => {
     await using own = await RedisServer.start();
     await using connections = await connected([need(own)]);
     const domain = new Domain(own, connections);
-    own.pause();
+    await own.pause();
     const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => domain.send(0, `k${index}`)));
     own.resume();
     expect([...new Set(answers), domain.dispatched]).to.deep.equal(['idempotency-unavailable', 0]);

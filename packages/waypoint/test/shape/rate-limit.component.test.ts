@@ -140,7 +140,7 @@ describe('RateLimiter on Redis (B9)', () => {
     const store = own.store({ timeoutMs: 50 });
     await using connections = await connected([{ store, lane: 'shared' }]);
     const limiter = limiterOf(connections);
-    own.pause();
+    await own.pause();
     const outcome = (onStoreFailure: RateLimitPolicy['onStoreFailure']) =>
       limiter.checkGlobal(compiled(policy([limit(slow)], { store, onStoreFailure })), request());
     const started = performance.now();

@@ -87,7 +87,7 @@ describe('RedisConnections', () => {
     await using server = await RedisServer.start();
     const need = { store: server.store({ timeoutMs: 50 }), lane: 'shared' as const };
     await using connections = await connected([need]);
-    server.pause();
+    await server.pause();
     const thrown = await connections
       .get(need)!
       .run(ping, [], [])

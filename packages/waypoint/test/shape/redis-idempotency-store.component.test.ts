@@ -114,7 +114,7 @@ describe('RedisIdempotencyStore in trouble', () => {
   it('is unavailable within its time when the server hangs, and takes the claim back that was made meanwhile', async () => {
     await using setup = await setUp([], 100);
     const record = freshRecord();
-    setup.server.pause();
+    await setup.server.pause();
     const started = performance.now();
     expect(await setup.store.apply(record, begin())).to.deep.equal({ kind: 'unavailable', detail: 'Command timed out' });
     expect(performance.now() - started).to.be.within(90, 1_000);

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pauseProcess } from '@clearmesh/shared/testing/pause-process';
 import type { RedisStore } from '../../src/shape/redis-client.ts';
 
 export class RedisServer implements AsyncDisposable {
@@ -53,8 +54,8 @@ export class RedisServer implements AsyncDisposable {
   }
 
   /** It takes commands and answers none, as one that hangs. */
-  pause(): void {
-    this.#process.kill('SIGSTOP');
+  pause(): Promise<void> {
+    return pauseProcess(this.#process);
   }
 
   resume(): void {

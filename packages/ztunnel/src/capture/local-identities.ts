@@ -33,8 +33,9 @@ export class LocalIdentities {
     for (const { uid } of workloadsRemoved) this.#assign(uid, undefined);
   }
 
+  /** Who ends tunnels by itself, a waypoint, brings its own. */
   #needs({ node, tunnelProtocol, nativeTunnel }: Workload): boolean {
-    return node === this.#node && (tunnelProtocol === 'HBONE' || nativeTunnel);
+    return node === this.#node && tunnelProtocol === 'HBONE' && !nativeTunnel;
   }
 
   #assign(uid: WorkloadUid, identity: SpiffeId | undefined): void {

@@ -38,6 +38,7 @@ describe('LocalIdentities', () => {
   const unwanted: readonly [string, WorkloadSpec][] = [
     ['of another node', { ...payer, node: 'node-b' }],
     ['that speaks no HBONE', { ...payer, tunnelProtocol: 'NONE' }],
+    ['that ends HBONE itself', { ...payer, nativeTunnel: true }],
   ];
   for (const [title, spec] of unwanted) {
     it(`leaves a workload ${title} alone`, () => {
@@ -47,12 +48,6 @@ describe('LocalIdentities', () => {
       expect(calls).to.deep.equal([]);
     });
   }
-
-  it('wants the identity of a workload that ends HBONE itself', () => {
-    const { calls, change } = bed();
-    change([{ ...payer, tunnelProtocol: 'NONE', nativeTunnel: true }]);
-    expect(calls).to.deep.equal([`want ${id}`]);
-  });
 
   it('wants the new account of a workload before it forgets the old one', () => {
     const { calls, change } = bed();
