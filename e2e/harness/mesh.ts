@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -56,7 +56,7 @@ export class RunningMesh implements AsyncDisposable {
     this.#watchers = watchers;
   }
 
-  /** Starts on a copy of `manifests`, which the test may edit; `peers` are copied beside it. */
+  /** Starts on a copy of `manifests`, which the test may edit; `peers` are copied beside it, with their packages. */
   static async start(options: {
     readonly manifests: string;
     readonly nodes?: readonly string[];
@@ -66,6 +66,7 @@ export class RunningMesh implements AsyncDisposable {
     const directory = join(workspace, 'manifests');
     await cp(options.manifests, directory, { recursive: true });
     await cp(join(repository, 'e2e/peers'), join(workspace, 'peers'), { recursive: true });
+    await symlink(join(repository, 'node_modules'), join(workspace, 'node_modules'));
     const nodes = (options.nodes ?? ['node-a', 'node-b']).join(',');
     const child = spawn(
       process.execPath,

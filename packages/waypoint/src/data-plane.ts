@@ -75,6 +75,10 @@ export type DataPlaneDeps = {
 };
 
 const tickMs = 20;
+/** How long callers that keep connections have to hear, with an answer, that theirs ends; milliseconds. */
+const quietMs = 1_000;
+/** Time for what was cut to store its outcome and write its line, milliseconds. */
+const lastReportsMs = 1_000;
 /** Time for the last spans, milliseconds. */
 const lastSpansMs = 2_000;
 
@@ -139,18 +143,30 @@ export class DataPlane implements AsyncDisposable {
     return this.#view;
   }
 
-  /** Waits up to `deadlineMs` for what is under way, then cuts it; gives how much was cut. */
+  /**
+   * Waits up to `deadlineMs` for what is under way, then cuts it; gives how much was cut.
+   *
+   *   GOAWAY, answers say "connection: close" ─▶ 1 s, or a fifth of the deadline ─▶ connections at rest end ─▶ all ended
+   *
+   * Ended at once, a connection at rest would take with it the request that is on its way (RFC 9112 section 9.5).
+   */
   async drain(deadlineMs: number): Promise<number> {
-    const endMs = this.#clock.monotonicMs() + deadlineMs;
-    this.draining.begin(deadlineMs);
+    const startMs = this.#clock.monotonicMs();
+    const quietEndMs = startMs + Math.min(quietMs, deadlineMs / 5);
     const forever = new AbortController().signal;
+    let cut = 0;
+    // Held to the end: a drain with nothing to wait for is over at once, and can no longer be forced.
+    this.draining.hold('requests and streams');
+    this.draining.forced.addEventListener('abort', () => (cut = this.active), { once: true });
+    this.draining.begin(deadlineMs);
     this.front.drain();
-    while (this.active > 0 && this.#clock.monotonicMs() < endMs) {
+    while (this.#streams.open > 0 && this.#clock.monotonicMs() < startMs + deadlineMs) {
       await delay(this.#clock, tickMs, forever);
-      this.front.closeIdle();
+      if (this.#clock.monotonicMs() >= quietEndMs) this.front.closeIdle();
     }
-    const cut = this.active;
     this.draining.force();
+    const reportedMs = this.#clock.monotonicMs() + lastReportsMs;
+    while (this.active > 0 && this.#clock.monotonicMs() < reportedMs) await delay(this.#clock, tickMs, forever);
     await this.#tracing.shutdown(lastSpansMs);
     return cut;
   }

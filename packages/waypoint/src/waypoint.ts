@@ -2,7 +2,7 @@
  * The waypoint without a process around it: what it is made of, the order it starts in, and how it ends.
  *
  *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync, certificate, policies ──▶ HBONE listener ─▶ ready
- *   drain: listener and readiness go ─▶ GOAWAY, requests end ─▶ deadline: what is left is cut ─▶ everything else goes
+ *   drain: listener and readiness go ─▶ GOAWAY, streams end ─▶ deadline: what is left is cut ─▶ everything else goes
  *
  * P1  Nobody is accepted before there is a configuration and a certificate: an early request would be refused for no reason.
  * P2  A control plane that is gone stops nothing: the last configuration and certificate serve on.

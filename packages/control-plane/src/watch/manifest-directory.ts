@@ -10,9 +10,11 @@ import { checkContradictions, titleOf } from './check-contradictions.ts';
 import { checkSurroundings } from './check-surroundings.ts';
 import { findingProblem, parseManifestFile } from './manifest-file.ts';
 import { objectName } from '../manifest/collections.ts';
+import { withDeparting } from './departing-pods.ts';
 import { parseStatusFile, withFacts } from './status-file.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { OpaPolicyManifest } from '../manifest/opa-policy.ts';
+import type { PodManifest } from '../manifest/pod.ts';
 import type { LoadedObject, ManifestFile } from './manifest-file.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
 import type { Problem } from './problem.ts';
@@ -44,6 +46,8 @@ export class ManifestDirectory {
   #cache = new Map<string, CachedFile>();
   /** The status file was there once. */
   #statusSeen = false;
+  /** Of the last reading that was taken. */
+  #pods: readonly PodManifest[] = [];
 
   constructor(options: ManifestDirectoryOptions) {
     this.#options = options;
@@ -61,11 +65,18 @@ export class ManifestDirectory {
       const status = await this.#status();
       if (status.kind === 'rejected')
         return { kind: 'rejected', problems: [...files.flatMap((f) => f.problems), ...status.problems] };
-      return combine(this.#options.directory, files, status.status);
+      return this.#remembered(combine(this.#options.directory, files, status.status), status.status);
     } catch (error) {
       signal.throwIfAborted();
       return { kind: 'rejected', problems: [fileProblem(this.#options.directory, error)] };
     }
+  }
+
+  #remembered(reading: DirectoryReading, status: StatusFile): DirectoryReading {
+    if (reading.kind === 'rejected') return reading;
+    const collections = withDeparting(reading.collections, this.#pods, status, new Date().toISOString());
+    this.#pods = collections.pods;
+    return { ...reading, collections };
   }
 
   async #names(directory: string, depth: number): Promise<string[]> {

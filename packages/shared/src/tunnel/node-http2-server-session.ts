@@ -21,7 +21,8 @@ export class NodeHttp2ServerSession implements ServerSession {
     this.#life = new SessionLife(session, transport, settings, 'request', deps);
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       // One that crossed our GOAWAY is above the last id that named, and the client takes it for refused.
-      if (!this.#life.serving) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      // Closing it with a code makes Node emit an error, as if the peer had reset it.
+      if (!this.#life.serving) return stream.on('error', ignore).close(constants.NGHTTP2_REFUSED_STREAM);
       this.#life.firstFramesArrived();
       this.#life.streamOpened(stream);
       adoptStream(stream);
@@ -51,6 +52,8 @@ export class NodeHttp2ServerSession implements ServerSession {
     await this.closed;
   }
 }
+
+function ignore(): void {}
 
 const peerGone = new Error('the stream is over');
 

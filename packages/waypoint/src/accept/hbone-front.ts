@@ -48,10 +48,16 @@ export type TunnelStreamsDeps = {
 export class TunnelStreams {
   readonly #options: TunnelStreamsOptions;
   readonly #deps: TunnelStreamsDeps;
+  #open = 0;
 
   constructor(options: TunnelStreamsOptions, deps: TunnelStreamsDeps) {
     this.#options = options;
     this.#deps = deps;
+  }
+
+  /** Streams taken and not yet closed, whatever they carry. */
+  get open(): number {
+    return this.#open;
   }
 
   /** Serves one CONNECT; never throws. */
@@ -82,6 +88,8 @@ export class TunnelStreams {
     const stream = incoming.accept({});
     // What breaks is told by whoever reads or writes; between two owners nobody may be listening.
     stream.on('error', ignore);
+    this.#open++;
+    stream.once('close', () => this.#open--);
     void this.#carry(stream, conversationOf(incoming, peer, target));
   }
 

@@ -4,13 +4,12 @@
  * F1  The servers never listen: connections are tunnel streams, and each request knows its {@link Conversation}.
  * F2  No body is parsed or kept: http-proxy's handler gives the raw request to `onRequest`, which answers it.
  * F3  What the parsers refuse (request smuggling, oversized heads) is answered by them and reported to `onRefused`.
- * F4  Node drops the fields of a head beyond its bound unseen; one more than may be is let in, so that such a head is
- *     refused instead ({@link maxHeaderFields}).
- * F5  An upgrade to HTTP/2 is not made, and the request served as it is (RFC 9110 section 7.8 lets a server ignore it, RFC
+ * F4  An upgrade to HTTP/2 is not made, and the request served as it is (RFC 9110 section 7.8 lets a server ignore it, RFC
  *     9113 section 3.1 took it away): Node would hold its body for the first bytes of the other protocol. The same goes for
  *     any other upgrade with a body.
  */
 import http from 'node:http';
+import { constants } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
@@ -18,10 +17,12 @@ import httpProxy from '@fastify/http-proxy';
 import Fastify from 'fastify';
 import type { FastifyHttp2Options, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Conversation } from './conversation.ts';
-import { maxHeaderFields } from './request-facts.ts';
 
 export type RawRequest = IncomingMessage | Http2ServerRequest;
 export type RawResponse = ServerResponse | Http2ServerResponse;
+
+/** In a GOAWAY: none is refused yet. */
+const lastPossibleStream = 2 ** 31 - 1;
 
 /** `:method`, `:scheme`, `:authority`, `:path`. */
 const pseudoFields = 4;
@@ -29,6 +30,8 @@ const pseudoFields = 4;
 export type HttpFrontOptions = {
   /** Bytes of a request's head. @default 32 KiB */
   readonly maxHeaderBytes?: number;
+  /** Fields of a request's head. @default 200 */
+  readonly maxHeaderFields?: number;
   /** Time for a request's head, milliseconds. @default 10 000 */
   readonly headMs?: number;
   /** Streams of one HTTP/2 connection. @default 200 */
@@ -60,7 +63,7 @@ export class HttpFront implements AsyncDisposable {
   }
 
   static async open(options: HttpFrontOptions, deps: HttpFrontDeps): Promise<HttpFront> {
-    const { maxHeaderBytes = 32 * 1024, headMs = 10_000, maxStreams = 200 } = options;
+    const { maxHeaderBytes = 32 * 1024, headMs = 10_000, maxHeaderFields = 200, maxStreams = 200 } = options;
     // What the router refuses to read comes to the handler all the same: there is one place that refuses.
     const frameworkErrors = (_error: Error, request: FastifyRequest, reply: FastifyReply): void => front.#take(request, reply);
     const common = { exposeHeadRoutes: false, forceCloseConnections: true, frameworkErrors: frameworkErrors as never } as const;
@@ -81,13 +84,18 @@ export class HttpFront implements AsyncDisposable {
       http2: true,
       http2SessionTimeout: 0,
       // A field that stands twice in an answer is its service's affair.
-      http: { strictSingleValueFields: false, maxHeaderListPairs: maxHeaderFields + pseudoFields + 1 },
+      http: {
+        strictSingleValueFields: false,
+        maxHeaderListPairs: maxHeaderFields + pseudoFields,
+        // The very first frame, so that no request comes before them.
+        settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, initialWindowSize: 1024 * 1024 },
+      },
     } as const;
     const http2 = Fastify(http2Options as FastifyHttp2Options<Http2Server>);
     const front: HttpFront = new HttpFront(http1, http2, deps);
-    front.#http1.server.maxHeadersCount = maxHeaderFields + 1;
+    front.#http1.server.maxHeadersCount = maxHeaderFields;
     await Promise.all([front.#serve(http1), front.#serve(http2 as unknown as FastifyInstance)]);
-    front.#watch(maxStreams, maxHeaderBytes);
+    front.#watch();
     return front;
   }
 
@@ -100,14 +108,14 @@ export class HttpFront implements AsyncDisposable {
     this.#arriving = undefined;
   }
 
-  /** Asks callers to come again on another connection: those of HTTP/2 by GOAWAY, those at rest by their end. */
+  /** Asks callers of HTTP/2 to come again on another connection; requests that crossed the word are served (RFC 9113 section 6.8). */
   drain(): void {
-    for (const session of this.#sessions) session.close();
-    this.closeIdle();
+    for (const session of this.#sessions) session.goaway(constants.NGHTTP2_NO_ERROR, lastPossibleStream);
   }
 
-  /** Ends connections of HTTP/1.1 between two requests. */
+  /** Ends connections at rest, and takes no further stream on the others. */
   closeIdle(): void {
+    for (const session of this.#sessions) if (!session.closed) session.close();
     this.#http1.server.closeIdleConnections();
   }
 
@@ -144,7 +152,7 @@ export class HttpFront implements AsyncDisposable {
     return carrier === undefined || carrier === null ? undefined : this.#conversations.get(carrier);
   }
 
-  #watch(maxStreams: number, maxHeaderBytes: number): void {
+  #watch(): void {
     const http1 = this.#http1.server;
     http1.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
       const conversation = this.#conversations.get(stream);
@@ -163,7 +171,6 @@ export class HttpFront implements AsyncDisposable {
       if (this.#arriving !== undefined) this.#conversations.set(session, this.#arriving);
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
-      session.settings({ maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, initialWindowSize: 1024 * 1024 });
     });
     http2.on('sessionError', (error: Error, session: ServerHttp2Session) =>
       this.#deps.onRefused(this.#conversations.get(session), error.message),
@@ -174,7 +181,7 @@ export class HttpFront implements AsyncDisposable {
 /** CONNECT has no place inside a tunnel: node:http closes it, and HTTP/2 answers it as any other unknown route. */
 const methods = http.METHODS.filter((method) => method !== 'CONNECT') as never[];
 
-/** F5. */
+/** F4. */
 function mayUpgrade({ headers }: IncomingMessage): boolean {
   const { upgrade, 'content-length': length, 'transfer-encoding': coding } = headers;
   const hasBody = coding !== undefined || (length !== undefined && length !== '0');

@@ -7,9 +7,6 @@ import type { NormalisedPath } from '@clearmesh/shared/route/normalise-path';
 import type { Conversation } from './conversation.ts';
 import type { RawRequest } from './http-front.ts';
 
-/** Fields that the head of a request may have. */
-export const maxHeaderFields = 200;
-
 export type FactsDeps = {
   readonly clock: Clock;
   readonly random: Random;
@@ -40,29 +37,36 @@ export function readFacts(request: RawRequest, conversation: Conversation, deps:
     receivedAtMs: deps.clock.now(),
     startedMs: deps.clock.monotonicMs(),
   };
-  if (request.rawHeaders.length > 2 * maxHeaderFields) return { kind: 'refused', facts, failure: tooManyFields };
-  const reason = path.kind === 'refused' ? path.reason : malformed(request);
-  if (reason === undefined) return { kind: 'facts', facts };
-  return { kind: 'refused', facts, failure: { kind: 'bad-request', detail: reason } };
+  const failure: Failure | undefined = path.kind === 'refused' ? badRequest(path.reason) : malformed(request);
+  return failure === undefined ? { kind: 'facts', facts } : { kind: 'refused', facts, failure };
 }
 
-const tooManyFields: Failure = {
-  kind: 'headers-too-large',
-  detail: `the request has more than ${maxHeaderFields} header fields`,
-};
+/** Bytes of a head in HTTP/2: until a caller has read our settings nghttp2 holds it to none of them. */
+const maxHeadBytes = 32 * 1024;
 
 /** RFC 9112 section 3.2: one Host field. Node keeps the first of several silently, so that others could see another one. */
-function malformed(request: RawRequest): string | undefined {
+function malformed(request: RawRequest): Failure | undefined {
   const { rawHeaders, httpVersion } = request;
   // Node reads a line without a version as HTTP/0.9, which has no header fields and no framing.
-  if (httpVersion === '0.9') return 'the request line has no HTTP version';
+  if (httpVersion === '0.9') return badRequest('the request line has no HTTP version');
   let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) if (isHost(rawHeaders[at] ?? '')) hosts += 1;
-  if (hosts > 1) return 'the request has more than one Host field';
+  let bytes = 0;
+  for (let at = 0; at < rawHeaders.length; at += 1) {
+    const text = rawHeaders[at] ?? '';
+    bytes += text.length;
+    if ((at & 1) === 0 && isHost(text)) hosts += 1;
+  }
+  if (bytes > maxHeadBytes)
+    return { kind: 'headers-too-large', detail: `the request's head has more than ${maxHeadBytes} bytes` };
+  if (hosts > 1) return badRequest('the request has more than one Host field');
   // RFC 9113 section 8.3.1: a Host field beside :authority must not differ.
   const { host, ':authority': authority } = request.headers;
-  if (authority !== undefined && host !== undefined && host !== authority) return 'Host and :authority differ';
+  if (authority !== undefined && host !== undefined && host !== authority) return badRequest('Host and :authority differ');
   return undefined;
+}
+
+function badRequest(detail: string): Failure {
+  return { kind: 'bad-request', detail };
 }
 
 function isHost(name: string): boolean {
