@@ -23,6 +23,8 @@ export type Ready = {
   readonly workDir: string;
   readonly stateDir: string;
   readonly control: { readonly ip: string; readonly namespacePath: string };
+  /** With `traces` only. */
+  readonly tracesUrl?: string;
   readonly nodes: readonly { readonly name: string; readonly ip: string; readonly namespacePath: string }[];
   readonly pods: readonly MeshPod[];
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
@@ -60,6 +62,10 @@ export class RunningMesh implements AsyncDisposable {
   static async start(options: {
     readonly manifests: string;
     readonly nodes?: readonly string[];
+    /** Files to copy beside the manifests, by their place there. */
+    readonly beside?: Readonly<Record<string, string>>;
+    /** Take traces; `ready.tracesUrl` shows them. */
+    readonly traces?: boolean;
     readonly timeoutMs?: number;
   }): Promise<RunningMesh> {
     const workspace = await mkdtemp(join(tmpdir(), 'clearmesh-e2e-'));
@@ -67,10 +73,21 @@ export class RunningMesh implements AsyncDisposable {
     await cp(options.manifests, directory, { recursive: true });
     await cp(join(repository, 'e2e/peers'), join(workspace, 'peers'), { recursive: true });
     await symlink(join(repository, 'node_modules'), join(workspace, 'node_modules'));
+    for (const [place, file] of Object.entries(options.beside ?? {})) await cp(file, join(workspace, place));
     const nodes = (options.nodes ?? ['node-a', 'node-b']).join(',');
     const child = spawn(
       process.execPath,
-      [join(repository, 'packages/cli/src/main.ts'), 'up', '-f', directory, '--nodes', nodes, '-o', 'json'],
+      [
+        join(repository, 'packages/cli/src/main.ts'),
+        'up',
+        '-f',
+        directory,
+        '--nodes',
+        nodes,
+        '-o',
+        'json',
+        ...(options.traces === true ? ['--traces'] : []),
+      ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
       },

@@ -8,7 +8,12 @@ export type Series = { readonly labels: Readonly<Record<string, string>>; readon
 export async function scrape(mesh: RunningMesh, node: string, metric: string): Promise<readonly Series[]> {
   const place = mesh.ready.nodes.find((candidate) => candidate.name === node);
   if (place === undefined) throw new Error(`no node ${node}`);
-  const { stdout } = await runIn(place.namespacePath, ['curl', '-sS', '--max-time', '5', 'http://127.0.0.1:15020/metrics']);
+  return scrapeIn(place.namespacePath, metric);
+}
+
+/** Of whoever counts in that network namespace, such as a waypoint. */
+export async function scrapeIn(namespacePath: string, metric: string): Promise<readonly Series[]> {
+  const { stdout } = await runIn(namespacePath, ['curl', '-sS', '--max-time', '5', 'http://127.0.0.1:15020/metrics']);
   return stdout
     .split('\n')
     .filter((line) => line.startsWith(`${metric}{`))

@@ -64,8 +64,9 @@ export class Mesh implements AsyncDisposable {
   }
 
   /**
-   * Resolves when every proxy reaches exactly the captured pods, and those that end tunnels themselves, through tunnels. Until a proxy has heard of a capture it
-   * still dials that pod in plaintext, which the pod refuses; so nothing is asked of the pods, the proxies themselves tell.
+   * Resolves when every proxy reaches exactly the captured pods, and those that end tunnels themselves, through tunnels,
+   * and takes for healthy what is ready. Until a proxy has heard of a capture it still dials that pod in plaintext, which
+   * the pod refuses; so nothing is asked of the pods, the proxies themselves tell.
    */
   async known(signal: AbortSignal): Promise<void> {
     for (const proxy of this.proxies.values())
@@ -75,9 +76,10 @@ export class Mesh implements AsyncDisposable {
   async #isKnownBy(proxy: NodeProxy, signal: AbortSignal): Promise<boolean> {
     const pods = await proxy.knownPods(signal).catch(() => undefined);
     signal.throwIfAborted();
-    return this.kubelet.sandboxes.every(
-      (sandbox) => (pods?.get(sandbox.spec.key) ?? false) === (sandbox.redirection === 'enabled' || endsTunnels(sandbox)),
-    );
+    return this.kubelet.sandboxes.every((sandbox) => {
+      const { tunnelled = false, healthy = false } = pods?.get(sandbox.spec.key) ?? {};
+      return tunnelled === (sandbox.redirection === 'enabled' || endsTunnels(sandbox)) && healthy === sandbox.ready;
+    });
   }
 
   /** The directory in use: the one asked for, or its copy. */

@@ -10,7 +10,11 @@ const adminPort = 15000;
 const statsPort = 15020;
 
 /** The part of the dump read here (l4-contract section 11.3). */
-type Dump = { readonly workloads?: readonly { readonly namespace: string; readonly name: string; readonly protocol: string }[] };
+type Dump = { readonly workloads?: readonly DumpedWorkload[] };
+type DumpedWorkload = { readonly namespace: string; readonly name: string; readonly protocol: string; readonly status: string };
+
+/** What a proxy has heard of a pod. */
+export type KnownPod = { readonly tunnelled: boolean; readonly healthy: boolean };
 
 export type NodeProxyOptions = {
   readonly command: readonly string[];
@@ -46,12 +50,17 @@ export class NodeProxy implements AsyncDisposable {
     return this.program.log;
   }
 
-  /** The pods it has heard of, by `namespace/name`: true for those it reaches through a tunnel. */
-  async knownPods(signal: AbortSignal): Promise<ReadonlyMap<string, boolean>> {
+  /** The pods it has heard of, by `namespace/name`. */
+  async knownPods(signal: AbortSignal): Promise<ReadonlyMap<string, KnownPod>> {
     const request = { ip: '127.0.0.1', port: adminPort, path: '/config_dump', timeoutMs: 2000, signal };
     const { body } = await this.#lab.request(this.#node.namespacePath, request);
     const { workloads = [] } = JSON.parse(body) as Dump;
-    return new Map(workloads.map(({ namespace, name, protocol }) => [`${namespace}/${name}`, protocol === 'HBONE']));
+    return new Map(
+      workloads.map(({ namespace, name, protocol, status }) => [
+        `${namespace}/${name}`,
+        { tunnelled: protocol === 'HBONE', healthy: status === 'Healthy' },
+      ]),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
