@@ -1,14 +1,14 @@
 /** A span as people look at it. */
 
-export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
+type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
 
 /** By OTLP's numbers; what is not among them is internal. */
-export const spanKinds: readonly SpanKind[] = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'];
+const spanKinds: readonly SpanKind[] = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'];
 
-export type SpanStatus = 'unset' | 'ok' | 'error';
+type SpanStatus = 'unset' | 'ok' | 'error';
 
 /** By OTLP's numbers. */
-export const spanStatuses: readonly SpanStatus[] = ['unset', 'ok', 'error'];
+const spanStatuses: readonly SpanStatus[] = ['unset', 'ok', 'error'];
 
 export type AttributeValue = string | number | boolean;
 

@@ -2,12 +2,12 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { authorization, identity, ip, socketAddress, workload } from '../../src/testing/builders.ts';
-import { AuthorizationSchema } from '../../src/wire/gen/security/authorization_pb.ts';
-import { AUTHORIZATION_TYPE_URL } from '../../src/wire/type-urls.ts';
-import { authorise } from '@clearmesh/ztunnel/authorise/authorise';
-import type { SnapshotStore } from '../../src/snapshot/snapshot-store.ts';
-import { policyPush, storeOf } from '../../src/testing/pushes.ts';
+import { authorization, identity, ip, socketAddress, workload } from '@clearmesh/shared/testing/builders';
+import { AuthorizationSchema } from '@clearmesh/shared/wire/gen/security/authorization_pb';
+import { AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
+import { authorise } from '../../src/authorise/authorise.ts';
+import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
+import { policyPush, storeOf } from '@clearmesh/shared/testing/pushes';
 
 type Message = MessageInitShape<typeof AuthorizationSchema>;
 
