@@ -13,7 +13,9 @@ import { boundService } from './bound-service.ts';
 import { ledger } from './waypoint-bed.ts';
 
 type Partially<T> = { readonly [field in keyof T]?: Partial<T[field]> };
-export type ResilienceChanges = Partially<Omit<ResiliencePolicy, 'class' | 'idempotency' | 'circuitBreaker' | 'outlierDetection'>> &
+export type ResilienceChanges = Partially<
+  Omit<ResiliencePolicy, 'class' | 'idempotency' | 'circuitBreaker' | 'outlierDetection'>
+> &
   Partial<Pick<ResiliencePolicy, 'class' | 'idempotency' | 'circuitBreaker' | 'outlierDetection'>>;
 
 export type LedgerSpec = {
@@ -32,7 +34,15 @@ export type LedgerSpec = {
 
 /** Arguments of `WaypointBed.push`. */
 export function ledgerConfiguration(spec: LedgerSpec = {}): [Partial<WaypointConfiguration>, readonly Service[]] {
-  const { protocol = 'HTTP11', environment = 'test', authorization = [], jwt = [], opa = [], rateLimits = [], faults = [] } = spec;
+  const {
+    protocol = 'HTTP11',
+    environment = 'test',
+    authorization = [],
+    jwt = [],
+    opa = [],
+    rateLimits = [],
+    faults = [],
+  } = spec;
   const key = 'ResiliencePolicy ledger/all';
   const bound = boundService({
     key: ledger.key,

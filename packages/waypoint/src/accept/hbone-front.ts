@@ -7,6 +7,8 @@
  * H1  Whoever has an identity of the trust domain may connect; what may be called is decided for each request.
  * H2  Declared HTTP that is none is broken off; undeclared bytes that are none are carried as they are.
  * H3  The caller's proxy may have heard of a binding a moment earlier: what is not bound is waited for, up to a second.
+ * H4  A stream of HTTP that its peer reset is over at once, with whatever was not read yet: a caller that is gone must be
+ *     noticed behind a body that nobody takes. Bytes that are no HTTP are delivered first.
  */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -96,7 +98,11 @@ export class TunnelStreams {
   async #carry(stream: Duplex, conversation: Conversation): Promise<void> {
     const protocol = await this.#innerProtocol(stream, conversation);
     if (stream.destroyed) return;
-    if (protocol !== 'opaque') return this.#deps.front.adopt(stream, protocol, conversation);
+    if (protocol !== 'opaque') {
+      // H4.
+      stream.once('aborted', () => setImmediate(() => stream.destroy()));
+      return this.#deps.front.adopt(stream, protocol, conversation);
+    }
     if (isHttp(conversation)) {
       this.#deps.logger.debug('declared HTTP is none', { service: conversation.called.key, port: conversation.called.port });
       return void stream.destroy();

@@ -61,7 +61,8 @@ export function watchBody(source: Readable, name: string, events: AnswerBodyEven
   source.on('close', breakOff);
   // node:http2 tells the end of an answer of trailers only together with its head: before anybody could listen.
   if (source.readableEnded) queueMicrotask(recvEnd);
-  else if (source.closed) queueMicrotask(breakOff);
+  // Not `closed`: an Http2Stream is closed once its peer ended it, with the answer still to be read.
+  else if (source.destroyed) queueMicrotask(breakOff);
   return body;
 }
 

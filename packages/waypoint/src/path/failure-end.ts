@@ -2,6 +2,7 @@ import { failureAnswer, writeLocal } from '../accept/answer-writer.ts';
 import type { RawResponse } from '../accept/http-front.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, Outcome } from '../exchange/failure.ts';
+import type { UpstreamEndpoint } from '../forward/upstream.ts';
 import type { Exchange, ExchangeEnd } from './exchange.ts';
 
 /** Answers with a failure, unless an answer has begun. */
@@ -21,4 +22,15 @@ export function endWithFailure(exchange: Exchange, response: RawResponse, failur
     outcome,
     failure,
   };
+}
+
+/** The service answered what cannot be said in the caller's protocol. */
+export function endWithUnwritable(
+  exchange: Exchange,
+  response: RawResponse,
+  endpoint: Pick<UpstreamEndpoint, 'name'>,
+  error: Error,
+): ExchangeEnd {
+  const detail = `the answer of endpoint ${endpoint.name} cannot be passed on: ${error.message}`;
+  return endWithFailure(exchange, response, { kind: 'bad-answer', detail }, 'unknown');
 }

@@ -9,19 +9,15 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
-import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { breakOff, writeAnswer, writeLocal } from '../accept/answer-writer.ts';
 import type { WriteEnd } from '../accept/answer-writer.ts';
-import { answerHeaders } from '../accept/request-headers.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, Outcome } from '../exchange/failure.ts';
-import type { RequestFacts } from '../exchange/request-facts.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { AttemptObserver, DispatchedAnswer, DispatchRequest, MutableHeaders } from '../forward/dispatch-request.ts';
 import type { EndpointFinder } from '../forward/endpoints.ts';
 import type { UpstreamBody, UpstreamEndpoint } from '../forward/upstream.ts';
 import { grpcStatusOf } from '../forward/verdict.ts';
-import { changeHeaders } from '../route/header-changes.ts';
 import type { ForwardDecision } from '../route/route-decision.ts';
 import type { ActiveFault, FaultInjector } from '../shape/fault-injector.ts';
 import { bufferBody } from '../shape/idempotency-body.ts';
@@ -29,12 +25,13 @@ import { captureAnswer } from '../shape/idempotency-capture.ts';
 import { idempotencyKeyOf } from '../shape/idempotency-key.ts';
 import type { IdempotencyTicket } from '../shape/idempotency-ticket.ts';
 import type { Idempotency } from '../shape/idempotency.ts';
-import { joinedHeaders } from '../shape/rate-limit-fields.ts';
 import type { WaypointMetrics } from '../telemetry/metrics/waypoint-metrics.ts';
+import { answerFields } from './answer-fields.ts';
 import { backendOf } from './backend.ts';
+import { connectBaggage } from './connect-baggage.ts';
 import type { Exchange, ExchangeEnd } from './exchange.ts';
 import { forwardedRequest } from './forwarded-request.ts';
-import { endWithFailure } from './failure-end.ts';
+import { endWithFailure, endWithUnwritable } from './failure-end.ts';
 import type { Admitted } from './http-path.ts';
 import { mirror } from './mirror.ts';
 import { announcedBytes, countBytes } from './request-body.ts';
@@ -68,6 +65,8 @@ export class Forwarding {
 
   /** Rejects with the signal's reason only. */
   async forward(admitted: Admitted, decision: ForwardDecision): Promise<Ended | Refusal> {
+    const tooLarge = announcedTooLarge(admitted);
+    if (tooLarge !== undefined) return tooLarge;
     const claimed = await this.#claim(admitted, decision);
     if (claimed.kind !== 'claimed') return claimed;
     const { service, plan, exchange, permitted } = admitted;
@@ -101,7 +100,7 @@ export class Forwarding {
     this.#deps.metrics.idempotencyDecided(begun.kind === 'refused' ? begun.failure.kind : begun.kind);
     if (begun.kind === 'refused') return begun;
     if (begun.kind === 'proceed') return { kind: 'claimed', body: buffered.body, ticket: begun.ticket };
-    writeLocal(response, begun.answer);
+    writeLocal(response, { ...begun.answer, headers: { ...begun.answer.headers, 'x-request-id': exchange.facts.id } });
     exchange.bytesOut += Buffer.byteLength(begun.answer.body);
     return { kind: 'ended', end: { status: begun.answer.status, flag: '-', outcome: 'completed' } };
   }
@@ -186,16 +185,9 @@ export class Forwarding {
     const traced = trace.startAttempt(endpoint, attempt);
     for (const name in traced.headers) headers[name] = traced.headers[name] ?? '';
     return {
-      connect: { traceparent: traced.traceparent, baggage: this.#baggage(facts) },
+      connect: { traceparent: traced.traceparent, baggage: connectBaggage(facts, this.#deps) },
       end: (outcome) => traced.end(outcome),
     };
-  }
-
-  /** Of the caller's workload, so that the endpoint's ztunnel counts by who called rather than by us. */
-  #baggage({ caller }: RequestFacts): string {
-    const { snapshots, own } = this.#deps;
-    const self = own();
-    return formatBaggage(snapshots.current.workloadByIp(self.network, caller.address.ip) ?? self);
   }
 
   async #answer(
@@ -208,26 +200,28 @@ export class Forwarding {
       readonly signal: AbortSignal;
     },
   ): Promise<ExchangeEnd> {
-    const { exchange, response, permitted, limited } = admitted;
+    const { exchange, response } = admitted;
     const { answer } = dispatched;
     const { ticket, fault, signal } = kept;
-    const headers = answerHeaders(answer.headers);
-    for (const name in permitted.responseHeaders) headers[name] = permitted.responseHeaders[name] ?? '';
-    Object.assign(headers, joinedHeaders(limited.headers, {}), fault?.headers);
-    if (decision.responseHeaders.length > 0) changeHeaders(headers, decision.responseHeaders);
-    headers['x-request-id'] = exchange.facts.id;
+    const headers = answerFields(admitted, decision, answer.headers, fault?.headers);
     const captured: Readable = ticket === undefined ? answer.body : captureAnswer(answer, ticket, signal);
     const body = fault?.paced(captured) ?? captured;
     const written = await writeAnswer(response, { ...answer, headers, body, trailers: () => answer.trailers() }, (count) => {
       exchange.bytesOut += count;
     });
     const ended = await dispatched.ended;
-    if (written.kind === 'unwritable') {
-      const detail = `the answer of endpoint ${dispatched.endpoint.name} cannot be passed on: ${written.error.message}`;
-      return endWithFailure(exchange, response, { kind: 'bad-answer', detail }, 'unknown');
-    }
+    if (written.kind === 'unwritable') return endWithUnwritable(exchange, response, dispatched.endpoint, written.error);
     return endOfAnswer(exchange, dispatched, written, ended.kind === 'failed' ? ended.failure : undefined, fault);
   }
+}
+
+/** A body that says how large it is need not be begun; one that does not is broken off on its way. */
+function announcedTooLarge({ raw, service }: Admitted): Refusal | undefined {
+  const { maxRequestBytes = Infinity } = service.resilience.limits;
+  const announced = announcedBytes(raw);
+  if (announced <= maxRequestBytes) return undefined;
+  const detail = `the body has ${announced} bytes, and may have ${maxRequestBytes}`;
+  return { kind: 'refused', failure: { kind: 'body-too-large', detail } };
 }
 
 function endOfAnswer(

@@ -22,6 +22,7 @@ import type { EndpointFinder } from '../forward/endpoints.ts';
 import type { WireUpstream } from '../forward/wire-upstream.ts';
 import type { RequestTracer } from '../telemetry/tracing/request-trace.ts';
 import { backendOf } from './backend.ts';
+import { connectBaggage } from './connect-baggage.ts';
 import { openExchange } from './exchange.ts';
 import type { Exchange, ExchangeEnd } from './exchange.ts';
 import { reportEnd } from './exchange-report.ts';
@@ -97,7 +98,8 @@ export class OpaquePath {
     exchange.attempts = 1;
     exchange.endpoint = lease.endpoint;
     const { identity: caller } = exchange.facts.caller;
-    const opened = await wire.open(lease.endpoint, { caller, connect: { traceparent: exchange.trace.traceparent } }, forced);
+    const connect = { traceparent: exchange.trace.traceparent, baggage: connectBaggage(exchange.facts, this.#deps) };
+    const opened = await wire.open(lease.endpoint, { caller, connect }, forced);
     if (opened.kind === 'failed') {
       lease.fail(opened.failure);
       return endOf(opened.failure);

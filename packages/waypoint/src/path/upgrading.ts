@@ -13,7 +13,7 @@ import { relay } from '@clearmesh/shared/net/relay';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
 import { writeAnswer } from '../accept/answer-writer.ts';
-import { answerHeaders } from '../accept/request-headers.ts';
+import type { ForwardedHeaders } from '../accept/request-headers.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure } from '../exchange/failure.ts';
 import type { Backends } from '../forward/backends.ts';
@@ -22,9 +22,11 @@ import type { UpgradeLease, UpgradeRequest } from '../forward/upgrade-lease.ts';
 import type { UpstreamRequest } from '../forward/upstream.ts';
 import type { WireUpstream } from '../forward/wire-upstream.ts';
 import type { ForwardDecision } from '../route/route-decision.ts';
+import { answerFields } from './answer-fields.ts';
 import { backendOf } from './backend.ts';
+import { connectBaggage } from './connect-baggage.ts';
 import type { ExchangeEnd } from './exchange.ts';
-import { endWithFailure } from './failure-end.ts';
+import { endWithFailure, endWithUnwritable } from './failure-end.ts';
 import { forwardedRequest } from './forwarded-request.ts';
 import type { Admitted, Forward } from './http-path.ts';
 
@@ -73,7 +75,7 @@ export class Upgrading {
       onAttempt: (endpoint, attempt, headers) => {
         const traced = exchange.trace.startAttempt(endpoint, attempt);
         Object.assign(headers, traced.headers);
-        connect = { traceparent: traced.traceparent };
+        connect = { traceparent: traced.traceparent, baggage: connectBaggage(facts, this.#deps) };
         return { end: (outcome) => traced.end(outcome) };
       },
     };
@@ -84,7 +86,7 @@ export class Upgrading {
     const sent: UpstreamRequest = { ...forwarded, caller: facts.caller.identity, connect };
     const outcome = await wire.upgrade(lease.endpoint, sent, protocol, AbortSignal.any([admitted.gone, forced]));
     if (outcome.kind === 'upgraded')
-      return this.#relay(admitted, { near: stream, far: outcome.stream, head }, outcome.headers, lease);
+      return this.#relay(admitted, decision, { near: stream, far: outcome.stream, head }, outcome.headers, lease);
     if (outcome.kind === 'failed') {
       lease.fail(outcome.failure);
       return endWithFailure(exchange, response, outcome.failure, failureTable[outcome.failure.kind].outcome);
@@ -94,23 +96,26 @@ export class Upgrading {
     lease.end();
     const written = await writeAnswer(
       response,
-      { ...answer, headers: answerHeaders(answer.headers), trailers: () => answer.trailers() },
+      { ...answer, headers: answerFields(admitted, decision, answer.headers), trailers: () => answer.trailers() },
       (count) => {
         exchange.bytesOut += count;
       },
     );
+    if (written.kind === 'unwritable') return endWithUnwritable(exchange, response, lease.endpoint, written.error);
     return { status: answer.status, flag: written.kind === 'complete' ? '-' : 'DC', outcome: 'completed' };
   }
 
   async #relay(
-    { exchange, response, raw }: Admitted,
+    admitted: Admitted,
+    decision: ForwardDecision,
     { near, far, head }: { readonly near: Duplex; readonly far: Duplex; readonly head: Buffer },
     headers: Readonly<Record<string, string | readonly string[]>>,
     lease: UpgradeLease,
   ): Promise<ExchangeEnd> {
+    const { exchange, response, raw } = admitted;
     lease.recvAnswer(101);
     if (response instanceof ServerResponse) response.detachSocket(near as never);
-    near.write(switchingProtocols(headers, raw.headers['upgrade']));
+    near.write(switchingProtocols(answerFields(admitted, decision, headers), headers['upgrade'] ?? raw.headers.upgrade));
     if (head.length > 0) near.unshift(head);
     near.on('data', (chunk: Buffer) => (exchange.bytesIn += chunk.length));
     far.on('data', (chunk: Buffer) => (exchange.bytesOut += chunk.length));
@@ -132,8 +137,8 @@ export function responseFor(request: IncomingMessage, stream: Duplex): ServerRes
   return response;
 }
 
-function switchingProtocols(headers: Readonly<Record<string, string | readonly string[]>>, asked: string | undefined): string {
-  const fields = Object.entries({ ...answerHeaders(headers), connection: 'upgrade', upgrade: headers['upgrade'] ?? asked ?? '' });
+function switchingProtocols(headers: ForwardedHeaders, protocol: string | readonly string[] = ''): string {
+  const fields = Object.entries({ ...headers, connection: 'upgrade', upgrade: protocol });
   const lines = fields.flatMap(([name, value]) => (typeof value === 'string' ? [value] : value).map((one) => `${name}: ${one}`));
   return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
