@@ -14,7 +14,7 @@ const conversation: Conversation = {
   caller: {
     identity: spiffeId({ trustDomain: 'cluster.local', namespace: 'payments', serviceAccount: 'payments' }),
     address: socketAddress('10.0.0.1:1234'),
-    tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', group: 'X25519MLKEM768' } as Conversation['caller']['tls'],
+    tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', group: 'X25519MLKEM768' },
   },
   called: {
     key: serviceKey('bank', 'ledger.bank.svc.cluster.local'),
