@@ -1,9 +1,11 @@
-/** `npm run bench -- tunnel [--rounds N] [--seconds S] [--json FILE]` */
+/** `npm run bench -- tunnel|waypoint [--rounds N] [--seconds S] [--json FILE]` */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from './report.ts';
 import { benchTunnel, machine, tunnelTitles } from './tunnel.ts';
+import { benchWaypoint, waypointParts } from './waypoint.ts';
+import type { WaypointPart } from './waypoint.ts';
 
 function positive(text: string): number {
   const value = Number(text);
@@ -20,46 +22,65 @@ function commit(): string {
   return `${ask('rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`;
 }
 
-type TunnelFlags = { readonly rounds: number; readonly seconds: number; readonly json?: string };
+type Flags = { readonly rounds: number; readonly seconds: number; readonly json?: string };
 
-async function tunnel(flags: TunnelFlags): Promise<void> {
+const onProgress = (line: string): void => console.error(line);
+
+/** What was measured, where and how; asked before anything is, for a bench that cannot say it is not worth its minutes. */
+function factsOf(question: string, { rounds, seconds }: Flags): Readonly<Record<string, unknown>> {
+  return { question, date: new Date().toISOString().slice(0, 10), commit: commit(), rounds, seconds, machine: machine() };
+}
+
+function printFacts({ machine, commit, rounds, seconds }: Readonly<Record<string, unknown>>): void {
+  const shown = Object.entries({ ...(machine as object), commit, rounds, seconds });
+  console.log(`\n${shown.map(([name, value]) => `${name} ${String(value)}`).join(' · ')}`);
+}
+
+function writeResults(file: string | undefined, results: Readonly<Record<string, unknown>>): void {
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+async function tunnel(flags: Flags): Promise<void> {
   const peer = process.env['PEER_ZTUNNEL'];
-  const { rounds, seconds, json } = flags;
-  // Before anything is measured: a bench that cannot say what it measured is not worth its minutes.
-  const measured = commit();
-  const summaries = await benchTunnel({
-    rounds,
-    seconds,
-    ...(peer === undefined ? {} : { peer }),
-    onProgress: (line) => console.error(line),
-  });
-  const facts = {
-    question: 'tunnel',
-    date: new Date().toISOString().slice(0, 10),
-    commit: measured,
-    rounds,
-    seconds,
-    machine: machine(),
-  };
-  console.log(
-    `\n${Object.entries({ ...facts.machine, commit: facts.commit, rounds, seconds })
-      .map(([name, value]) => `${name} ${value}`)
-      .join(' · ')}`,
-  );
+  const { rounds, seconds } = flags;
+  const facts = factsOf('tunnel', flags);
+  const summaries = await benchTunnel({ rounds, seconds, ...(peer === undefined ? {} : { peer }), onProgress });
+  printFacts(facts);
   console.log(`medians; in brackets the median ratio to clearmesh, round by round\n\n${table(summaries, tunnelTitles)}`);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ ...facts, summaries }, null, 2)}\n`);
+  writeResults(flags.json, { ...facts, summaries });
+}
+
+async function waypoint(flags: Flags & { readonly only?: readonly WaypointPart[] }): Promise<void> {
+  const facts = factsOf('waypoint', flags);
+  const { rounds, seconds, only = waypointParts } = flags;
+  const answers = await benchWaypoint({ rounds, seconds, onProgress }, only);
+  printFacts(facts);
+  for (const { part, reference, titles, summaries } of answers)
+    console.log(
+      `${part}: medians; in brackets the median ratio to ${reference}, round by round\n\n${table(summaries, titles)}\n`,
+    );
+  const parts = answers.map(({ part, reference, summaries }) => ({ part, reference, summaries }));
+  writeResults(flags.json, { ...facts, parts });
 }
 
 const program = new Command('bench').description(
   'Benchmarks of Clearmesh: one question each, with a naive baseline. They are measured, never asserted.',
 );
-program
-  .command('tunnel')
-  .description(
-    'what the tunnel costs, against no proxy and a naive relay; PEER_ZTUNNEL=/path/to/binary adds another ztunnel to the same rounds',
-  )
-  .option('--rounds <n>', 'rounds; every path runs once in each', positive, 5)
-  .option('--seconds <s>', 'length of each load', positive, 3)
-  .option('--json <file>', 'also write every figure to this file')
-  .action(tunnel);
+/** With what every question takes. */
+function question(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--rounds <n>', 'rounds; every path runs once in each', positive, 5)
+    .option('--seconds <s>', 'length of each load', positive, 3)
+    .option('--json <file>', 'also write every figure to this file');
+}
+
+question(
+  'tunnel',
+  'what the tunnel costs, against no proxy and a naive relay; PEER_ZTUNNEL=/path/to/binary adds another ztunnel to the same rounds',
+).action(tunnel);
+question('waypoint', 'what the waypoint costs: forwarding against Envoy, the mesh against two Envoy sidecars, policies in OPA')
+  .addOption(new Option('--only <part...>', 'these parts only').choices(waypointParts))
+  .action(waypoint);
 await program.parseAsync();

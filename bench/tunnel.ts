@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { runIn } from '@clearmesh/e2e/harness/command';
 import { RunningMesh } from '@clearmesh/e2e/harness/mesh';
 import { iperfArguments, parseIperf } from './load/iperf3.ts';
+import { costed, wrkFrom } from './load/path-load.ts';
+import type { WrkLoad } from './load/path-load.ts';
 import { costOf } from './load/process-cost.ts';
-import { parseWrk, wrkArguments } from './load/wrk.ts';
 import type { WrkResult } from './load/wrk.ts';
 import { startNaiveRelay } from './paths/naive-relay.ts';
 import { bulkPort, httpPort } from './paths/path.ts';
@@ -18,6 +19,7 @@ import type { BenchPath } from './paths/path.ts';
 import { startPeer } from './paths/peer-ztunnel.ts';
 import { summarise } from './report.ts';
 import type { Figures, Summary } from './report.ts';
+import { inTurn } from './rounds.ts';
 
 export type TunnelBenchOptions = {
   /** @default 5 */
@@ -62,13 +64,11 @@ export async function benchTunnel(options: TunnelBenchOptions): Promise<Summary[
     paths.push(stack.use(await startPeer(options.peer, { command: ['sh', 'serve.sh'], files: manifests })).path);
   }
   for (const path of paths) await warmUp(path);
-  const rounds = new Map<string, Figures[]>(paths.map((path) => [path.name, []]));
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const path of paths) {
-      options.onProgress(`round ${round} of ${options.rounds}: ${path.name}`);
-      rounds.get(path.name)?.push(await measure(path, options.seconds));
-    }
-  }
+  const rounds = await inTurn(paths, {
+    rounds: options.rounds,
+    measure: (path) => measure(path, options.seconds),
+    onProgress: options.onProgress,
+  });
   return summarise(rounds, 'clearmesh');
 }
 
@@ -91,10 +91,10 @@ async function warmUp(path: BenchPath): Promise<void> {
 }
 
 async function measure(path: BenchPath, seconds: number): Promise<Figures> {
-  const keepAlive = await costed(path, () => wrk(path, { connections: 32, seconds, fresh: false }));
+  const keepAlive = await costed(path.pids, () => wrk(path, { connections: 32, seconds, fresh: false }));
   const one = await wrk(path, { connections: 1, seconds, fresh: false });
-  const fresh = await costed(path, () => wrk(path, { connections: 32, seconds, fresh: true }));
-  const bulk = await costed(path, () => iperf(path, seconds));
+  const fresh = await costed(path.pids, () => wrk(path, { connections: 32, seconds, fresh: true }));
+  const bulk = await costed(path.pids, () => iperf(path, seconds));
   return {
     keepAliveRequestsPerSecond: keepAlive.result.requestsPerSecond,
     keepAliveP50Us: keepAlive.result.p50Us,
@@ -111,18 +111,8 @@ async function measure(path: BenchPath, seconds: number): Promise<Figures> {
   };
 }
 
-async function costed<T>(path: BenchPath, load: () => Promise<T>): Promise<{ readonly result: T; readonly cpuSeconds: number }> {
-  const before = costOf(path.pids).cpuSeconds;
-  const result = await load();
-  return { result, cpuSeconds: costOf(path.pids).cpuSeconds - before };
-}
-
-async function wrk(
-  path: BenchPath,
-  load: { readonly connections: number; readonly seconds: number; readonly fresh: boolean },
-): Promise<WrkResult> {
-  const command = wrkArguments({ url: `http://${path.host}:${path.httpPort}/`, ...load });
-  return parseWrk((await runIn(path.clientNamespacePath, command, { timeoutMs: (load.seconds + 15) * 1000 })).stdout);
+function wrk(path: BenchPath, load: WrkLoad): Promise<WrkResult> {
+  return wrkFrom(path.clientNamespacePath, `http://${path.host}:${path.httpPort}/`, load);
 }
 
 async function iperf(path: BenchPath, seconds: number): Promise<ReturnType<typeof parseIperf>> {

@@ -1,0 +1,47 @@
+/** The figures of one HTTP path in one round. */
+import type { HttpPath } from '../paths/http-path.ts';
+import type { Figures } from '../report.ts';
+import { costed, wrkFrom } from './path-load.ts';
+import { costOf } from './process-cost.ts';
+
+/** Row titles of the table, in order. */
+export const httpTitles: Readonly<Record<string, string>> = {
+  keepAliveRequestsPerSecond: 'requests/s, 32 connections',
+  keepAliveP50Us: '  p50, µs',
+  keepAliveP99Us: '  p99, µs',
+  keepAliveCpuUsPerRequest: '  CPU, µs/request',
+  oneRequestsPerSecond: 'requests/s, 1 connection',
+  oneP50Us: '  p50, µs',
+  oneP99Us: '  p99, µs',
+  residentMib: 'resident memory, MiB, all proxies',
+  errors: 'errors',
+};
+
+/** Requests after which V8 has compiled what it will compile; before, a request costs up to twice as much. */
+const warmRequests = 100_000;
+const longestWarmUpSeconds = 20;
+
+/** Lets caches, pools and the compilers of the proxies come to rest. */
+export async function warmUpHttp({ clientNamespacePath, url }: HttpPath): Promise<void> {
+  const seconds = 2;
+  let requests = 0;
+  for (let spent = 0; spent < longestWarmUpSeconds && requests < warmRequests; spent += seconds)
+    requests += (await wrkFrom(clientNamespacePath, url, { connections: 32, seconds, fresh: false })).requests;
+}
+
+export async function measureHttp(path: HttpPath, seconds: number): Promise<Figures> {
+  const load = (connections: number) => wrkFrom(path.clientNamespacePath, path.url, { connections, seconds, fresh: false });
+  const keepAlive = await costed(path.pids, () => load(32));
+  const one = await load(1);
+  return {
+    keepAliveRequestsPerSecond: keepAlive.result.requestsPerSecond,
+    keepAliveP50Us: keepAlive.result.p50Us,
+    keepAliveP99Us: keepAlive.result.p99Us,
+    keepAliveCpuUsPerRequest: (keepAlive.cpuSeconds * 1e6) / keepAlive.result.requests,
+    oneRequestsPerSecond: one.requestsPerSecond,
+    oneP50Us: one.p50Us,
+    oneP99Us: one.p99Us,
+    residentMib: path.pids.reduce((sum, pid) => sum + costOf([pid]).residentMib, 0),
+    errors: keepAlive.result.errors + one.errors,
+  };
+}
