@@ -67,7 +67,7 @@ export function ledgerConfiguration(spec: LedgerSpec = {}): [Partial<WaypointCon
 }
 
 /** The default policy with changes, field by field. */
-export function resiliencePolicy(changes: ResilienceChanges): ResiliencePolicy {
+function resiliencePolicy(changes: ResilienceChanges): ResiliencePolicy {
   const { timeouts, retry, limits, loadBalancing, ...rest } = changes;
   const { backoff, budget, ...retries } = retry ?? {};
   const base = defaultResilience;

@@ -34,7 +34,7 @@ import { boundService } from './bound-service.ts';
 import { openEndpointProxy } from './endpoint-proxy.ts';
 import type { Asked } from './endpoint-proxy.ts';
 
-export const vip = '10.96.0.20';
+const vip = '10.96.0.20';
 export const ledger: Service = service({
   name: 'ledger',
   namespace: 'ledger',
