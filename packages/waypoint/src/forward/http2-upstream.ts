@@ -4,6 +4,8 @@
  * S1  A session takes as many streams as its peer allows; beyond that another one is made.
  * S2  GOAWAY: no new stream; those above its last id were not processed (RFC 9113 section 6.8) and count as refused.
  * S3  A session without a stream for `idleMs` is closed.
+ * S4  A stream that is given up is destroyed, never closed: `close` ends it first, so that a part of a body may look whole;
+ *     and with a write under way Node 26.10 then makes frames without end, in native code, until there is no memory left.
  */
 import http2 from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
@@ -27,7 +29,13 @@ export type Http2Options = {
 };
 
 type Deps = { readonly connector: WireConnector; readonly clock: Clock };
-type Member = { readonly session: ClientHttp2Session; streams: number; retired: boolean; lastUsedMs: number };
+type Member = {
+  readonly session: ClientHttp2Session;
+  readonly open: Set<ClientHttp2Stream>;
+  streams: number;
+  retired: boolean;
+  lastUsedMs: number;
+};
 type Opened = { readonly kind: 'session'; readonly member: Member } | (AttemptOutcome & { readonly kind: 'failed' });
 
 export class Http2Upstream implements AsyncDisposable {
@@ -102,12 +110,18 @@ export class Http2Upstream implements AsyncDisposable {
   async #open(key: string, endpoint: UpstreamEndpoint, { caller, connect = {} }: UpstreamRequest): Promise<Opened> {
     const connected = await this.#deps.connector.connect(endpoint, caller, connect, this.#stopped.signal);
     if (connected.kind === 'failed') return connected;
+    const open = new Set<ClientHttp2Stream>();
+    const recvLost = (): void => {
+      for (const stream of open) if (!stream.closed) stream.destroy(new Error('the connection ended'));
+    };
+    // Before Node's own listeners, which `close` the streams (S4).
+    connected.stream.once('end', recvLost).once('close', recvLost);
     const session = http2.connect('http://endpoint.invalid', {
       createConnection: () => connected.stream,
       maxSessionMemory: 64,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: this.#options.maxHeaderBytes },
     });
-    const member: Member = { session, streams: 0, retired: false, lastUsedMs: this.#deps.clock.monotonicMs() };
+    const member: Member = { session, open, streams: 0, retired: false, lastUsedMs: this.#deps.clock.monotonicMs() };
     this.#adopt(key, member);
     return { kind: 'session', member };
   }
@@ -146,14 +160,16 @@ export class Http2Upstream implements AsyncDisposable {
     body: UpstreamBody,
     signal: AbortSignal,
   ): Promise<AttemptOutcome> {
-    const release = (): void => {
+    const release = (stream?: ClientHttp2Stream): void => {
+      if (stream !== undefined) member.open.delete(stream);
       member.streams -= 1;
       member.lastUsedMs = this.#deps.clock.monotonicMs();
     };
     try {
-      const stream = member.session.request(headersOf(request), { endStream: body === undefined });
-      stream.once('close', release);
-      return answerOf(stream, endpoint.name, body, signal);
+      const stream = member.session.request(headersOf(request), { endStream: body === undefined, signal });
+      member.open.add(stream);
+      stream.once('close', () => release(stream));
+      return answerOf(stream, endpoint.name, body);
     } catch (thrown) {
       release();
       // A session that ended between two turns of the loop: nothing was sent.
@@ -182,12 +198,11 @@ function freest(members: ReadonlySet<Member>, maxStreams: number): Member | unde
   return found;
 }
 
-function answerOf(stream: ClientHttp2Stream, name: string, body: UpstreamBody, signal: AbortSignal): Promise<AttemptOutcome> {
+function answerOf(stream: ClientHttp2Stream, name: string, body: UpstreamBody): Promise<AttemptOutcome> {
   const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
   let progress: Progress = stream.pending ? 'queued' : 'sent';
   let trailers: UpstreamHeaders = {};
   let error: unknown;
-  const abort = (): void => stream.close(http2.constants.NGHTTP2_CANCEL);
   stream.once('ready', () => (progress = progress === 'queued' ? 'sent' : progress));
   stream.on('error', (thrown) => (error = thrown));
   stream.on('trailers', (headers) => (trailers = plain(headers)));
@@ -197,7 +212,6 @@ function answerOf(stream: ClientHttp2Stream, name: string, body: UpstreamBody, s
     resolve({ kind: 'answer', answer: { status, headers: plain(headers), body: stream, trailers: () => trailers } });
   });
   stream.once('close', () => {
-    signal.removeEventListener('abort', abort);
     if (progress === 'answered') return;
     const detail = error instanceof Error ? error.message : `reset with code ${stream.rstCode}`;
     const failure =
@@ -206,8 +220,6 @@ function answerOf(stream: ClientHttp2Stream, name: string, body: UpstreamBody, s
         : failureOf(error ?? new Error('the stream ended without an answer'), progress, name);
     resolve({ kind: 'failed', failure });
   });
-  if (signal.aborted) abort();
-  else signal.addEventListener('abort', abort, { once: true });
   if (body instanceof Uint8Array) stream.end(body);
   // The stream's own end says what became of it; a body that broke ends the stream with it.
   else if (body !== undefined) pipeline(body, stream, ignore);
