@@ -27,7 +27,18 @@ const purposes = {
   // It is the doctor that says which tools are missing.
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },
   'fault-runs': { entry: ['packages/waypoint/test/fault-runs/main.ts'], tools: { 'redis-server': 'redis-server' } },
-  bench: { entry: ['bench/main.ts'], tools: { ...demoTools, iperf3: 'iperf3', wrk: 'wrk', nginx: 'nginx-light' } },
+  bench: {
+    entry: ['bench/main.ts'],
+    tools: {
+      ...demoTools,
+      iperf3: 'iperf3',
+      wrk: 'wrk',
+      nginx: 'nginx-light',
+      curl: 'curl',
+      python3: 'python3',
+      '/usr/share/doc/python3-venv/copyright': 'python3-venv',
+    },
+  },
 };
 
 const say = (line) => process.stderr.write(`clearmesh: ${line}\n`);

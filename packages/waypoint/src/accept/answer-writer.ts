@@ -8,7 +8,6 @@
  *     (gRPC over HTTP/2, Responses).
  */
 import { ServerResponse } from 'node:http';
-import { constants } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { Failure } from '../exchange/failure.ts';
 import { failureTable } from '../exchange/failure.ts';
@@ -143,10 +142,10 @@ export function failureAnswer(
   return { status, headers: { ...about, 'content-type': 'application/problem+json' }, body: `${JSON.stringify(problem)}\n` };
 }
 
-/** Ends a stream so that its reader sees that something is missing. */
+/** Ends a stream so that its reader sees that something is missing: `close` would end what was written first, as if it were all. */
 export function breakOff(response: RawResponse): void {
   if (response instanceof ServerResponse) response.destroy();
-  else response.stream?.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.stream?.destroy(new Error('the answer broke off'));
 }
 
 function writeHead(response: RawResponse, status: number, headers: Headers): void {

@@ -50,9 +50,10 @@ export class Interruption implements Disposable {
     return this.#failure;
   }
 
-  /** From now on this is what a cut ends; `undefined`: nothing is. */
+  /** From now on this is what a cut ends; `undefined`: nothing is. What comes after a cut is ended at once. */
   set underWay(underWay: UnderWay | undefined) {
     this.#underWay = underWay;
+    if (this.#failure !== undefined) underWay?.cut(this.#failure);
   }
 
   cut(failure: Failure): void {

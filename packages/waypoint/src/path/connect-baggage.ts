@@ -6,7 +6,15 @@ import type { RequestFacts } from '../exchange/request-facts.ts';
 
 export type BaggageDeps = { readonly snapshots: SnapshotSource; readonly own: () => Workload };
 
+/** A workload that changes is another object. */
+const formatted = new WeakMap<Workload, string>();
+
 export function connectBaggage({ caller }: RequestFacts, { snapshots, own }: BaggageDeps): string {
   const self = own();
-  return formatBaggage(snapshots.current.workloadByIp(self.network, caller.address.ip) ?? self);
+  const workload = snapshots.current.workloadByIp(self.network, caller.address.ip) ?? self;
+  const known = formatted.get(workload);
+  if (known !== undefined) return known;
+  const text = formatBaggage(workload);
+  formatted.set(workload, text);
+  return text;
 }
