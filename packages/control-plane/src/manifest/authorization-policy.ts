@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { selectorSchema, strict } from './policy-schema.ts';
+import { policyObject, selectorSchema, strict } from './policy-schema.ts';
 import { targetRefSchema, targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
 import type { SelectorManifest } from './policy-schema.ts';
@@ -97,26 +96,19 @@ const rule = Type.Object(
 
 export const authorizationPolicyKind: Kind<AuthorizationPolicyManifest> = defineKind(
   { kind: 'AuthorizationPolicy', apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Optional(
-        Type.Object(
-          {
-            selector: Type.Optional(selectorSchema),
-            targetRef: Type.Optional(targetRefSchema),
-            targetRefs: Type.Optional(targetRefsSchema),
-            action: Type.Optional(Type.Enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'])),
-            provider: Type.Optional(Type.Object({ name: Type.String() }, strict)),
-            rules: Type.Optional(Type.Array(rule)),
-          },
-          strict,
-        ),
+  policyObject(
+    Type.Optional(
+      Type.Object(
+        {
+          selector: Type.Optional(selectorSchema),
+          targetRef: Type.Optional(targetRefSchema),
+          targetRefs: Type.Optional(targetRefsSchema),
+          action: Type.Optional(Type.Enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'])),
+          provider: Type.Optional(Type.Object({ name: Type.String() }, strict)),
+          rules: Type.Optional(Type.Array(rule)),
+        },
+        strict,
       ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+    ),
   ),
 );

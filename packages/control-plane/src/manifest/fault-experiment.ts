@@ -2,8 +2,7 @@ import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { httpMatchSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { strict } from './policy-schema.ts';
+import { policyObject, strict } from './policy-schema.ts';
 import { parseTime } from './time.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { HttpMatchManifest } from './http-match.ts';
@@ -53,39 +52,32 @@ const caller = Type.Refine(
 
 export const faultExperimentKind: Kind<FaultExperimentManifest> = defineKind(
   { kind: 'FaultExperiment', apiVersions: ['clearmesh.io/v1alpha1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Object(
-        {
-          targetRefs: targetRefsSchema,
-          startsAt: time,
-          ttl: Type.Optional(durationSchema),
-          owner: Type.String({ minLength: 1 }),
-          approver: Type.String({ minLength: 1 }),
-          matches: Type.Optional(Type.Array(httpMatchSchema)),
-          callers: Type.Optional(Type.Array(caller)),
-          percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
-          maxActive: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-          delay: Type.Optional(durationSchema),
-          abort: Type.Optional(
-            Type.Object(
-              {
-                status: Type.Integer({ minimum: 200, maximum: 599 }),
-                grpcStatus: Type.Optional(Type.Integer({ minimum: 0, maximum: 16 })),
-              },
-              strict,
-            ),
+  policyObject(
+    Type.Object(
+      {
+        targetRefs: targetRefsSchema,
+        startsAt: time,
+        ttl: Type.Optional(durationSchema),
+        owner: Type.String({ minLength: 1 }),
+        approver: Type.String({ minLength: 1 }),
+        matches: Type.Optional(Type.Array(httpMatchSchema)),
+        callers: Type.Optional(Type.Array(caller)),
+        percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+        maxActive: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+        delay: Type.Optional(durationSchema),
+        abort: Type.Optional(
+          Type.Object(
+            {
+              status: Type.Integer({ minimum: 200, maximum: 599 }),
+              grpcStatus: Type.Optional(Type.Integer({ minimum: 0, maximum: 16 })),
+            },
+            strict,
           ),
-          throttleKibPerSecond: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_048_576 })),
-          reset: Type.Optional(Type.Boolean()),
-        },
-        strict,
-      ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+        ),
+        throttleKibPerSecond: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_048_576 })),
+        reset: Type.Optional(Type.Boolean()),
+      },
+      strict,
+    ),
   ),
 );

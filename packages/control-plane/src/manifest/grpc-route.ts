@@ -1,8 +1,7 @@
 import { Type } from 'typebox';
 import { namedMatchesSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { strict } from './policy-schema.ts';
+import { policyObject, strict } from './policy-schema.ts';
 import { backendRefsSchema, filtersSchema, parentRefsSchema } from './route.ts';
 import type { NamedMatchManifest } from './http-match.ts';
 import type { Kind } from './kind.ts';
@@ -58,22 +57,15 @@ const rule = Type.Object(
 
 export const grpcRouteKind: Kind<GrpcRouteManifest> = defineKind(
   { kind: 'GRPCRoute', apiVersions: ['gateway.networking.k8s.io/v1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Object(
-        {
-          parentRefs: Type.Optional(parentRefsSchema),
-          hostnames: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
-          rules: Type.Optional(Type.Array(rule)),
-          useDefaultGateways: Type.Optional(Type.String()),
-        },
-        strict,
-      ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+  policyObject(
+    Type.Object(
+      {
+        parentRefs: Type.Optional(parentRefsSchema),
+        hostnames: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+        rules: Type.Optional(Type.Array(rule)),
+        useDefaultGateways: Type.Optional(Type.String()),
+      },
+      strict,
+    ),
   ),
 );

@@ -2,8 +2,7 @@ import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { httpMatchSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { strict } from './policy-schema.ts';
+import { policyObject, strict } from './policy-schema.ts';
 import { backendRefsSchema, filtersSchema, parentRefsSchema } from './route.ts';
 import type { HttpMatchManifest } from './http-match.ts';
 import type { Kind } from './kind.ts';
@@ -59,22 +58,15 @@ export const httpRouteKind: Kind<HttpRouteManifest> = defineKind(
     apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],
     scope: 'namespaced',
   },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Object(
-        {
-          parentRefs: Type.Optional(parentRefsSchema),
-          hostnames: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
-          rules: Type.Optional(Type.Array(rule)),
-          useDefaultGateways: Type.Optional(Type.String()),
-        },
-        strict,
-      ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+  policyObject(
+    Type.Object(
+      {
+        parentRefs: Type.Optional(parentRefsSchema),
+        hostnames: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+        rules: Type.Optional(Type.Array(rule)),
+        useDefaultGateways: Type.Optional(Type.String()),
+      },
+      strict,
+    ),
   ),
 );

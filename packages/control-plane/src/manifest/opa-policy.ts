@@ -1,8 +1,7 @@
 import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { strict } from './policy-schema.ts';
+import { policyObject, strict } from './policy-schema.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
 import type { Labels, NamespacedMetadata } from './metadata.ts';
@@ -51,33 +50,26 @@ const engine = Type.Object(
 
 export const opaPolicyKind: Kind<OpaPolicyManifest> = defineKind(
   { kind: 'OpaPolicy', apiVersions: ['clearmesh.io/v1alpha1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Object(
-        {
-          targetRefs: targetRefsSchema,
-          engine,
-          path: Type.Optional(rulePath),
-          timeout: Type.Optional(durationSchema),
-          body: Type.Optional(
-            Type.Object(
-              {
-                maxBytes: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_777_216 })),
-                allowPartial: Type.Optional(Type.Boolean()),
-              },
-              strict,
-            ),
+  policyObject(
+    Type.Object(
+      {
+        targetRefs: targetRefsSchema,
+        engine,
+        path: Type.Optional(rulePath),
+        timeout: Type.Optional(durationSchema),
+        body: Type.Optional(
+          Type.Object(
+            {
+              maxBytes: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_777_216 })),
+              allowPartial: Type.Optional(Type.Boolean()),
+            },
+            strict,
           ),
-          cache: Type.Optional(Type.Object({ ttl: durationSchema, inputs: Type.Array(Type.String({ minLength: 1 })) }, strict)),
-          contextExtensions: Type.Optional(Type.Record(Type.String(), Type.String())),
-        },
-        strict,
-      ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+        ),
+        cache: Type.Optional(Type.Object({ ttl: durationSchema, inputs: Type.Array(Type.String({ minLength: 1 })) }, strict)),
+        contextExtensions: Type.Optional(Type.Record(Type.String(), Type.String())),
+      },
+      strict,
+    ),
   ),
 );

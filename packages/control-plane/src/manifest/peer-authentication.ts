@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { selectorSchema, strict } from './policy-schema.ts';
+import { policyObject, selectorSchema, strict } from './policy-schema.ts';
 import type { Kind } from './kind.ts';
 import type { SelectorManifest } from './policy-schema.ts';
 import type { NamespacedMetadata } from './metadata.ts';
@@ -22,23 +21,16 @@ const mtls = Type.Object({ mode: Type.Optional(Type.Enum(['UNSET', 'DISABLE', 'P
 
 export const peerAuthenticationKind: Kind<PeerAuthenticationManifest> = defineKind(
   { kind: 'PeerAuthentication', apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Optional(
-        Type.Object(
-          {
-            selector: Type.Optional(selectorSchema),
-            mtls: Type.Optional(mtls),
-            portLevelMtls: Type.Optional(Type.Record(Type.String(), mtls)),
-          },
-          strict,
-        ),
+  policyObject(
+    Type.Optional(
+      Type.Object(
+        {
+          selector: Type.Optional(selectorSchema),
+          mtls: Type.Optional(mtls),
+          portLevelMtls: Type.Optional(Type.Record(Type.String(), mtls)),
+        },
+        strict,
       ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+    ),
   ),
 );

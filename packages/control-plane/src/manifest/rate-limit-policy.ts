@@ -2,8 +2,7 @@ import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { httpMatchSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { strict } from './policy-schema.ts';
+import { policyObject, strict } from './policy-schema.ts';
 import { redisStoreSchema } from './redis-store.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { HttpMatchManifest } from './http-match.ts';
@@ -75,22 +74,15 @@ const limit = Type.Object(
 
 export const rateLimitPolicyKind: Kind<RateLimitPolicyManifest> = defineKind(
   { kind: 'RateLimitPolicy', apiVersions: ['clearmesh.io/v1alpha1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Object(
-        {
-          targetRefs: targetRefsSchema,
-          limits: Type.Array(limit),
-          redis: Type.Optional(redisStoreSchema),
-          onStoreFailure: Type.Optional(Type.Enum(['allow', 'deny', 'local'])),
-        },
-        strict,
-      ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+  policyObject(
+    Type.Object(
+      {
+        targetRefs: targetRefsSchema,
+        limits: Type.Array(limit),
+        redis: Type.Optional(redisStoreSchema),
+        onStoreFailure: Type.Optional(Type.Enum(['allow', 'deny', 'local'])),
+      },
+      strict,
+    ),
   ),
 );

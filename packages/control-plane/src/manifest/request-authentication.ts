@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { selectorSchema, strict } from './policy-schema.ts';
+import { policyObject, selectorSchema, strict } from './policy-schema.ts';
 import { targetRefSchema, targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
 import type { NamespacedMetadata } from './metadata.ts';
@@ -48,24 +47,17 @@ const jwtRule = Type.Object(
 
 export const requestAuthenticationKind: Kind<RequestAuthenticationManifest> = defineKind(
   { kind: 'RequestAuthentication', apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'], scope: 'namespaced' },
-  Type.Object(
-    {
-      apiVersion: Type.String(),
-      kind: Type.String(),
-      metadata: policyMetadata,
-      spec: Type.Optional(
-        Type.Object(
-          {
-            selector: Type.Optional(selectorSchema),
-            targetRef: Type.Optional(targetRefSchema),
-            targetRefs: Type.Optional(targetRefsSchema),
-            jwtRules: Type.Optional(Type.Array(jwtRule)),
-          },
-          strict,
-        ),
+  policyObject(
+    Type.Optional(
+      Type.Object(
+        {
+          selector: Type.Optional(selectorSchema),
+          targetRef: Type.Optional(targetRefSchema),
+          targetRefs: Type.Optional(targetRefsSchema),
+          jwtRules: Type.Optional(Type.Array(jwtRule)),
+        },
+        strict,
       ),
-      status: Type.Optional(Type.Unknown()),
-    },
-    strict,
+    ),
   ),
 );

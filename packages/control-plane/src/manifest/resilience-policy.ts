@@ -2,8 +2,7 @@ import { Type } from 'typebox';
 import type { RetryCondition } from '@clearmesh/shared/model/l7/resilience';
 import { durationSchema } from './duration.ts';
 import { defineKind } from './kind.ts';
-import { policyMetadata } from './metadata.ts';
-import { strict } from './policy-schema.ts';
+import { policyObject, strict } from './policy-schema.ts';
 import { redisStoreSchema } from './redis-store.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
@@ -191,8 +190,5 @@ const spec = Type.Object(
 
 export const resiliencePolicyKind: Kind<ResiliencePolicyManifest> = defineKind(
   { kind: 'ResiliencePolicy', apiVersions: ['clearmesh.io/v1alpha1'], scope: 'namespaced' },
-  Type.Object(
-    { apiVersion: Type.String(), kind: Type.String(), metadata: policyMetadata, spec, status: Type.Optional(Type.Unknown()) },
-    strict,
-  ),
+  policyObject(spec),
 );
