@@ -8,7 +8,7 @@ import type { RateLimitPolicy } from '@clearmesh/shared/model/l7/rate-limit';
 import type { IdempotencyPolicy, ResiliencePolicy } from '@clearmesh/shared/model/l7/resilience';
 import type { HttpRoute, RouteRule } from '@clearmesh/shared/model/l7/route';
 import type { AppProtocol, Service } from '@clearmesh/shared/model/service';
-import { defaultResilience } from '../src/forward/forward-policy.ts';
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
 import { boundService } from './bound-service.ts';
 import { ledger } from './waypoint-bed.ts';
 

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { retryConditions } from '@clearmesh/shared/model/l7/resilience';
 import type { RetryCondition } from '@clearmesh/shared/model/l7/resilience';
 import { durationSchema } from './duration.ts';
 import { defineKind } from './kind.ts';
@@ -93,26 +94,7 @@ const grpcMethod = Type.Refine(
 const retry = Type.Object(
   {
     attempts: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
-    on: Type.Optional(
-      Type.Array(
-        Type.Enum([
-          'connect-failure',
-          'refused-stream',
-          'reset-before-request',
-          'reset',
-          'per-try-timeout',
-          'gateway-error',
-          '5xx',
-          'retriable-4xx',
-          'retriable-status-codes',
-          'grpc-cancelled',
-          'grpc-deadline-exceeded',
-          'grpc-resource-exhausted',
-          'grpc-internal',
-          'grpc-unavailable',
-        ]),
-      ),
-    ),
+    on: Type.Optional(Type.Array(Type.Enum([...retryConditions]))),
     statusCodes: Type.Optional(Type.Array(Type.Integer({ minimum: 400, maximum: 599 }))),
     backoff: Type.Optional(Type.Object({ base: duration, max: duration }, strict)),
     budget: Type.Optional(Type.Object({ percent, interval: duration, minPerSecond: count }, strict)),

@@ -1,5 +1,6 @@
 /** The policies in a waypoint's configuration; the compiler checks that what passes is of the model's type. */
 import { Type } from 'typebox';
+import { retryConditions } from '../model/l7/resilience.ts';
 import type { Static } from 'typebox';
 import type { L7AuthorizationPolicy } from '../model/l7/authorization.ts';
 import type { RequestAuthentication } from '../model/l7/jwt.ts';
@@ -106,24 +107,7 @@ const resilience = Type.Object({
   }),
   retry: Type.Object({
     attempts: amount,
-    on: Type.Array(
-      Type.Enum([
-        'connect-failure',
-        'refused-stream',
-        'reset-before-request',
-        'reset',
-        'per-try-timeout',
-        'gateway-error',
-        '5xx',
-        'retriable-4xx',
-        'retriable-status-codes',
-        'grpc-cancelled',
-        'grpc-deadline-exceeded',
-        'grpc-resource-exhausted',
-        'grpc-internal',
-        'grpc-unavailable',
-      ]),
-    ),
+    on: Type.Array(Type.Enum([...retryConditions])),
     statusCodes: Type.Array(status),
     backoff: Type.Object({ baseMs: amount, maxMs: amount }),
     budget: Type.Object({ percent, intervalMs: positive, minPerSecond: amount }),

@@ -1,6 +1,7 @@
 /** An OPA bundle as its files say it: the WASM module, the data, the revision. Pure. */
 import { hash } from 'node:crypto';
 import type { TarFile } from './tar.ts';
+import { isRecord } from './is-record.ts';
 
 export type OpaBundle = {
   readonly wasm: Uint8Array;
@@ -109,8 +110,4 @@ function parseJson(name: string, bytes: Uint8Array): unknown {
 
 function rejected(reason: string): BundleReading {
   return { kind: 'rejected', reason };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

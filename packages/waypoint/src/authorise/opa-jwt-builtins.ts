@@ -4,6 +4,7 @@
  */
 import { constants, createHmac, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { isRecord } from './is-record.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Decoded = { readonly header: Json; readonly payload: Json; readonly signature: Buffer; readonly signed: Buffer };
@@ -120,8 +121,4 @@ function publicKeys(text: string, kid: string | undefined): readonly KeyObject[]
   } catch {
     return [];
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

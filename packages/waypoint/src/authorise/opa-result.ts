@@ -3,6 +3,7 @@
  * a denial; anything else is no decision, and a request without one does not pass. Pure.
  */
 import { STATUS_CODES } from 'node:http';
+import { isRecord } from './is-record.ts';
 
 export type HeaderFields = Readonly<Record<string, string>>;
 
@@ -170,8 +171,4 @@ function metadataOf(result: Readonly<Record<string, unknown>>): { readonly metad
 
 function unusable(reason: string): OpaVerdict {
   return { kind: 'unusable', reason };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

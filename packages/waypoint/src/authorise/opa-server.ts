@@ -3,6 +3,7 @@ import { Pool } from 'undici';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { readBounded } from './bounded-text.ts';
 import type { Evaluation, OpaEngine } from './opa-engine.ts';
+import { isRecord } from './is-record.ts';
 
 export type OpaServerOptions = {
   /** `http://host:port`, perhaps with a path. */
@@ -113,10 +114,6 @@ function revisionOf({ provenance }: Readonly<Record<string, unknown>>): string {
       return `${name}@${isRecord(bundle) && typeof bundle['revision'] === 'string' ? bundle['revision'] : ''}`;
     })
     .join(',');
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unavailable(reason: string): Evaluation {

@@ -3,6 +3,7 @@
  * clock but one's own is trusted, and each hop takes off what it used up itself.
  */
 import type { Failure } from '../exchange/failure.ts';
+import { headerOf } from '../exchange/request-facts.ts';
 import type { UpstreamHeaders } from './upstream.ts';
 
 const deadlineHeader = 'x-mesh-deadline-ms';
@@ -13,9 +14,9 @@ const maxDigits = 8;
 
 /** When the caller stops waiting, monotonic milliseconds; Infinity if it did not say so. Unreadable values say nothing. */
 export function callerDeadline(headers: UpstreamHeaders, grpc: boolean, startedMs: number): number {
-  const told = firstOf(headers[deadlineHeader]);
+  const told = headerOf(headers, deadlineHeader);
   const remaining = told === undefined ? Infinity : (wholeNumber(told, 0, told.length, 10) ?? Infinity);
-  const timeout = grpc ? firstOf(headers[grpcDeadlineHeader]) : undefined;
+  const timeout = grpc ? headerOf(headers, grpcDeadlineHeader) : undefined;
   return startedMs + Math.min(remaining, timeout === undefined ? Infinity : (grpcTimeoutMs(timeout) ?? Infinity));
 }
 
@@ -60,8 +61,4 @@ function wholeNumber(text: string, from: number, to: number, digits: number): nu
     value = value * 10 + digit;
   }
   return value;
-}
-
-function firstOf(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : value?.[0];
 }

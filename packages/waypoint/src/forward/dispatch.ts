@@ -17,7 +17,7 @@ import { EndpointSet } from './endpoint-set.ts';
 import type { HostStatus } from './endpoint-set.ts';
 import { Exchange } from './exchange.ts';
 import type { BackendParts } from './exchange.ts';
-import { defaultResilience } from './forward-policy.ts';
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
 import type { IdleWatch } from './idle-watch.ts';
 import { BackendLimits, overflow } from './limits.ts';
 import { RouteBreakers } from './route-breakers.ts';

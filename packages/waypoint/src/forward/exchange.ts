@@ -10,6 +10,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, ResponseFlag } from '../exchange/failure.ts';
+import type { Refused } from '../exchange/stage.ts';
 import { deliver, discard } from './answer-delivery.ts';
 import type { Arrived } from './answer-delivery.ts';
 import { Attempt } from './attempt.ts';
@@ -46,7 +47,7 @@ export type BackendParts = {
 
 /** `refused`: no attempt was made. */
 type Tried =
-  | { readonly kind: 'refused'; readonly failure: Failure }
+  | Refused
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'answer'; readonly arrived: Arrived };
 

@@ -1,4 +1,5 @@
 /** A ResiliencePolicy and what a route says besides, prepared once for every request that follows them. */
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
 import type {
   CircuitBreakerPolicy,
   Limits,
@@ -37,23 +38,6 @@ export type ForwardPolicy = {
   readonly outlier: OutlierPolicy | undefined;
   readonly limits: Limits;
   readonly loadBalancing: LoadBalancingPolicy;
-};
-
-/** In force where no ResiliencePolicy is; the defaults of its documentation. */
-export const defaultResilience: ResiliencePolicy = {
-  class: 'standard',
-  timeouts: { idleMs: 300_000, connectMs: 5_000, minServiceMs: 0 },
-  retry: {
-    attempts: 1,
-    on: ['connect-failure', 'refused-stream', 'reset-before-request'],
-    statusCodes: [],
-    backoff: { baseMs: 25, maxMs: 250 },
-    budget: { percent: 20, intervalMs: 10_000, minPerSecond: 10 },
-    maxReplayBytes: 65_536,
-    grpcIdempotent: [],
-  },
-  limits: { maxConnections: 1_024, maxPending: 1_024, maxRequests: 1_024, maxRetries: 3, maxUpgraded: 16_384 },
-  loadBalancing: { initialRttMs: 30, decayMs: 10_000 },
 };
 
 /** The shorter of the policy's and the route's times; the route's own word on retries. */

@@ -1,4 +1,5 @@
 /** How long to wait before another attempt: what the endpoint asks for, else a random back-off (l7-and-resilience B3). */
+import { headerOf } from '../exchange/request-facts.ts';
 import type { UpstreamHeaders } from './upstream.ts';
 
 /** No endpoint makes a request wait longer than this, milliseconds. */
@@ -17,7 +18,7 @@ export function spreadMs(askedMs: number, unit: number): number {
 /** `Retry-After` (RFC 9110 section 10.2.3) of an answer 429 or 503, milliseconds. @param nowMs since the epoch */
 export function retryAfterMs(status: number, headers: UpstreamHeaders, nowMs: number): number | undefined {
   if (status !== 429 && status !== 503) return undefined;
-  const value = firstOf(headers['retry-after'])?.trim();
+  const value = headerOf(headers, 'retry-after')?.trim();
   if (value === undefined) return undefined;
   if (seconds.test(value)) return Math.min(Number(value) * 1_000, maxWaitMs);
   const date = httpDate(value);
@@ -29,7 +30,7 @@ export function retryAfterMs(status: number, headers: UpstreamHeaders, nowMs: nu
  * server says that it wants no retry.
  */
 export function grpcPushback(headers: UpstreamHeaders): number | 'never' | undefined {
-  const value = firstOf(headers['grpc-retry-pushback-ms']);
+  const value = headerOf(headers, 'grpc-retry-pushback-ms');
   if (value === undefined) return undefined;
   return digits.test(value) ? Math.min(Number(value), maxWaitMs) : 'never';
 }
@@ -44,8 +45,4 @@ function httpDate(value: string): number | undefined {
   const text = withZone.test(value) ? value : asctime.test(value) ? `${value} GMT` : undefined;
   const date = text === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(date) ? undefined : date;
-}
-
-function firstOf(value: string | readonly string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : value?.[0];
 }

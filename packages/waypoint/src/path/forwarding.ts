@@ -13,6 +13,7 @@ import { breakOff, writeAnswer, writeLocal } from '../accept/answer-writer.ts';
 import type { WriteEnd } from '../accept/answer-writer.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, Outcome } from '../exchange/failure.ts';
+import type { Refused } from '../exchange/stage.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { AttemptObserver, DispatchedAnswer, DispatchRequest, MutableHeaders } from '../forward/dispatch-request.ts';
 import type { EndpointFinder } from '../forward/endpoints.ts';
@@ -51,7 +52,6 @@ export type ForwardingDeps = {
 };
 
 type Ended = { readonly kind: 'ended'; readonly end: ExchangeEnd };
-type Refusal = { readonly kind: 'refused'; readonly failure: Failure };
 
 /** The body as it is dispatched, and whose outcome must be kept. */
 type Claimed = { readonly kind: 'claimed'; readonly body: UpstreamBody; readonly ticket: IdempotencyTicket | undefined };
@@ -64,7 +64,7 @@ export class Forwarding {
   }
 
   /** Rejects with the signal's reason only. */
-  async forward(admitted: Admitted, decision: ForwardDecision): Promise<Ended | Refusal> {
+  async forward(admitted: Admitted, decision: ForwardDecision): Promise<Ended | Refused> {
     const tooLarge = announcedTooLarge(admitted);
     if (tooLarge !== undefined) return tooLarge;
     const claimed = await this.#claim(admitted, decision);
@@ -81,7 +81,7 @@ export class Forwarding {
   }
 
   /** C1: a keyed request is read whole, claimed, and goes on only as its first dispatch. */
-  async #claim(admitted: Admitted, decision: ForwardDecision): Promise<Claimed | Ended | Refusal> {
+  async #claim(admitted: Admitted, decision: ForwardDecision): Promise<Claimed | Ended | Refused> {
     const { service, permitted, body, raw, gone, exchange, response } = admitted;
     const { request } = permitted.permit;
     const key = idempotencyKeyOf(service.idempotency, request);
@@ -110,7 +110,7 @@ export class Forwarding {
     admitted: Admitted,
     fault: ActiveFault,
     ticket: IdempotencyTicket | undefined,
-  ): Promise<Ended | Refusal | undefined> {
+  ): Promise<Ended | Refused | undefined> {
     const step = await fault.before(admitted.gone);
     if (step.kind === 'continue') {
       this.#deps.metrics.faultInjected(fault.experiment, fault.flag === 'DI' ? 'delay' : 'throttle');
@@ -216,7 +216,7 @@ export class Forwarding {
 }
 
 /** A body that says how large it is need not be begun; one that does not is broken off on its way. */
-function announcedTooLarge({ raw, service }: Admitted): Refusal | undefined {
+function announcedTooLarge({ raw, service }: Admitted): Refused | undefined {
   const { maxRequestBytes = Infinity } = service.resilience.limits;
   const announced = announcedBytes(raw);
   if (announced <= maxRequestBytes) return undefined;
@@ -252,7 +252,7 @@ async function wholeBody(
   taken: Readable | Buffer | undefined,
   announcedBytes: number,
   signal: AbortSignal,
-): Promise<{ readonly kind: 'body'; readonly body: Buffer } | Refusal> {
+): Promise<{ readonly kind: 'body'; readonly body: Buffer } | Refused> {
   if (taken === undefined) return { kind: 'body', body: Buffer.alloc(0) };
   return Buffer.isBuffer(taken) ? { kind: 'body', body: taken } : bufferBody(taken, { announcedBytes }, signal);
 }

@@ -26,7 +26,7 @@ import type { Denied, Permitted } from '../authorise/permit.ts';
 import { changedRequest } from '../authorise/request-view.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure } from '../exchange/failure.ts';
-import type { LocalAnswer } from '../exchange/stage.ts';
+import type { LocalAnswer, Refused } from '../exchange/stage.ts';
 import type { ForwardDecision, RouteDecision } from '../route/route-decision.ts';
 import { joinedHeaders } from '../shape/rate-limit-fields.ts';
 import type { RateLimiter, RateLimitAllowed, RateLimitOutcome } from '../shape/rate-limit.ts';
@@ -75,10 +75,9 @@ export type Admitted = Under & {
 };
 
 /** Carries an admitted request to its end; rejects with the signal's reason only. */
-export type Forward = (admitted: Admitted, decision: ForwardDecision) => Promise<Answered | Refusal>;
+export type Forward = (admitted: Admitted, decision: ForwardDecision) => Promise<Answered | Refused>;
 
 type Answered = { readonly kind: 'ended'; readonly end: ExchangeEnd };
-type Refusal = { readonly kind: 'refused'; readonly failure: Failure };
 
 export class HttpPath {
   readonly #deps: HttpPathDeps;
@@ -123,7 +122,7 @@ export class HttpPath {
     }
   }
 
-  async #admitAndForward(under: Under, forward: Forward): Promise<Answered | Refusal> {
+  async #admitAndForward(under: Under, forward: Forward): Promise<Answered | Refused> {
     const { exchange, plan, gone } = under;
     const { facts } = exchange;
     const service = plan.plan(facts.called.key);
@@ -146,7 +145,7 @@ export class HttpPath {
     authoriser: Authoriser,
     asked: Authenticated,
     template: string | undefined,
-  ): Promise<Refusal | { readonly kind: 'admitted'; readonly admitted: Admitted }> {
+  ): Promise<Refused | { readonly kind: 'admitted'; readonly admitted: Admitted }> {
     const { exchange, raw, gone } = under;
     const { limiter, clock } = this.#deps;
     const local = limiter.checkLocal(service.rateLimits, asked.request, template);
@@ -173,7 +172,7 @@ export class HttpPath {
     return { kind: 'admitted', admitted: { ...under, service, permitted, limited, body } };
   }
 
-  async #act(admitted: Admitted, decision: RouteDecision, forward: Forward): Promise<Answered | Refusal> {
+  async #act(admitted: Admitted, decision: RouteDecision, forward: Forward): Promise<Answered | Refused> {
     switch (decision.kind) {
       case 'refused':
         return decision;
@@ -243,7 +242,7 @@ const noBody: BodyAccess = {
   peek: () => Promise.resolve({ kind: 'peeked', bytes: Buffer.alloc(0), truncated: false }),
 };
 
-function noService(hostname: string): Refusal {
+function noService(hostname: string): Refused {
   return { kind: 'refused', failure: { kind: 'no-route', detail: `service ${hostname} is no longer behind this waypoint` } };
 }
 

@@ -13,6 +13,7 @@ import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { FaultExperiment } from '@clearmesh/shared/model/l7/fault';
 import type { Failure } from '../exchange/failure.ts';
+import type { Refused } from '../exchange/stage.ts';
 import type { RequestFacts } from '../exchange/request-facts.ts';
 import { chooseFault } from './fault.ts';
 import type { FaultScene, FaultTally } from './fault.ts';
@@ -26,7 +27,7 @@ export type FaultInjectorDeps = { readonly clock: Clock; readonly random: Pick<R
 export type FaultStep =
   | { readonly kind: 'continue' }
   /** To be answered with this failure, of kind `fault-injected`. */
-  | { readonly kind: 'refused'; readonly failure: Failure }
+  | Refused
   /** To be broken off without an answer; the failure is for log and metrics. */
   | { readonly kind: 'reset'; readonly failure: Failure }
   /** The signal was aborted meanwhile; its reason says why. */

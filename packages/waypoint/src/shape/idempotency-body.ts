@@ -1,10 +1,8 @@
 /** Reads a keyed request's body whole: its fingerprint must be known before anything is dispatched. */
 import type { Readable } from 'node:stream';
-import type { Failure } from '../exchange/failure.ts';
+import type { Refused } from '../exchange/stage.ts';
 
-export type BufferedBody =
-  | { readonly kind: 'body'; readonly body: Buffer }
-  | { readonly kind: 'refused'; readonly failure: Failure };
+export type BufferedBody = { readonly kind: 'body'; readonly body: Buffer } | Refused;
 
 export type BodyLimits = {
   /** @default 1 048 576 */

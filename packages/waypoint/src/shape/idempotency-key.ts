@@ -1,6 +1,6 @@
 /** Which key a request carries (draft-ietf-httpapi-idempotency-key-header section 2). */
 import type { IdempotencyPolicy } from '@clearmesh/shared/model/l7/resilience';
-import type { Failure } from '../exchange/failure.ts';
+import type { Refused } from '../exchange/stage.ts';
 import type { RequestFacts } from '../exchange/request-facts.ts';
 
 export type KeyVerdict =
@@ -9,7 +9,7 @@ export type KeyVerdict =
   /** The service deduplicates by this key: it is forwarded, and an attempt of unknown outcome may be repeated. */
   | { readonly kind: 'native'; readonly key: string }
   | { readonly kind: 'keyed'; readonly key: string }
-  | { readonly kind: 'refused'; readonly failure: Failure };
+  | Refused;
 
 const none: KeyVerdict = { kind: 'none' };
 

@@ -6,7 +6,7 @@ import type {
   ResiliencePolicy,
   RetryCondition,
 } from '@clearmesh/shared/model/l7/resilience';
-import { defaultResilience } from '../../src/forward/forward-policy.ts';
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
 import type { Draw } from './draw.ts';
 
 export type PolicyPlan = {

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { mock } from 'node:test';
-import { defaultResilience, forwardPolicy } from '../../src/forward/forward-policy.ts';
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
+import { forwardPolicy } from '../../src/forward/forward-policy.ts';
 import type { ResiliencePolicy } from '@clearmesh/shared/model/l7/resilience';
 import type { Act } from './fake-upstream.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';

@@ -12,7 +12,8 @@ import type { BreakerFactory } from '../../src/forward/breaker.ts';
 import { Backends } from '../../src/forward/backends.ts';
 import type { Dispatcher } from '../../src/forward/dispatch.ts';
 import type { DispatchRequest, DispatchResult } from '../../src/forward/dispatch-request.ts';
-import { defaultResilience, forwardPolicy } from '../../src/forward/forward-policy.ts';
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
+import { forwardPolicy } from '../../src/forward/forward-policy.ts';
 import type {
   AttemptOutcome,
   Upstream,

@@ -5,7 +5,7 @@ import type { OutlierPolicy } from '@clearmesh/shared/model/l7/resilience';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { EndpointSet } from '../../src/forward/endpoint-set.ts';
-import { defaultResilience } from '../../src/forward/forward-policy.ts';
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
 import type { HostList } from '../../src/forward/endpoint-set.ts';
 import type { Sign } from '../../src/forward/outlier.ts';
 import { mayEject } from '../../src/forward/outlier.ts';

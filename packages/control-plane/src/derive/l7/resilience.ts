@@ -1,4 +1,5 @@
 /** ResiliencePolicy with its defaults, which stand with the model. */
+import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
 import type {
   CircuitBreakerPolicy,
   IdempotencyPolicy,
@@ -23,15 +24,11 @@ export function deriveResilience({ spec }: ResiliencePolicyManifest): Resilience
     ...(idempotency === undefined ? {} : { idempotency: idempotencyOf(idempotency) }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker: breakerOf(circuitBreaker) }),
     ...(outlierDetection === undefined ? {} : { outlierDetection: outlierOf(outlierDetection, moneyClass) }),
-    limits: {
-      maxConnections: limits.maxConnections ?? 1024,
-      maxPending: limits.maxPending ?? 1024,
-      maxRequests: limits.maxRequests ?? 1024,
-      maxRetries: limits.maxRetries ?? 3,
-      maxUpgraded: limits.maxUpgraded ?? 16_384,
-      ...(limits.maxRequestBytes === undefined ? {} : { maxRequestBytes: limits.maxRequestBytes }),
+    limits: { ...defaultResilience.limits, ...limits },
+    loadBalancing: {
+      initialRttMs: ms(loadBalancing.initialRtt, defaultResilience.loadBalancing.initialRttMs),
+      decayMs: ms(loadBalancing.decay, defaultResilience.loadBalancing.decayMs),
     },
-    loadBalancing: { initialRttMs: ms(loadBalancing.initialRtt, 30), decayMs: ms(loadBalancing.decay, 10_000) },
   };
 }
 
@@ -42,27 +39,28 @@ function timeoutsOf(timeouts: NonNullable<Spec['timeouts']> = {}): Timeouts {
     // 0s means none, as on routes.
     ...(requestMs === 0 ? {} : { requestMs }),
     ...(backendRequestMs === 0 ? {} : { backendRequestMs }),
-    idleMs: ms(timeouts.idle, 300_000),
-    connectMs: ms(timeouts.connect, 5000),
-    minServiceMs: ms(timeouts.minService, 0),
+    idleMs: ms(timeouts.idle, defaultResilience.timeouts.idleMs),
+    connectMs: ms(timeouts.connect, defaultResilience.timeouts.connectMs),
+    minServiceMs: ms(timeouts.minService, defaultResilience.timeouts.minServiceMs),
   };
 }
 
 function retryOf(retry: NonNullable<Spec['retry']> = {}): RetryPolicy {
-  const baseMs = ms(retry.backoff?.base, 25);
+  const { attempts, on, statusCodes, backoff, budget, maxReplayBytes, grpcIdempotent } = defaultResilience.retry;
+  const baseMs = ms(retry.backoff?.base, backoff.baseMs);
   return {
-    attempts: retry.attempts ?? 1,
-    on: retry.on ?? ['connect-failure', 'refused-stream', 'reset-before-request'],
-    statusCodes: retry.statusCodes ?? [],
+    attempts: retry.attempts ?? attempts,
+    on: retry.on ?? on,
+    statusCodes: retry.statusCodes ?? statusCodes,
     // Ten times the base (l7-and-resilience B3).
     backoff: { baseMs, maxMs: ms(retry.backoff?.max, baseMs * 10) },
     budget: {
-      percent: retry.budget?.percent ?? 20,
-      intervalMs: ms(retry.budget?.interval, 10_000),
-      minPerSecond: retry.budget?.minPerSecond ?? 10,
+      percent: retry.budget?.percent ?? budget.percent,
+      intervalMs: ms(retry.budget?.interval, budget.intervalMs),
+      minPerSecond: retry.budget?.minPerSecond ?? budget.minPerSecond,
     },
-    maxReplayBytes: retry.maxReplayBytes ?? 65_536,
-    grpcIdempotent: retry.grpcIdempotent ?? [],
+    maxReplayBytes: retry.maxReplayBytes ?? maxReplayBytes,
+    grpcIdempotent: retry.grpcIdempotent ?? grpcIdempotent,
   };
 }
 

@@ -1,21 +1,24 @@
 /** ResiliencePolicy: load balancing, timeouts, retries, idempotency, breaker, outlier ejection and limits (l7-and-resilience B2–B7, C1, C10). */
 
 /** What failed attempts may be sent again for (B3); the first three certainly never reached the application. */
-export type RetryCondition =
-  | 'connect-failure'
-  | 'refused-stream'
-  | 'reset-before-request'
-  | 'reset'
-  | 'per-try-timeout'
-  | 'gateway-error'
-  | '5xx'
-  | 'retriable-4xx'
-  | 'retriable-status-codes'
-  | 'grpc-cancelled'
-  | 'grpc-deadline-exceeded'
-  | 'grpc-resource-exhausted'
-  | 'grpc-internal'
-  | 'grpc-unavailable';
+export const retryConditions = [
+  'connect-failure',
+  'refused-stream',
+  'reset-before-request',
+  'reset',
+  'per-try-timeout',
+  'gateway-error',
+  '5xx',
+  'retriable-4xx',
+  'retriable-status-codes',
+  'grpc-cancelled',
+  'grpc-deadline-exceeded',
+  'grpc-resource-exhausted',
+  'grpc-internal',
+  'grpc-unavailable',
+] as const;
+
+export type RetryCondition = (typeof retryConditions)[number];
 
 export type ResiliencePolicy = {
   /** Errors of class money-movement carry their outcome; faults are never injected. @default standard */
@@ -152,4 +155,21 @@ export type LoadBalancingPolicy = {
   readonly initialRttMs: number;
   /** @default 10 000 */
   readonly decayMs: number;
+};
+
+/** In force where no ResiliencePolicy is; what a policy leaves out is taken from it. */
+export const defaultResilience: ResiliencePolicy = {
+  class: 'standard',
+  timeouts: { idleMs: 300_000, connectMs: 5_000, minServiceMs: 0 },
+  retry: {
+    attempts: 1,
+    on: ['connect-failure', 'refused-stream', 'reset-before-request'],
+    statusCodes: [],
+    backoff: { baseMs: 25, maxMs: 250 },
+    budget: { percent: 20, intervalMs: 10_000, minPerSecond: 10 },
+    maxReplayBytes: 65_536,
+    grpcIdempotent: [],
+  },
+  limits: { maxConnections: 1_024, maxPending: 1_024, maxRequests: 1_024, maxRetries: 3, maxUpgraded: 16_384 },
+  loadBalancing: { initialRttMs: 30, decayMs: 10_000 },
 };
