@@ -7,7 +7,7 @@ import type { Match, ServiceAccountMatch, StringMatch } from '@clearmesh/shared/
 import type { Cidr } from '@clearmesh/shared/model/ip-address';
 import { parseBlock } from '../manifest/block.ts';
 import { parsePort } from '../manifest/port.ts';
-import { parseStringMatch } from '../manifest/string-match.ts';
+import { parseStringMatch } from '@clearmesh/shared/policy/string-match';
 import type { ConditionManifest, OperationManifest, SourceManifest } from '../manifest/authorization-policy.ts';
 import type { DeriveOptions } from './options.ts';
 

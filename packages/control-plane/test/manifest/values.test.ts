@@ -6,7 +6,7 @@ import { parsePermissiveUntil } from '../../src/manifest/permissive-until.ts';
 import { parseDuration } from '../../src/manifest/duration.ts';
 import { parseTime } from '../../src/manifest/time.ts';
 import { parsePort } from '../../src/manifest/port.ts';
-import { parseStringMatch } from '../../src/manifest/string-match.ts';
+import { parseStringMatch } from '@clearmesh/shared/policy/string-match';
 
 describe('parseBlock', () => {
   const good: readonly [string, readonly number[], number][] = [

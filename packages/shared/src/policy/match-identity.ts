@@ -4,6 +4,7 @@
  */
 import type { ServiceAccountMatch, StringMatch } from '../model/authorization.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
+import { stringMatches } from './string-match.ts';
 
 const SCHEME = 'spiffe://';
 const NAMESPACE = '/ns/';
@@ -11,14 +12,14 @@ const SERVICE_ACCOUNT = '/sa/';
 
 /** The id without its scheme. A plaintext peer has no principal, so that even presence fails. */
 export function principalMatches(match: StringMatch, identity: SpiffeId | undefined): boolean {
-  return identity !== undefined && textMatches(match, identity, SCHEME.length, identity.length);
+  return identity !== undefined && stringMatches(match, identity, SCHEME.length, identity.length);
 }
 
 /** The namespace of the id, "" for a plaintext peer. */
 export function namespaceMatches(match: StringMatch, identity: SpiffeId | undefined): boolean {
-  if (identity === undefined) return textMatches(match, '', 0, 0);
+  if (identity === undefined) return stringMatches(match, '', 0, 0);
   const start = namespaceStart(identity);
-  return textMatches(match, identity, start, identity.indexOf('/', start));
+  return stringMatches(match, identity, start, identity.indexOf('/', start));
 }
 
 /** Namespace and account, whatever the trust domain. */
@@ -38,17 +39,4 @@ export function serviceAccountMatches(match: ServiceAccountMatch, identity: Spif
 /** A trust domain holds no slash, so the first one after the scheme begins `/ns/`. */
 function namespaceStart(identity: SpiffeId): number {
   return identity.indexOf('/', SCHEME.length) + NAMESPACE.length;
-}
-
-function textMatches(match: StringMatch, text: string, start: number, end: number): boolean {
-  switch (match.kind) {
-    case 'presence':
-      return end > start;
-    case 'exact':
-      return match.value.length === end - start && text.startsWith(match.value, start);
-    case 'prefix':
-      return match.value.length <= end - start && text.startsWith(match.value, start);
-    case 'suffix':
-      return match.value.length <= end - start && text.startsWith(match.value, end - match.value.length);
-  }
 }

@@ -4,7 +4,8 @@ import type { L7Condition } from '@clearmesh/shared/model/l7/authorization';
 import * as fields from './l7-fields.ts';
 import { fieldChecks, unusable } from './l7-match.ts';
 import type { Check, Field, RuleContext } from './l7-match.ts';
-import { parseText, textMatches } from './l7-text.ts';
+import { parseStringMatch } from '@clearmesh/shared/policy/string-match';
+import { textMatches } from './l7-text.ts';
 import type { Claims } from './token-facts.ts';
 
 /** What the key stands for, as checks on a request. */
@@ -35,7 +36,7 @@ export function conditionChecks(condition: L7Condition, context: RuleContext): r
       return checks(fields.port);
     // The application's own TLS ends at the application: there is no name to compare.
     case 'connection.sni':
-      return checks({ parse: parseText, matches: () => false });
+      return checks({ parse: parseStringMatch, matches: () => false });
     default:
       return named(key, checks) ?? [unusable(context)];
   }
@@ -59,7 +60,7 @@ function named(key: string, checks: (field: Field<StringMatch>) => readonly Chec
 /** A header that is there matches `*`, even an empty one. */
 function header(name: string): Field<StringMatch> {
   return {
-    parse: parseText,
+    parse: parseStringMatch,
     matches: (match, { request }) => {
       const value = request.headers[name];
       if (value === undefined) return false;
@@ -76,7 +77,7 @@ const spaceDelimited: ReadonlySet<string> = new Set(['scope', 'permission']);
 function claim(names: readonly string[]): Field<StringMatch> {
   const words = names.length === 1 && spaceDelimited.has(names[0] ?? '');
   return {
-    parse: parseText,
+    parse: parseStringMatch,
     matches: (match, { token }) => {
       const value = token === undefined ? undefined : claimAt(token.claims, names);
       if (typeof value === 'string') {

@@ -7,23 +7,24 @@ import { hostOf } from './l7-facts.ts';
 import type { Field } from './l7-match.ts';
 import { parsePath, pathMatches } from './l7-path.ts';
 import type { PathMatch } from './l7-path.ts';
-import { parseText, textMatches } from './l7-text.ts';
+import { parseStringMatch } from '@clearmesh/shared/policy/string-match';
+import { textMatches } from './l7-text.ts';
 
 /** `td/ns/x/sa/y`. */
 export const principal: Field<StringMatch> = {
-  parse: parseText,
+  parse: parseStringMatch,
   matches: (match, { request }) => principalMatches(match, request.caller.identity),
 };
 
 export const namespace: Field<StringMatch> = {
-  parse: parseText,
+  parse: parseStringMatch,
   matches: (match, { request }) => namespaceMatches(match, request.caller.identity),
 };
 
 const SCHEME_LENGTH = 'spiffe://'.length;
 
 export const trustDomain: Field<StringMatch> = {
-  parse: parseText,
+  parse: parseStringMatch,
   matches: (match, { request: { caller } }) =>
     textMatches(match, caller.identity.slice(SCHEME_LENGTH, caller.identity.indexOf('/', SCHEME_LENGTH))),
 };
@@ -42,7 +43,7 @@ export function serviceAccount(policyNamespace: string): Field<ServiceAccountMat
 }
 
 export const requestPrincipal: Field<StringMatch> = {
-  parse: parseText,
+  parse: parseStringMatch,
   matches: (match, { token }) => textMatches(match, token?.principal),
 };
 
@@ -68,7 +69,7 @@ export const port: Field<number> = {
 
 /** A host with a port cannot match, as ports are compared by themselves. */
 export const host: Field<StringMatch> = {
-  parse: (text) => (/^\[[^\]]*\]$|^[^:]*$/.test(text) ? parseText(hostOf(text)) : undefined),
+  parse: (text) => (/^\[[^\]]*\]$|^[^:]*$/.test(text) ? parseStringMatch(hostOf(text)) : undefined),
   matches: (match, facts) => textMatches(match, facts.host),
 };
 

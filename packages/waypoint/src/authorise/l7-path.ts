@@ -4,7 +4,8 @@
  * its time is bounded by the path's length, whatever a caller sends.
  */
 import type { StringMatch } from '@clearmesh/shared/model/authorization';
-import { parseText, textMatches } from './l7-text.ts';
+import { parseStringMatch } from '@clearmesh/shared/policy/string-match';
+import { textMatches } from './l7-text.ts';
 
 export type PathMatch =
   | { readonly kind: 'text'; readonly text: StringMatch }
@@ -19,7 +20,7 @@ const NO_MATCH = -1;
 
 /** `undefined` for a template nobody can evaluate: braces that are no whole segment, or two `{**}`. */
 export function parsePath(text: string): PathMatch | undefined {
-  if (!text.includes(SEGMENT) && !text.includes(REST)) return { kind: 'text', text: parseText(text) };
+  if (!text.includes(SEGMENT) && !text.includes(REST)) return { kind: 'text', text: parseStringMatch(text) };
   const segments = text.split('/');
   const known = segments.every((segment) => segment === SEGMENT || segment === REST || !/[{}*]/.test(segment));
   const rest = segments.indexOf(REST);
