@@ -1,6 +1,6 @@
 /** What an operator may look at while the waypoint runs: three things that are easily confused, apart. */
 import type { AdminDeps } from './admin/admin-server.ts';
-import type { Json } from './admin/json.ts';
+import type { Json } from '@clearmesh/shared/admin/json-answer';
 import type { BackendStatus } from './forward/dispatch.ts';
 import type { Backends } from './forward/backends.ts';
 import type { WaypointPlan } from './path/service-plan.ts';

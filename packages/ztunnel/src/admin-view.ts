@@ -1,5 +1,5 @@
 /** What the dump shows of this process: its options without secrets, and its pods (l4-contract section 11.3). Pure. */
-import type { Json } from './admin/config-dump.ts';
+import type { Json } from '@clearmesh/shared/admin/json-answer';
 import type { ConnectionSummary } from './path/connections.ts';
 import type { PodState } from './capture/pods.ts';
 import type { ZtunnelConfig } from './config.ts';

@@ -1,6 +1,6 @@
 /** The configuration in force as people read it: whole, but for keys that somebody may have put into a policy. */
 import type { WaypointConfiguration } from '@clearmesh/shared/model/l7/configuration';
-import type { Json } from './json.ts';
+import type { Json } from '@clearmesh/shared/admin/json-answer';
 
 export type ConfigurationInForce = {
   /** The control plane's version of it. */

@@ -1,7 +1,7 @@
 /** Workload certificates as the dump shows them (l4-contract section 11.3): what is public of them, never a key. */
 import { X509Certificate } from 'node:crypto';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { Json } from './config-dump.ts';
+import type { Json } from '@clearmesh/shared/admin/json-answer';
 
 /** One identity and how its certificate fares. */
 export type CertificateStatus = {

@@ -2,6 +2,7 @@
  * The snapshot as `istioctl ztunnel-config` reads it (l4-contract section 11.3): camelCase, enums as upstream spells
  * them, VIPs as "network/ip", defaults and empty values left out where upstream leaves them out.
  */
+import type { Json } from '@clearmesh/shared/admin/json-answer';
 import type { Authorization, Match, StringMatch } from '@clearmesh/shared/model/authorization';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import { ipFromBytes } from '@clearmesh/shared/model/ip-address';
@@ -9,8 +10,6 @@ import type { Cidr } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { PortMapping, Workload } from '@clearmesh/shared/model/workload';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
 /** The parts of the dump that come from the control plane. */
 export function dumpSnapshot(snapshot: Snapshot): { readonly [key: string]: Json } {

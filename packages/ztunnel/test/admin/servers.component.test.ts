@@ -10,7 +10,7 @@ import { identity, workload } from '@clearmesh/shared/testing/builders';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { TestAuthority } from '@clearmesh/shared/testing/test-authority';
 import { startAdminServer } from '../../src/admin/admin-server.ts';
-import type { LogControl } from '../../src/admin/admin-server.ts';
+import type { LogControl } from '@clearmesh/shared/admin/operator-routes';
 import type { CertificateStatus } from '../../src/admin/certificate-dump.ts';
 import { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { Metrics } from '../../src/admin/metrics.ts';
