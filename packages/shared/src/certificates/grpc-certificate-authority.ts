@@ -5,23 +5,19 @@
  *     verified with.
  * G2  A connection that nobody uses for `idleMs` is closed: renewals are hours apart.
  */
-import { checkServerIdentity, connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
-import { isIP } from 'node:net';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import type { Client } from '@connectrpc/connect';
 import { Http2SessionManager, createGrpcTransport } from '@connectrpc/connect-node';
 import { IstioCertificateService } from '../wire/gen/ca/ca_pb.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
 import { MeshError } from '../observe/mesh-error.ts';
+import { connectControlPlane } from '../tls/control-plane-socket.ts';
+import type { ControlPlaneAddress } from '../tls/control-plane-socket.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 
-export type GrpcCertificateAuthorityOptions = {
-  /** `https://host:port`. */
-  readonly url: string;
+export type GrpcCertificateAuthorityOptions = ControlPlaneAddress & {
   readonly clusterId: string;
-  /** A further DNS name the server certificate may carry. */
-  readonly altHostname?: string;
   /** Sent beside `authorization` and `clusterid`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds. @default 30 000 */
@@ -87,30 +83,10 @@ export class GrpcCertificateAuthority implements CertificateAuthority, Disposabl
     if (current !== undefined && current.roots === roots) return current;
     // Requests under way on the former channel end there; its connection closes when it is idle.
     const { url, idleMs } = this.#options;
-    const createConnection = (): TLSSocket => openSocket(this.#options, roots);
+    const createConnection = (): TLSSocket => connectControlPlane(this.#options, roots);
     const connections = new Http2SessionManager(url, { idleConnectionTimeoutMs: idleMs ?? 30_000 }, { createConnection });
     const transport = createGrpcTransport({ baseUrl: url, sessionManager: connections, readMaxBytes: maxAnswerBytes });
     this.#channel = { roots, connections, client: createClient(IstioCertificateService, transport) };
     return this.#channel;
   }
-}
-
-function openSocket({ url, altHostname }: GrpcCertificateAuthorityOptions, roots: string | undefined): TLSSocket {
-  const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const socket = connect({
-    host,
-    port: port === '' ? 443 : Number(port),
-    ALPNProtocols: ['h2'],
-    minVersion: 'TLSv1.3',
-    ...(roots === undefined ? {} : { ca: roots }),
-    // RFC 6066 section 3: an address is never a server name.
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    checkServerIdentity: (name, certificate) => {
-      const error = checkServerIdentity(name, certificate);
-      return error === undefined || altHostname === undefined ? error : checkServerIdentity(altHostname, certificate);
-    },
-  });
-  // A connection given up before its handshake has no other listener.
-  return socket.on('error', () => {});
 }

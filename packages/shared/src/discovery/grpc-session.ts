@@ -7,18 +7,14 @@
  */
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
-import { checkServerIdentity, connect as connectTls } from 'node:tls';
-import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
+import { connectControlPlane } from '../tls/control-plane-socket.ts';
+import type { ControlPlaneAddress } from '../tls/control-plane-socket.ts';
 
-export type GrpcSessionOptions = {
-  /** `https://host:port`. */
-  readonly url: string;
+export type GrpcSessionOptions = ControlPlaneAddress & {
   /** PEM roots. @default those of the system */
   readonly root?: string | undefined;
-  /** A further DNS name the server certificate may carry. */
-  readonly altHostname?: string | undefined;
   /** Time for TCP, TLS and HTTP/2 together, milliseconds. @default 5 000 */
   readonly connectTimeoutMs?: number;
   /** Silence after which the peer is pinged, milliseconds. @default 30 000 */
@@ -54,7 +50,7 @@ export class GrpcSession implements Disposable {
   static async open(options: GrpcSessionOptions, deps: { readonly clock: Clock }, signal: AbortSignal): Promise<GrpcSession> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const socket = openSocket(options);
+    const socket = connectControlPlane(options, options.root).setKeepAlive(true, tcpKeepaliveMs);
     const session = connectHttp2(options.url, { createConnection: () => socket, settings: { enablePush: false } });
     session.on('error', reject);
     session.once('close', () => reject(new Error('the connection was closed')));
@@ -116,26 +112,4 @@ export class GrpcSession implements Disposable {
       this.#watch(this.#pingIntervalMs);
     });
   }
-}
-
-function openSocket(options: GrpcSessionOptions): TLSSocket {
-  const { hostname, port } = new URL(options.url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const { altHostname, root } = options;
-  const socket = connectTls({
-    host,
-    port: port === '' ? 443 : Number(port),
-    ALPNProtocols: ['h2'],
-    minVersion: 'TLSv1.3',
-    ...(root === undefined ? {} : { ca: root }),
-    // RFC 6066 section 3: an address is never a server name.
-    ...(host.includes(':') || /^[\d.]+$/.test(host) ? {} : { servername: host }),
-    checkServerIdentity: (name, certificate) => {
-      const error = checkServerIdentity(name, certificate);
-      return error === undefined || altHostname === undefined ? error : checkServerIdentity(altHostname, certificate);
-    },
-  });
-  // The session is told of errors by itself; this one is for a socket that outlives it for a moment.
-  socket.on('error', () => {});
-  return socket.setKeepAlive(true, tcpKeepaliveMs);
 }

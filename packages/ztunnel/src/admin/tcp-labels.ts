@@ -2,13 +2,12 @@
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import { knownLabel, meteredEnds, peerLabelNames, peerLabels } from '@clearmesh/shared/observe/peer-labels';
+import type { MeteredPeer } from '@clearmesh/shared/observe/peer-labels';
 import type { ResponseFlag } from '../path/connection-cut.ts';
 
 /** What metrics say of one end; a workload, or what baggage told of one. */
-export type TcpPeer = Pick<
-  Workload,
-  'workloadName' | 'namespace' | 'canonicalName' | 'canonicalRevision' | 'clusterId' | 'locality'
->;
+export type TcpPeer = MeteredPeer & Pick<Workload, 'locality'>;
 
 /** One connection as metrics see it. */
 export type TcpConnectionFacts = {
@@ -28,25 +27,10 @@ export type TcpConnectionFacts = {
 
 export type TcpLabels = Readonly<Record<string, string>>;
 
-const ends = ['source', 'destination'] as const;
-
 /** All label names, as declared to the registry. */
 export const tcpLabelNames: readonly string[] = [
   'reporter',
-  ...ends.flatMap((end) =>
-    [
-      'workload',
-      'canonical_service',
-      'canonical_revision',
-      'workload_namespace',
-      'principal',
-      'app',
-      'version',
-      'cluster',
-      'region',
-      'zone',
-    ].map((name) => `${end}_${name}`),
-  ),
+  ...meteredEnds.flatMap((end) => [...peerLabelNames, 'region', 'zone'].map((name) => `${end}_${name}`)),
   'source_caller',
   'destination_service',
   'destination_service_namespace',
@@ -62,9 +46,9 @@ export function tcpLabels(facts: TcpConnectionFacts, flag: ResponseFlag): TcpLab
     reporter: facts.reporter,
     ...peerLabels('source', facts.source, facts.sourceIdentity),
     ...(facts.sourceCaller === undefined ? {} : { source_caller: facts.sourceCaller }),
-    destination_service: known(facts.service?.hostname),
-    destination_service_namespace: known(facts.service?.namespace),
-    destination_service_name: known(facts.service?.name),
+    destination_service: knownLabel(facts.service?.hostname),
+    destination_service_namespace: knownLabel(facts.service?.namespace),
+    destination_service_name: knownLabel(facts.service?.name),
     ...peerLabels('destination', facts.destination, facts.destinationIdentity),
     request_protocol: 'tcp',
     response_flags: flag,
@@ -73,31 +57,14 @@ export function tcpLabels(facts: TcpConnectionFacts, flag: ResponseFlag): TcpLab
   };
 }
 
-function peerLabels(end: (typeof ends)[number], peer: TcpPeer | undefined, identity: SpiffeId | undefined): TcpLabels {
-  return {
-    [`${end}_workload`]: known(peer?.workloadName),
-    [`${end}_canonical_service`]: known(peer?.canonicalName),
-    [`${end}_canonical_revision`]: known(peer?.canonicalRevision),
-    [`${end}_workload_namespace`]: known(peer?.namespace),
-    [`${end}_principal`]: known(identity),
-    [`${end}_app`]: known(peer?.canonicalName),
-    [`${end}_version`]: known(peer?.canonicalRevision),
-    [`${end}_cluster`]: known(peer?.clusterId),
-  };
-}
-
 /** Left out altogether when neither end has a locality, which keeps the series of a mesh without zones short. */
 function localityLabels({ source, destination }: TcpConnectionFacts): TcpLabels {
   const known4 = [source?.locality.region, source?.locality.zone, destination?.locality.region, destination?.locality.zone];
   if (known4.every((text) => text === undefined || text === '')) return {};
   return {
-    source_region: known(source?.locality.region),
-    source_zone: known(source?.locality.zone),
-    destination_region: known(destination?.locality.region),
-    destination_zone: known(destination?.locality.zone),
+    source_region: knownLabel(source?.locality.region),
+    source_zone: knownLabel(source?.locality.zone),
+    destination_region: knownLabel(destination?.locality.region),
+    destination_zone: knownLabel(destination?.locality.zone),
   };
-}
-
-function known(text: string | undefined): string {
-  return text === undefined || text === '' ? 'unknown' : text;
 }

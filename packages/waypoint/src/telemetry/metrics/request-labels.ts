@@ -1,12 +1,10 @@
 /** The labels of Istio's request metrics (l7-and-resilience B14): its names, so that its dashboards keep working. */
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { Workload } from '@clearmesh/shared/model/workload';
+import { meteredEnds, peerLabelNames, peerLabels } from '@clearmesh/shared/observe/peer-labels';
+import type { MeteredPeer } from '@clearmesh/shared/observe/peer-labels';
 import type { ResponseFlag } from '../../exchange/failure.ts';
 import type { CalledService } from '../../exchange/request-facts.ts';
 import type { Labels } from './computed-family.ts';
-
-/** What metrics say of one end. */
-export type MeteredPeer = Pick<Workload, 'workloadName' | 'namespace' | 'canonicalName' | 'canonicalRevision' | 'clusterId'>;
 
 /** What tells one series from another; `source` and `destination` by identity of the object. */
 export type RequestSeriesFacts = {
@@ -25,22 +23,10 @@ export type RequestSeriesFacts = {
   readonly flag: ResponseFlag;
 };
 
-const ends = ['source', 'destination'] as const;
-const peerLabelNames = [
-  'workload',
-  'canonical_service',
-  'canonical_revision',
-  'workload_namespace',
-  'principal',
-  'app',
-  'version',
-  'cluster',
-] as const;
-
 /** All label names, as declared to the registry. */
 export const requestLabelNames: readonly string[] = [
   'reporter',
-  ...ends.flatMap((end) => peerLabelNames.map((name) => `${end}_${name}`)),
+  ...meteredEnds.flatMap((end) => peerLabelNames.map((name) => `${end}_${name}`)),
   'destination_service',
   'destination_service_name',
   'destination_service_namespace',
@@ -81,21 +67,4 @@ export function overflowLabels(labels: Labels): Labels {
     'connection_security_policy',
   ]);
   return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, kept.has(name) ? value : 'overflow']));
-}
-
-function peerLabels(end: (typeof ends)[number], peer: MeteredPeer | undefined, identity: SpiffeId | undefined): Labels {
-  return {
-    [`${end}_workload`]: known(peer?.workloadName),
-    [`${end}_canonical_service`]: known(peer?.canonicalName),
-    [`${end}_canonical_revision`]: known(peer?.canonicalRevision),
-    [`${end}_workload_namespace`]: known(peer?.namespace),
-    [`${end}_principal`]: known(identity),
-    [`${end}_app`]: known(peer?.canonicalName),
-    [`${end}_version`]: known(peer?.canonicalRevision),
-    [`${end}_cluster`]: known(peer?.clusterId),
-  };
-}
-
-function known(text: string | undefined): string {
-  return text === undefined || text === '' ? 'unknown' : text;
 }

@@ -1,0 +1,31 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity, connect } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+
+export type ControlPlaneAddress = {
+  /** `https://host:port`. */
+  readonly url: string;
+  /** A further DNS name the server certificate may carry. */
+  readonly altHostname?: string | undefined;
+};
+
+/** A TLS 1.3 connection for HTTP/2 that is being made. @param root PEM, or `undefined` for the roots of the system */
+export function connectControlPlane({ url, altHostname }: ControlPlaneAddress, root: string | undefined): TLSSocket {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const socket = connect({
+    host,
+    port: port === '' ? 443 : Number(port),
+    ALPNProtocols: ['h2'],
+    minVersion: 'TLSv1.3',
+    ...(root === undefined ? {} : { ca: root }),
+    // RFC 6066 section 3: an address is never a server name.
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    checkServerIdentity: (name, certificate) => {
+      const error = checkServerIdentity(name, certificate);
+      return error === undefined || altHostname === undefined ? error : checkServerIdentity(altHostname, certificate);
+    },
+  });
+  // Sessions are told of errors by themselves; this one is for a socket that outlives them, or is given up before.
+  return socket.on('error', () => {});
+}
