@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { OpaEngine, OpaPolicy } from '@clearmesh/shared/model/l7/opa';
+import { installOpa } from '@clearmesh/shared/testing/install-opa';
 import { httpTitles, measureHttp, warmUpHttp } from '../load/http-figures.ts';
 import { PlainProxies } from '../paths/plain-proxies.ts';
 import { summarise } from '../report.ts';
@@ -20,7 +21,7 @@ const folder = join(import.meta.dirname, '../policies');
 const rule = 'envoy/authz/allow';
 
 export async function benchOpa({ rounds, seconds, onProgress }: WaypointBenchOptions): Promise<WaypointAnswer> {
-  const binary = await opaBinary();
+  const binary = await installOpa();
   onProgress('starting the pipeline with each engine …');
   await using proxies = await PlainProxies.open();
   const opa = await proxies.opa(binary, await buildBundle(binary, proxies.workDir, 'rego'));
@@ -47,15 +48,6 @@ export async function benchOpa({ rounds, seconds, onProgress }: WaypointBenchOpt
 function policyOf(engine: OpaEngine, cache?: OpaPolicy['cache']): OpaPolicy {
   const common = { key: 'OpaPolicy bank/authz', engine, path: rule, timeoutMs: 1_000, contextExtensions: {} };
   return cache === undefined ? common : { ...common, cache };
-}
-
-/** The same OPA as the tests'. */
-async function opaBinary(): Promise<string> {
-  const script = join(import.meta.dirname, '../../scripts/install-opa.ts');
-  // It says on standard error what it does, which may take minutes the first time.
-  const installing = run(process.execPath, [script]);
-  installing.child.stderr?.pipe(process.stderr, { end: false });
-  return (await installing).stdout.trim();
 }
 
 /** A bundle for each kind of engine, of the same policy: a server evaluates Rego itself. */

@@ -5,15 +5,13 @@
  * D1  A configuration is compiled whole, then taken by every stage in one turn of the loop.
  * D2  A workload that vanished, or whose address or account changed, takes the connections to it along (design decision 7).
  */
-import { readFileSync } from 'node:fs';
 import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { delay } from '@clearmesh/shared/lifecycle/clock';
+import { delay, settlesWithin } from '@clearmesh/shared/lifecycle/clock';
 import { Drain } from '@clearmesh/shared/lifecycle/drain';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
@@ -36,6 +34,7 @@ import type { WaypointPlan } from './path/service-plan.ts';
 import { stagesOf } from './stages.ts';
 import type { Stages } from './stages.ts';
 import { Upgrading, responseFor } from './path/upgrading.ts';
+import { readDomainKey } from './shape/domain-key.ts';
 import { Idempotency } from './shape/idempotency.ts';
 import { RateLimiter } from './shape/rate-limit.ts';
 import { redisNeedsOf } from './shape/redis-connections.ts';
@@ -129,10 +128,7 @@ export class DataPlane implements AsyncDisposable {
 
   /** Settles once every policy engine that is named has loaded, has failed to, or `withinMs` passed. */
   async prepared(withinMs: number): Promise<void> {
-    const waited = new AbortController();
-    const late = delay(this.#clock, withinMs, waited.signal).catch(() => {});
-    await Promise.race([this.#prepared(), late]);
-    waited.abort();
+    await settlesWithin(this.#clock, withinMs, this.#prepared());
   }
 
   recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
@@ -266,7 +262,7 @@ function pathsOf(options: DataPlaneOptions, deps: DataPlaneDeps, parts: PathPart
   const { gateway, network, domainKeyFile } = options;
   const { redis, draining, tracing } = parts;
   const forced = draining.forced;
-  const idempotency = new Idempotency({ domain: gateway.namespace, ...responseKey(domainKeyFile) }, { ...deps, redis });
+  const idempotency = new Idempotency({ domain: gateway.namespace, ...readDomainKey(domainKeyFile) }, { ...deps, redis });
   const shared = {
     ...deps,
     ...parts,
@@ -300,16 +296,6 @@ function frontDeps({ http, upgrading }: Paths, logger: Logger): HttpFrontDeps {
 function accessLogOf({ accessLogShare }: DataPlaneOptions, { clock, random, writeAccessLine }: DataPlaneDeps): AccessLog {
   const writer = new LineWriter({}, { sink: descriptorSink(1), clock });
   return new AccessLog({ successShare: accessLogShare }, { random, write: writeAccessLine ?? ((line) => writer.write(line)) });
-}
-
-/** Read once at start: a key that is not there must be known before the first payment. */
-function responseKey(file: string | undefined): { readonly responseKey?: Uint8Array } {
-  if (file === undefined) return {};
-  try {
-    return { responseKey: readFileSync(file) };
-  } catch (cause) {
-    throw new MeshError('MESH-CONFIG-003', { message: `DOMAIN_KEY_FILE=${JSON.stringify(file)} cannot be read`, cause });
-  }
 }
 
 function registerGauges(

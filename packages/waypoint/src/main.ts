@@ -5,21 +5,17 @@
  *   second SIGINT ──▶ exit at once
  */
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { configOrExit, runProgram } from '@clearmesh/shared/lifecycle/program';
 import { untilSignalled } from '@clearmesh/shared/lifecycle/signals';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { surviveTheNetwork } from '@clearmesh/shared/observe/defects';
 import { createLogger } from '@clearmesh/shared/observe/log';
 import { FilteredLog } from '@clearmesh/shared/observe/log-filter';
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { readConfig } from './config.ts';
-import type { WaypointConfig } from './config.ts';
 import { Waypoint, waypointVersion } from './waypoint.ts';
 
-/** Time for the last log lines, should anything keep the process open, milliseconds. */
-const lastLinesMs = 1_000;
-
-async function main(): Promise<void> {
-  const config = configOrExit();
+async function main(): Promise<0 | 1> {
+  const config = configOrExit(readConfig);
   const sink = createLogger('waypoint', { level: 'debug', format: config.log.format });
   const log = new FilteredLog(config.log.filter, { sink });
   const logger = log.scope('waypoint');
@@ -34,23 +30,7 @@ async function main(): Promise<void> {
   });
   await Promise.race([signalled, quit]);
   await waypoint.drain(config.terminationDeadlineMs);
-  // Nothing is open any more, so the process ends by itself once the log is written; process.exit would cut it short.
-  process.exitCode = 0;
-  setTimeout(() => process.exit(0), lastLinesMs).unref();
+  return 0;
 }
 
-function configOrExit(): WaypointConfig {
-  try {
-    return readConfig(process.env);
-  } catch (thrown) {
-    process.stderr.write(`${MeshError.from(thrown, 'MESH-CONFIG-003').explain()}\n`);
-    process.exit(1);
-  }
-}
-
-try {
-  await main();
-} catch (thrown) {
-  process.stderr.write(`${MeshError.from(thrown, 'MESH-INTERNAL-001').explain()}\n`);
-  process.exit(1);
-}
+await runProgram(main);

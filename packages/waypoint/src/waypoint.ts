@@ -7,7 +7,6 @@
  * P1  Nobody is accepted before there is a configuration and a certificate: an early request would be refused for no reason.
  * P2  A control plane that is gone stops nothing: the last configuration and certificate serve on.
  */
-import { once } from 'node:events';
 import type net from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
@@ -178,14 +177,6 @@ export class Waypoint {
     if (this.#stopped.signal.aborted) return;
     this.#logger.error('the HBONE listener did not start', { error: thrown instanceof Error ? thrown.message : String(thrown) });
     this.#deps.onQuit();
-  }
-
-  /** Resolves once callers are accepted; for tests. */
-  async serving(): Promise<number> {
-    while (this.#listener === undefined)
-      await once(this.#stopped.signal, 'abort', { signal: AbortSignal.timeout(20) }).catch(() => {});
-    const address = this.#listener.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
   }
 }
 

@@ -5,21 +5,17 @@
  *   second SIGINT ──▶ exit at once                    unusable configuration | defect ──▶ exit 1
  */
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { configOrExit, runProgram } from '@clearmesh/shared/lifecycle/program';
 import { untilSignalled } from '@clearmesh/shared/lifecycle/signals';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { surviveTheNetwork } from '@clearmesh/shared/observe/defects';
 import { createLogger } from '@clearmesh/shared/observe/log';
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { readConfig } from './config.ts';
-import type { ZtunnelConfig } from './config.ts';
 import { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { Ztunnel, ztunnelVersion } from './ztunnel.ts';
 
-/** Time for the last log lines, should anything keep the process open, milliseconds. */
-const lastLinesMs = 1_000;
-
-async function main(): Promise<void> {
-  const config = configOrExit();
+async function main(): Promise<0 | 1> {
+  const config = configOrExit(readConfig);
   const sink = createLogger('ztunnel', { level: 'debug', format: config.log.format });
   const log = new FilteredLog(config.log.filter, { sink });
   const logger = log.scope('ztunnel');
@@ -40,23 +36,7 @@ async function main(): Promise<void> {
   logger.info('ztunnel started', { version: ztunnelVersion, node: config.node.name, xds: config.xds?.url, ca: config.ca?.url });
   const { status } = await ending;
   await ztunnel.drain(config.terminationDeadlineMs);
-  // Nothing is open any more, so the process ends by itself once the log is written; process.exit would cut it short.
-  process.exitCode = status;
-  setTimeout(() => process.exit(status), lastLinesMs).unref();
+  return status;
 }
 
-function configOrExit(): ZtunnelConfig {
-  try {
-    return readConfig(process.env);
-  } catch (thrown) {
-    process.stderr.write(`${MeshError.from(thrown, 'MESH-CONFIG-003').explain()}\n`);
-    process.exit(1);
-  }
-}
-
-try {
-  await main();
-} catch (thrown) {
-  process.stderr.write(`${MeshError.from(thrown, 'MESH-INTERNAL-001').explain()}\n`);
-  process.exit(1);
-}
+await runProgram(main);

@@ -38,3 +38,14 @@ export function delay(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     signal.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** True when `awaited` has settled within `limitMs`; rejects as it does. Neither is undone by the other. */
+export async function settlesWithin(clock: Clock, limitMs: number, awaited: Promise<unknown>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const cancel = clock.after(limitMs, () => resolve(false));
+  try {
+    return await Promise.race([awaited.then(() => true), late]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { delay, settlesWithin, systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 
@@ -30,6 +30,28 @@ describe('delay', () => {
     const clock = new FakeClock();
     const waited = delay(clock, 100, AbortSignal.abort(new Error('before')));
     expect(await waited.catch((error: unknown) => error)).to.have.property('message', 'before');
+    expect(clock.pendingTimers).to.equal(0);
+  });
+});
+
+describe('settlesWithin', () => {
+  it('is true for what settles in time, and leaves no timer', async () => {
+    const clock = new FakeClock();
+    expect(await settlesWithin(clock, 100, Promise.resolve())).to.equal(true);
+    expect(clock.pendingTimers).to.equal(0);
+  });
+
+  it('is false once the time has passed', async () => {
+    const clock = new FakeClock();
+    const settles = settlesWithin(clock, 100, new Promise(() => {}));
+    clock.advance(100);
+    expect(await settles).to.equal(false);
+  });
+
+  it('rejects as what it waits for does, and leaves no timer', async () => {
+    const clock = new FakeClock();
+    const settles = settlesWithin(clock, 100, Promise.reject(new Error('broken')));
+    expect(await settles.catch((error: unknown) => error)).to.have.property('message', 'broken');
     expect(clock.pendingTimers).to.equal(0);
   });
 });

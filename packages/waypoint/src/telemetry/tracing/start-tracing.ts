@@ -1,6 +1,6 @@
 /** Starts OpenTelemetry's SDK when a collector is named; the SDK is not even loaded otherwise. */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { delay } from '@clearmesh/shared/lifecycle/clock';
+import { settlesWithin } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SpanCounts } from './counted-export.ts';
@@ -51,11 +51,6 @@ class TracingOff implements Tracing {
 
 /** A collector that does not answer must not hold up a drain. */
 async function withDeadline(ended: Promise<void>, deadlineMs: number, { clock, logger }: TracingDeps): Promise<void> {
-  const stop = new AbortController();
-  const late = delay(clock, deadlineMs, stop.signal).then(
-    () => logger.warn(`the last spans were not exported within ${deadlineMs} ms and are lost`),
-    () => {},
-  );
-  await Promise.race([ended, late]);
-  stop.abort();
+  if (await settlesWithin(clock, deadlineMs, ended)) return;
+  logger.warn(`the last spans were not exported within ${deadlineMs} ms and are lost`);
 }
