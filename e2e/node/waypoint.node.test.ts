@@ -4,7 +4,6 @@ import { after, before, describe, it } from 'mocha';
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runIn } from '../harness/command.ts';
 import { RunningMesh } from '../harness/mesh.ts';
 import { pseudoRandom, streamKey } from '../peers/pseudo-random.ts';
@@ -78,8 +77,8 @@ describe('a service behind a waypoint', () => {
   it('loses no request while one of two waypoints is replaced', async () => {
     const file = join(mesh.directory, 'gate.yaml');
     const two = await readFile(file, 'utf8');
-    const steady = peer('steady-client.ts', `http://${server}/who`, '12000');
-    await sleep(1_000);
+    const steady = peer('steady-client.ts', `http://${server}/load`, '12000');
+    await mesh.line(({ process, line }) => process === 'domain/gate-1' && line.includes('"/load"'));
     await writeFile(file, two.replace("replicas: '2'", "replicas: '1'"));
     await mesh.line(({ process, line }) => process === 'domain/gate-1' && line.includes('shutdown complete'), 15_000);
     const gone = new Date().toISOString();

@@ -1,7 +1,8 @@
 /** `clearmesh get`: objects of a running mesh, and what the control plane says of them. */
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { nearestName } from '@clearmesh/control-plane/watch/nearest-name';
-import type { RejectionStatus, StatusReport } from '@clearmesh/control-plane/report/status-report';
+import type { StatusReport } from '@clearmesh/control-plane/report/status-report';
+import type { Problem } from '@clearmesh/control-plane/watch/problem';
 import { findKindName, kindNames } from '../get/object-kind.ts';
 import { readStatus } from '../get/status-source.ts';
 import { selectObjects, statusRows } from '../get/status-rows.ts';
@@ -62,7 +63,7 @@ function print({ serving, objects, rejections }: StatusReport, what: string, con
   console.print(`\n${console.style.bad(`The manifests are refused; ${effect}.`)}\n${rejections.map(explain).join('\n')}\n`);
 }
 
-function explain({ file, line, column, object, field, value, message, remedy }: RejectionStatus): string {
+function explain({ file, line, column, object, field, value, message, remedy }: Problem): string {
   const subject = [object, field].filter((part) => part !== '').map((part) => `${part}: `);
   const found = value === '' ? '' : ` (found ${value})`;
   return `${file}:${line}:${column}: ${subject.join('')}${message}${found}\n  → ${remedy}`;

@@ -20,7 +20,8 @@ import type { Collections } from '../manifest/collections.ts';
 import type { FaultExperimentManifest } from '../manifest/fault-experiment.ts';
 import type { Refusals } from './gateway-status.ts';
 import type { Idle, PolicySurroundings, TargetedPolicy } from './policy-status.ts';
-import type { ObjectStatus, RejectionStatus, StatusReport } from './status-report.ts';
+import type { ObjectStatus, StatusReport } from './status-report.ts';
+import type { Problem } from '../watch/problem.ts';
 
 /** A configuration in force. */
 export type Configured = { readonly collections: Collections; readonly model: MeshModel; readonly nowMs: number };
@@ -31,7 +32,7 @@ export type ReportFacts = {
   /** By `namespace/name` of the Gateway. */
   readonly refusals: ReadonlyMap<string, Refusals>;
   /** Of the last reading; none when it was good. */
-  readonly problems: readonly RejectionStatus[];
+  readonly problems: readonly Problem[];
 };
 
 export function reportStatus({ configured, refusals, problems }: ReportFacts, options: DeriveOptions): StatusReport {

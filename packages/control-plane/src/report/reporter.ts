@@ -4,7 +4,8 @@ import { reportStatus } from './report.ts';
 import type { DeriveOptions } from '../derive/options.ts';
 import type { WaypointListener, WaypointSession } from '../publish/discovery-service.ts';
 import type { Configured } from './report.ts';
-import type { RejectionStatus, StatusReport } from './status-report.ts';
+import type { StatusReport } from './status-report.ts';
+import type { Problem } from '../watch/problem.ts';
 
 type Session = { readonly gateway: string; readonly pod: string; error: string | undefined };
 
@@ -13,7 +14,7 @@ export class Reporter implements WaypointListener {
   readonly #write: (report: StatusReport) => void;
   readonly #sessions = new Set<Session>();
   #configured: Configured | undefined;
-  #problems: readonly RejectionStatus[] = [];
+  #problems: readonly Problem[] = [];
   #due = false;
 
   constructor(options: DeriveOptions, deps: { readonly write: (report: StatusReport) => void }) {
@@ -28,7 +29,7 @@ export class Reporter implements WaypointListener {
   }
 
   /** Of the last reading; none when it was taken. */
-  recvProblems(problems: readonly RejectionStatus[]): void {
+  recvProblems(problems: readonly Problem[]): void {
     this.#problems = problems;
     this.#schedule();
   }

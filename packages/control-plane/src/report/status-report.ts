@@ -7,6 +7,7 @@
  * R2  A condition says what is enforced where, not merely that an object is well formed.
  */
 import type { ObjectKey } from '@clearmesh/shared/model/l7/configuration';
+import type { Problem } from '../watch/problem.ts';
 
 export type Condition = {
   readonly type: string;
@@ -40,24 +41,12 @@ export type ParentStatus = {
   readonly conditions: readonly Condition[];
 };
 
-/** Why a reading of the manifests was refused. */
-export type RejectionStatus = {
-  readonly code: string;
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly object: string;
-  readonly field: string;
-  readonly value: string;
-  readonly message: string;
-  readonly remedy: string;
-};
-
 export type StatusReport = {
   /** `none`: nothing was ever good; `last-good`: what is served is older than the manifests. */
   readonly serving: 'none' | 'current' | 'last-good';
   readonly objects: Readonly<Record<ObjectKey, ObjectStatus>>;
-  readonly rejections: readonly RejectionStatus[];
+  /** Why the last reading of the manifests was refused. */
+  readonly rejections: readonly Problem[];
 };
 
 export function condition(type: string, status: Condition['status'], reason: string, message: string): Condition {
