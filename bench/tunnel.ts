@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { runIn } from '@clearmesh/e2e/harness/command';
 import { RunningMesh } from '@clearmesh/e2e/harness/mesh';
 import { iperfArguments, parseIperf } from './load/iperf3.ts';
-import { costed, wrkFrom } from './load/path-load.ts';
+import { costed, keepAliveFigures, keepAliveTitles, wrkFrom } from './load/path-load.ts';
 import type { WrkLoad } from './load/path-load.ts';
 import { costOf } from './load/process-cost.ts';
 import type { WrkResult } from './load/wrk.ts';
@@ -33,10 +33,7 @@ export type TunnelBenchOptions = {
 
 /** Row titles of the table, in order. */
 export const tunnelTitles: Readonly<Record<string, string>> = {
-  keepAliveRequestsPerSecond: 'requests/s, 32 connections',
-  keepAliveP50Us: '  p50, µs',
-  keepAliveP99Us: '  p99, µs',
-  keepAliveCpuUsPerRequest: '  CPU, µs/request',
+  ...keepAliveTitles,
   oneRequestsPerSecond: 'requests/s, 1 connection',
   oneP50Us: '  p50, µs',
   freshRequestsPerSecond: 'new connections/s, 32 at once',
@@ -96,10 +93,7 @@ async function measure(path: BenchPath, seconds: number): Promise<Figures> {
   const fresh = await costed(path.pids, () => wrk(path, { connections: 32, seconds, fresh: true }));
   const bulk = await costed(path.pids, () => iperf(path, seconds));
   return {
-    keepAliveRequestsPerSecond: keepAlive.result.requestsPerSecond,
-    keepAliveP50Us: keepAlive.result.p50Us,
-    keepAliveP99Us: keepAlive.result.p99Us,
-    keepAliveCpuUsPerRequest: (keepAlive.cpuSeconds * 1e6) / keepAlive.result.requests,
+    ...keepAliveFigures(keepAlive),
     oneRequestsPerSecond: one.requestsPerSecond,
     oneP50Us: one.p50Us,
     freshRequestsPerSecond: fresh.result.requestsPerSecond,

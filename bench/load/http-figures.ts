@@ -1,15 +1,12 @@
 /** The figures of one HTTP path in one round. */
 import type { HttpPath } from '../paths/http-path.ts';
 import type { Figures } from '../report.ts';
-import { costed, wrkFrom } from './path-load.ts';
+import { costed, keepAliveFigures, keepAliveTitles, wrkFrom } from './path-load.ts';
 import { costOf } from './process-cost.ts';
 
 /** Row titles of the table, in order. */
 export const httpTitles: Readonly<Record<string, string>> = {
-  keepAliveRequestsPerSecond: 'requests/s, 32 connections',
-  keepAliveP50Us: '  p50, µs',
-  keepAliveP99Us: '  p99, µs',
-  keepAliveCpuUsPerRequest: '  CPU, µs/request',
+  ...keepAliveTitles,
   oneRequestsPerSecond: 'requests/s, 1 connection',
   oneP50Us: '  p50, µs',
   oneP99Us: '  p99, µs',
@@ -34,10 +31,7 @@ export async function measureHttp(path: HttpPath, seconds: number): Promise<Figu
   const keepAlive = await costed(path.pids, () => load(32));
   const one = await load(1);
   return {
-    keepAliveRequestsPerSecond: keepAlive.result.requestsPerSecond,
-    keepAliveP50Us: keepAlive.result.p50Us,
-    keepAliveP99Us: keepAlive.result.p99Us,
-    keepAliveCpuUsPerRequest: (keepAlive.cpuSeconds * 1e6) / keepAlive.result.requests,
+    ...keepAliveFigures(keepAlive),
     oneRequestsPerSecond: one.requestsPerSecond,
     oneP50Us: one.p50Us,
     oneP99Us: one.p99Us,

@@ -3,6 +3,7 @@ import { runIn } from '@clearmesh/e2e/harness/command';
 import { costOf } from './process-cost.ts';
 import { parseWrk, wrkArguments } from './wrk.ts';
 import type { WrkResult } from './wrk.ts';
+import type { Figures } from '../report.ts';
 
 export type WrkLoad = {
   readonly connections: number;
@@ -17,12 +18,30 @@ export async function wrkFrom(clientNamespacePath: string, url: string, load: Wr
   return parseWrk((await runIn(clientNamespacePath, command, { timeoutMs: (load.seconds + 15) * 1000 })).stdout);
 }
 
+/** What a load gave, and the CPU seconds of the proxies. */
+export type Costed<T> = { readonly result: T; readonly cpuSeconds: number };
+
 /** CPU that the processes spent, all together, while the load ran. */
-export async function costed<T>(
-  pids: readonly number[],
-  load: () => Promise<T>,
-): Promise<{ readonly result: T; readonly cpuSeconds: number }> {
+export async function costed<T>(pids: readonly number[], load: () => Promise<T>): Promise<Costed<T>> {
   const before = costOf(pids).cpuSeconds;
   const result = await load();
   return { result, cpuSeconds: costOf(pids).cpuSeconds - before };
+}
+
+/** Row titles of {@link keepAliveFigures}, in order. */
+export const keepAliveTitles: Readonly<Record<string, string>> = {
+  keepAliveRequestsPerSecond: 'requests/s, 32 connections',
+  keepAliveP50Us: '  p50, µs',
+  keepAliveP99Us: '  p99, µs',
+  keepAliveCpuUsPerRequest: '  CPU, µs/request',
+};
+
+/** Of a load on 32 connections that are kept. */
+export function keepAliveFigures({ result, cpuSeconds }: Costed<WrkResult>): Figures {
+  return {
+    keepAliveRequestsPerSecond: result.requestsPerSecond,
+    keepAliveP50Us: result.p50Us,
+    keepAliveP99Us: result.p99Us,
+    keepAliveCpuUsPerRequest: (cpuSeconds * 1e6) / result.requests,
+  };
 }
