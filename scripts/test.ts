@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 
 type Tier = { readonly name: string; readonly args: readonly string[]; readonly needsRoot: boolean };
 type Count = { readonly passed: number; readonly failed: number };
+type Result = Count & { readonly failures: readonly string[] };
 
 const tiers: readonly Tier[] = [
   { name: 'unit', args: ['test:unit', '--concurrency=2'], needsRoot: false },
@@ -23,7 +24,21 @@ export function countResults(output: string, exitCode: number): Count {
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
 }
 
-function runTier(tier: Tier): Promise<Count> {
+/** What mocha says of each failure, by task, so that nobody has to search a long log for it. */
+export function failuresIn(output: string): readonly string[] {
+  const failures: string[] = [];
+  let task: string | undefined;
+  for (const line of output.split('\n')) {
+    const prefix = /^\S+:test:\w+: /.exec(line)?.[0];
+    // Coloured or not.
+    if (prefix !== undefined && /^\P{L}*\d+ failing\b/u.test(line.slice(prefix.length))) task = prefix;
+    else if (task !== undefined && prefix !== task) task = undefined;
+    if (task !== undefined) failures.push(line);
+  }
+  return failures;
+}
+
+function runTier(tier: Tier): Promise<Result> {
   return new Promise((resolve, reject) => {
     const turbo = spawn(
       'turbo',
@@ -39,7 +54,7 @@ function runTier(tier: Tier): Promise<Count> {
       process.stdout.write(chunk);
     });
     turbo.on('error', reject);
-    turbo.on('close', (code) => resolve(countResults(output, code ?? 1)));
+    turbo.on('close', (code) => resolve({ ...countResults(output, code ?? 1), failures: failuresIn(output) }));
   });
 }
 
@@ -51,6 +66,7 @@ async function main(wanted: readonly string[]): Promise<void> {
     return;
   }
   const total = { passed: 0, failed: 0 };
+  const failures: string[] = [];
   for (const tier of tiers.filter((candidate) => wanted.length === 0 || wanted.includes(candidate.name))) {
     if (tier.needsRoot && process.getuid?.() !== 0) {
       console.log(`\ntier ${tier.name}: not run, because it makes network namespaces and that needs root (sudo npm test)`);
@@ -61,7 +77,9 @@ async function main(wanted: readonly string[]): Promise<void> {
     const count = await runTier(tier);
     total.passed += count.passed;
     total.failed += count.failed;
+    failures.push(...count.failures);
   }
+  if (failures.length > 0) console.log(`\nWhat failed:\n${failures.join('\n')}`);
   console.log(`\n${total.passed} passed, ${total.failed} failed`);
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 }

@@ -8,7 +8,9 @@
  *     (gRPC over HTTP/2, Responses).
  */
 import { ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { discardBody } from '../forward/answer-body.ts';
+import type { AnswerBody } from '../forward/upstream.ts';
 import type { Failure } from '../exchange/failure.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { LocalAnswer } from '../exchange/stage.ts';
@@ -17,10 +19,10 @@ import type { RawResponse } from './http-front.ts';
 
 type Headers = Readonly<Record<string, string | readonly string[]>>;
 
-export type StreamedAnswer = {
+export type ForwardedAnswer = {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: Readable;
+  readonly body: AnswerBody;
   trailers(): Headers;
 };
 
@@ -32,19 +34,32 @@ export type WriteEnd =
   /** Its head cannot be said in the caller's protocol; another may be written. */
   | { readonly kind: 'unwritable'; readonly error: Error };
 
-/** Streams an answer to its end; never rejects. */
-export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onBytes: (count: number) => void): Promise<WriteEnd> {
+/** Writes an answer to its end; never rejects. */
+export function writeAnswer(response: RawResponse, answer: ForwardedAnswer, onBytes: (count: number) => void): Promise<WriteEnd> {
   const { status, headers, body } = answer;
   const trailersOnly = isTrailersOnly(response, headers);
   try {
     if (trailersOnly) endWithHead(response, status, headers);
     else writeHead(response, status, headers);
   } catch (thrown) {
-    body.destroy();
+    discardBody(body);
     for (const name in headers) response.removeHeader(name);
     return Promise.resolve({ kind: 'unwritable', error: thrown instanceof Error ? thrown : new Error(String(thrown)) });
   }
-  if (trailersOnly) return trailersOnlyWritten(response, body);
+  if (!(body instanceof Readable)) {
+    if (!trailersOnly) endWithBody(response, body, answer.trailers());
+    onBytes(body.length);
+    return written(response);
+  }
+  return trailersOnly ? trailersOnlyWritten(response, body) : streamed(response, body, answer, onBytes);
+}
+
+function streamed(
+  response: RawResponse,
+  body: Readable,
+  answer: ForwardedAnswer,
+  onBytes: (count: number) => void,
+): Promise<WriteEnd> {
   return new Promise((resolve) => {
     const settle = (end: WriteEnd): void => {
       body.off('data', onData).off('end', onEnd).off('error', onError);
@@ -73,6 +88,28 @@ export function writeAnswer(response: RawResponse, answer: StreamedAnswer, onByt
     response.on('drain', onDrain).on('close', onClose).on('finish', onClose);
     body.on('end', onEnd).on('error', onError).on('data', onData);
     if (isClosed(response)) onClose();
+  });
+}
+
+/** Bytes of a body that are copied behind the head, to be written with it at once. */
+const maxJoinedBytes = 16 * 1024;
+
+function endWithBody(response: RawResponse, body: Buffer, trailers: Headers): void {
+  if (hasAny(trailers)) addTrailers(response, trailers);
+  const joined = response instanceof ServerResponse && body.length <= maxJoinedBytes;
+  // node:http puts head and body into one write if both are text; every byte is a character of latin1 (ISO 8859-1).
+  if (joined) response.end(body.toString('latin1'), 'latin1');
+  else (response as ServerResponse).end(body);
+}
+
+function written(response: RawResponse): Promise<WriteEnd> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      response.off('close', settle).off('finish', settle);
+      resolve({ kind: wasDelivered(response) ? 'complete' : 'caller-gone' });
+    };
+    if (isClosed(response)) return settle();
+    response.on('close', settle).on('finish', settle);
   });
 }
 

@@ -6,9 +6,10 @@
  * D2  The round trip ends with the first byte of the body: a head may be sent long before there is an answer.
  * D3  After the head, only a broken answer is the endpoint's fault; a stream that its deadline or its silence ends is not.
  */
+import { Readable } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Failure, ResponseFlag } from '../exchange/failure.ts';
-import { watchBody } from './answer-body.ts';
+import { discardBody, watchBody } from './answer-body.ts';
 import type { AnswerBodyEvents } from './answer-body.ts';
 import type { AnswerEnd, DispatchedAnswer } from './dispatch-request.ts';
 import type { Interruption } from './interruption.ts';
@@ -41,12 +42,9 @@ export function deliver(arrived: Arrived, attempts: number, flag: ResponseFlag, 
   const { answer, lease } = arrived;
   const { endpoint } = lease.terms.host;
   const delivery = new Delivery(arrived, deps);
-  const body = watchBody(answer.body, endpoint.name, delivery);
-  deps.interruption.underWay = { cut: (failure) => void body.destroy(new UpstreamError(failure)) };
-  const { status, headers } = answer;
   return {
     kind: 'answer',
-    answer: { status, headers, body, trailers: () => answer.trailers() },
+    answer: watched(answer, endpoint.name, delivery, deps),
     endpoint,
     attempts,
     flag,
@@ -54,12 +52,24 @@ export function deliver(arrived: Arrived, attempts: number, flag: ResponseFlag, 
   };
 }
 
+function watched(answer: UpstreamAnswer, name: string, delivery: Delivery, { interruption }: DeliveryDeps): UpstreamAnswer {
+  if (!(answer.body instanceof Readable)) {
+    if (answer.body.length > 0) delivery.recvFirstData();
+    delivery.recvEnd(undefined);
+    return answer;
+  }
+  const body = watchBody(answer.body, name, delivery);
+  interruption.underWay = { cut: (failure) => void body.destroy(new UpstreamError(failure)) };
+  const { status, headers } = answer;
+  return { status, headers, body, trailers: () => answer.trailers() };
+}
+
 /** Learns from an answer that the caller does not get, since another attempt follows. */
 export function discard({ answer, lease, grpcStatus }: Arrived, clock: Clock): void {
   const effect = effectOf(answer, grpcStatus);
   lease.report(effect);
   lease.recvLoad(effect, clock.monotonicMs(), retryAfterMs(answer.status, answer.headers, clock.now()) ?? 0);
-  answer.body.on('error', ignore).destroy();
+  discardBody(answer.body);
   lease.complete(endOf(answer.status, grpcStatus));
 }
 
@@ -127,5 +137,3 @@ function effectOf({ status, headers }: UpstreamAnswer, grpcStatus: number | unde
 function endOf(status: number, grpcStatus: number | undefined): { readonly status: number; readonly grpcStatus?: number } {
   return grpcStatus === undefined ? { status } : { status, grpcStatus };
 }
-
-function ignore(): void {}

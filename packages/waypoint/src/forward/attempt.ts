@@ -11,6 +11,7 @@
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, FailureRow } from '../exchange/failure.ts';
+import { discardBody } from './answer-body.ts';
 import type { AttemptOutcome, Upstream, UpstreamAnswer, UpstreamBody, UpstreamEndpoint, UpstreamRequest } from './upstream.ts';
 
 export type AttemptResult =
@@ -94,7 +95,5 @@ export class Attempt {
 }
 
 function destroyAnswer(outcome: AttemptOutcome): void {
-  if (outcome.kind === 'answer') outcome.answer.body.on('error', ignore).destroy();
+  if (outcome.kind === 'answer') discardBody(outcome.answer.body);
 }
-
-function ignore(): void {}

@@ -4,6 +4,8 @@
  * H1  A connection carries one request at a time and is kept for the next one of the same caller.
  * H2  Once the head was written the outcome is unknown until an answer comes (failure table, `reset`).
  * H3  Pools without a request for `idleMs` are closed; nothing else outlives its endpoint.
+ * H4  An answer that came in one piece is handed over in one piece: most are small, and streams for them cost more than
+ *     all that is decided about them (`npm run bench -- waypoint`).
  */
 import { Readable } from 'node:stream';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -17,7 +19,7 @@ import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
 import { UpstreamError, failureOf } from './wire-failure.ts';
 import type { Progress } from './wire-failure.ts';
-import type { AttemptOutcome, UpstreamBody, UpstreamEndpoint, UpstreamHeaders, UpstreamRequest } from './upstream.ts';
+import type { AnswerBody, AttemptOutcome, UpstreamBody, UpstreamEndpoint, UpstreamHeaders, UpstreamRequest } from './upstream.ts';
 
 export type Http1Options = {
   /** Connections to one endpoint on behalf of one caller. @default 1024 */
@@ -155,6 +157,13 @@ export class Http1Upstream implements AsyncDisposable {
   }
 }
 
+type Head = { readonly status: number; readonly headers: UpstreamHeaders };
+type Held = { readonly chunks: Buffer[]; bytes: number };
+
+/** Bytes of a body that are kept for its end; as much as is read from a connection at once. */
+const maxHeldBytes = 64 * 1024;
+const empty = Buffer.alloc(0);
+
 /** One request on its way through undici. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #name: string;
@@ -162,6 +171,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #settle: (outcome: UpgradeOutcome) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #progress: Progress = 'queued';
+  #head: Head | undefined;
+  /** What came together with the head; `undefined` before it, and once the answer streams. */
+  #held: Held | undefined;
   #body: Readable | undefined;
   #trailers: UpstreamHeaders = {};
 
@@ -182,28 +194,28 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     this.#progress = 'answered';
-    const body = new Readable({
-      read: () => controller.resume(),
-      destroy: (error, callback) => {
-        if (this.#body !== undefined) controller.abort(error ?? new Error('the answer is not wanted any more'));
-        callback(error);
-      },
-    });
-    // A broken answer is told by whoever reads it; nobody may be reading yet.
-    body.on('error', ignore);
-    this.#body = body;
-    this.#settle({ kind: 'answer', answer: { status, headers: present(headers), body, trailers: () => this.#trailers } });
+    this.#controller = controller;
+    this.#head = { status, headers: present(headers) };
+    this.#held = { chunks: [], bytes: 0 };
+    // What was read from the connection with the head is parsed in this very turn.
+    queueMicrotask(this.#stream);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#body?.push(chunk) === false) controller.pause();
+    if (this.#held !== undefined) {
+      this.#held.chunks.push(chunk);
+      this.#held.bytes += chunk.length;
+      if (this.#held.bytes > maxHeldBytes) this.#stream();
+    } else if (this.#body?.push(chunk) === false) controller.pause();
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
     this.#trailers = present(trailers);
     const body = this.#body;
+    const held = this.#held;
     this.#release();
-    body?.push(null);
+    if (held === undefined) body?.push(null);
+    else this.#answer(held.chunks.length === 1 ? (held.chunks[0] ?? empty) : Buffer.concat(held.chunks));
   }
 
   onRequestUpgrade(
@@ -217,6 +229,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#stream();
     const body = this.#body;
     this.#release();
     if (body === undefined) this.#settle({ kind: 'failed', failure: failureOf(error, this.#progress, this.#name) });
@@ -229,9 +242,37 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     this.#settle({ kind: 'failed', failure: failureOf(abortError(this.#signal), 'queued', this.#name) });
   };
 
+  /** From here on the answer streams, unless it was whole, or does so already. */
+  readonly #stream = (): void => {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    const body = new Readable({
+      read: () => this.#controller?.resume(),
+      destroy: (error, callback) => {
+        if (this.#body !== undefined) this.#controller?.abort(error ?? new Error('the answer is not wanted any more'));
+        callback(error);
+      },
+    });
+    // A broken answer is told by whoever reads it; nobody may be reading yet.
+    body.on('error', ignore);
+    this.#body = body;
+    let room = true;
+    for (const chunk of held.chunks) room = body.push(chunk);
+    if (!room) this.#controller?.pause();
+    this.#answer(body);
+  };
+
+  #answer(body: AnswerBody): void {
+    if (this.#head !== undefined) {
+      this.#settle({ kind: 'answer', answer: { ...this.#head, body, trailers: () => this.#trailers } });
+    }
+  }
+
   /** After this a late word of the body's owner reaches nobody. */
   #release(): void {
     this.#body = undefined;
+    this.#held = undefined;
     this.#signal.removeEventListener('abort', this.#recvAbort);
   }
 }

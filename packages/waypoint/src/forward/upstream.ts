@@ -3,7 +3,8 @@
  *
  * U1  `send` makes exactly one attempt and never rejects: what went wrong is a value, with the row of the failure table
  *     that fits what had been sent by then.
- * U2  The answer resolves with the head; the body streams with back-pressure, and trailers stand when it has ended.
+ * U2  The answer resolves with the head; a body that is not whole by then streams with back-pressure, and trailers stand
+ *     when it has ended.
  * U3  Aborting `signal` ends the attempt at once; after the head it destroys the body.
  */
 import type { Readable } from 'node:stream';
@@ -43,10 +44,13 @@ export type UpstreamRequest = {
 /** `undefined`: no body. A buffer is a body that is kept for another attempt. */
 export type UpstreamBody = Readable | Uint8Array | undefined;
 
+/** A buffer is a body that was there as a whole together with its head. */
+export type AnswerBody = Readable | Buffer;
+
 export type UpstreamAnswer = {
   readonly status: number;
   readonly headers: UpstreamHeaders;
-  readonly body: Readable;
+  readonly body: AnswerBody;
   /** Empty until the body has ended. */
   trailers(): UpstreamHeaders;
 };

@@ -14,6 +14,7 @@ import type { WriteEnd } from '../accept/answer-writer.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, Outcome } from '../exchange/failure.ts';
 import type { Refused } from '../exchange/stage.ts';
+import { streamOf } from '../forward/answer-body.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { AttemptObserver, DispatchedAnswer, DispatchRequest, MutableHeaders } from '../forward/dispatch-request.ts';
 import type { EndpointFinder } from '../forward/endpoints.ts';
@@ -204,8 +205,8 @@ export class Forwarding {
     const { answer } = dispatched;
     const { ticket, fault, signal } = kept;
     const headers = answerFields(admitted, decision, answer.headers, fault?.headers);
-    const captured: Readable = ticket === undefined ? answer.body : captureAnswer(answer, ticket, signal);
-    const body = fault?.paced(captured) ?? captured;
+    const captured = ticket === undefined ? answer.body : captureAnswer(answer, ticket, signal);
+    const body = fault === undefined ? captured : fault.paced(streamOf(captured));
     const written = await writeAnswer(response, { ...answer, headers, body, trailers: () => answer.trailers() }, (count) => {
       exchange.bytesOut += count;
     });

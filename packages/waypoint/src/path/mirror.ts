@@ -1,4 +1,5 @@
 /** Copies of safe requests for another backend, whose answers nobody waits for. */
+import { streamOf } from '../forward/answer-body.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { DispatchRequest } from '../forward/dispatch-request.ts';
 import type { Backend } from './backend.ts';
@@ -20,6 +21,6 @@ export function mirror(request: DispatchRequest, { key, endpoints }: Backend, ba
     .of(key)
     .dispatch(copy, AbortSignal.timeout(limitMs))
     .then((result) => {
-      if (result.kind === 'answer') result.answer.body.resume();
+      if (result.kind === 'answer') streamOf(result.answer.body).resume();
     });
 }

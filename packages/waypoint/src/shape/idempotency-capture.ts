@@ -7,6 +7,8 @@
  */
 import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
+import { streamOf } from '../forward/answer-body.ts';
+import type { AnswerBody } from '../forward/upstream.ts';
 import type { AnswerHeaders, CapturedAnswer } from './idempotency-answer.ts';
 
 /** What is needed of a ticket. */
@@ -21,7 +23,7 @@ export interface AnswerKeeper {
 export type StreamingAnswer = {
   readonly status: number;
   readonly headers: AnswerHeaders;
-  readonly body: Readable;
+  readonly body: AnswerBody;
   /** Read when the body has ended. */
   trailers(): AnswerHeaders;
 };
@@ -31,7 +33,8 @@ export type StreamingAnswer = {
  * @param signal ends reading on for a caller that has left; the answer's body is destroyed then
  */
 export function captureAnswer(answer: StreamingAnswer, keeper: AnswerKeeper, signal: AbortSignal): Readable {
-  const { status, headers, body } = answer;
+  const { status, headers } = answer;
+  const body = streamOf(answer.body);
   const kept = new KeptBody(keeper.maxBodyBytes);
   let held: Buffer | undefined;
   let reported = false;

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { failureAnswer, writeAnswer, writeLocal } from '../../src/accept/answer-writer.ts';
-import type { StreamedAnswer, WriteEnd } from '../../src/accept/answer-writer.ts';
+import type { ForwardedAnswer, WriteEnd } from '../../src/accept/answer-writer.ts';
 import type { RawResponse } from '../../src/accept/http-front.ts';
 import { failureTable } from '../../src/exchange/failure.ts';
 import type { FailureKind } from '../../src/exchange/failure.ts';
@@ -64,7 +64,7 @@ describe('writeAnswer', () => {
     },
   };
 
-  function answer(body: Readable, changes: Partial<StreamedAnswer> = {}): StreamedAnswer {
+  function answer(body: Readable, changes: Partial<ForwardedAnswer> = {}): ForwardedAnswer {
     return { status: 200, headers: {}, body, trailers: () => ({}), ...changes };
   }
 

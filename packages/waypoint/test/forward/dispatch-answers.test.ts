@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import { UpstreamError } from '../../src/forward/wire-failure.ts';
 import { answered, kindOf, outlierDetection } from './dispatched.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';
@@ -21,7 +22,7 @@ describe('Dispatcher, from the head on', () => {
         bench.upstream.acts = [{ status: 200, body }];
         bench.upstream.sent.length = 0;
         const { answer, ended } = answered(await bench.result());
-        const failed = text(answer.body).then(
+        const failed = text(streamOf(answer.body)).then(
           () => 'complete',
           (thrown: unknown) => (thrown instanceof UpstreamError ? thrown.failure.kind : String(thrown)),
         );
@@ -38,7 +39,7 @@ describe('Dispatcher, from the head on', () => {
       const body = new PassThrough();
       bench.upstream.acts = [{ status: 200, body }];
       const { answer, ended } = answered(await bench.result());
-      answer.body.destroy();
+      streamOf(answer.body).destroy();
       expect(await ended).to.have.nested.property('failure.kind', 'caller-gone');
       expect(body.destroyed).to.equal(true);
       expect(bench.dispatcher.active).to.equal(0);
@@ -48,14 +49,14 @@ describe('Dispatcher, from the head on', () => {
       const body = new PassThrough({ highWaterMark: 1_024 });
       bench.upstream.acts = [{ status: 200, body }];
       const { answer } = answered(await bench.result());
-      answer.body.read(0);
+      streamOf(answer.body).read(0);
       let written = 0;
       while (written < 64 && body.write(Buffer.alloc(64 * 1024))) {
         written += 1;
         await settled();
       }
       expect(written).to.be.below(10);
-      answer.body.destroy();
+      streamOf(answer.body).destroy();
     });
 
     it('measures the round trip until the first byte of the body', async () => {
@@ -63,7 +64,7 @@ describe('Dispatcher, from the head on', () => {
       bench = new Bench({ endpoints: 1 });
       bench.upstream.acts = [{ status: 200, body }];
       const { answer } = answered(await bench.result());
-      answer.body.resume();
+      streamOf(answer.body).resume();
       await bench.advance(400);
       body.write('first');
       await settled();
@@ -81,7 +82,7 @@ describe('Dispatcher, from the head on', () => {
         return { status: 413, body: 'no' };
       };
       const { answer } = answered(await bench.result({ method: 'POST', body: source }));
-      expect(await text(answer.body)).to.equal('no');
+      expect(await text(streamOf(answer.body))).to.equal('no');
       await settled();
       let drained = false;
       source.write(Buffer.alloc(100_000), () => (drained = true));
@@ -129,7 +130,7 @@ describe('Dispatcher, from the head on', () => {
         bench.upstream.acts = [act];
         for (let request = 0; request < 10; request++) {
           const result = answered(await bench.result({ ...grpc, policy: { outlierDetection } }));
-          await text(result.answer.body);
+          await text(streamOf(result.answer.body));
           await result.ended;
         }
         expect(bench.dispatcher.status.ejected, JSON.stringify(act)).to.equal(ejects ? 1 : 0);

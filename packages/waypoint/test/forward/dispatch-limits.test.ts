@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { text } from 'node:stream/consumers';
 import { answered, kindOf, outlierDetection } from './dispatched.ts';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import type { Breaker } from '../../src/forward/breaker.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';
 import type { Act, Spec } from './fake-upstream.ts';
@@ -45,7 +46,7 @@ describe('Dispatcher, before an attempt', () => {
       bench.upstream.behave = () => ({ status: 200 });
       release();
       const { answer } = answered(await waiting);
-      await text(answer.body);
+      await text(streamOf(answer.body));
       await settled();
       expect(bench.dispatcher.status).to.include({ connections: 0, pending: 0, active: 0 });
     });
@@ -93,7 +94,7 @@ describe('Dispatcher, before an attempt', () => {
     it('refuses without a failure of anybody while it is open, for its route only', async () => {
       bench.upstream.behave = () => ({ status: 500 });
       for (let request = 0; request < 5; request++)
-        answered(await bench.result({ policy: { circuitBreaker } })).answer.body.resume();
+        streamOf(answered(await bench.result({ policy: { circuitBreaker } })).answer.body).resume();
       await settled();
       const result = await bench.result({ policy: { circuitBreaker } });
       expect(kindOf(result)).to.equal('breaker-open');
@@ -139,7 +140,7 @@ describe('Dispatcher, before an attempt', () => {
         bench.upstream.acts = [act];
         if (use === undefined) {
           const result = await bench.result({ ...spec, policy: { circuitBreaker, retry: noRetry, ...spec?.policy } });
-          if (result.kind === 'answer') result.answer.body.resume();
+          if (result.kind === 'answer') streamOf(result.answer.body).resume();
           await settled();
         } else use(bench);
         expect(reported, JSON.stringify(act)).to.deep.equal(verdicts);
@@ -169,7 +170,7 @@ describe('Dispatcher, before an attempt', () => {
     it('keeps what it learned when a configuration of the same content comes', async () => {
       bench.upstream.behave = () => ({ status: 500 });
       for (let request = 0; request < 5; request++) {
-        answered(await bench.result({ policy: { circuitBreaker: { ...circuitBreaker } } })).answer.body.resume();
+        streamOf(answered(await bench.result({ policy: { circuitBreaker: { ...circuitBreaker } } })).answer.body).resume();
       }
       await settled();
       expect(kindOf(await bench.result({ policy: { circuitBreaker: { ...circuitBreaker } } }))).to.equal('breaker-open');

@@ -13,6 +13,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { ip } from '@clearmesh/shared/testing/builders';
 import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import { Backends } from '../../src/forward/backends.ts';
 import type { DispatchResult } from '../../src/forward/dispatch-request.ts';
 import { forwardPolicy } from '../../src/forward/forward-policy.ts';
@@ -105,7 +106,7 @@ describe('Dispatcher over real connections (C1, C10)', () => {
     for (let payment = 0; payment < 10; payment++) {
       const result = await dispatch(endpoints);
       if (result.kind === 'failed') throw new Error(result.failure.detail);
-      expect(await text(result.answer.body)).to.equal('booked');
+      expect(await text(streamOf(result.answer.body))).to.equal('booked');
     }
     expect(bodies).to.deep.equal(Array.from({ length: 10 }, () => '50 EUR'));
   });
@@ -145,7 +146,7 @@ describe('Dispatcher over real connections (C1, C10)', () => {
       const endpoint = await listening(resettingServer(code), 'HTTP/2');
       const result = await dispatch([endpoint], { body: undefined, method: 'GET' });
       if (result.kind === 'failed') throw new Error(result.failure.detail);
-      const read = await text(result.answer.body).catch((error: Error) => error.name);
+      const read = await text(streamOf(result.answer.body)).catch((error: Error) => error.name);
       expect(read).to.equal('UpstreamError');
       expect(await result.ended).to.have.nested.property('failure.kind', 'reset-in-answer');
     }
@@ -157,7 +158,7 @@ describe('Dispatcher over real connections (C1, C10)', () => {
     endless.push('begun');
     const result = await dispatch([await listening(server)], { body: endless });
     if (result.kind === 'failed') throw new Error(result.failure.detail);
-    expect(await text(result.answer.body)).to.equal('too large');
+    expect(await text(streamOf(result.answer.body))).to.equal('too large');
     expect(await result.ended).to.deep.equal({ kind: 'complete' });
     expect(backends.active).to.equal(0);
   });

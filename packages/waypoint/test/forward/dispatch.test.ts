@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import type { ObservedEnd } from '../../src/forward/dispatch-request.ts';
 import { UpstreamError } from '../../src/forward/wire-failure.ts';
 import { answered, kindOf, outlierDetection } from './dispatched.ts';
@@ -24,7 +25,7 @@ describe('Dispatcher', () => {
     const result = answered(await bench.result({ method: 'POST', body: Buffer.from('50 EUR'), headers: { accept: '*/*' } }));
     expect(result).to.include({ attempts: 1, flag: '-' });
     expect(result.answer).to.include({ status: 201 });
-    expect(await text(result.answer.body)).to.equal('booked');
+    expect(await text(streamOf(result.answer.body))).to.equal('booked');
     expect(result.answer.trailers()).to.deep.equal({ 'x-sum': '1' });
     expect(await result.ended).to.deep.equal({ kind: 'complete' });
     expect(bench.upstream.sent[0]?.request.headers).to.deep.equal({ accept: '*/*', 'x-envoy-attempt-count': '1' });
@@ -40,7 +41,7 @@ describe('Dispatcher', () => {
     expect(bench.upstream.sent.map(({ request }) => request.headers['x-envoy-attempt-count'])).to.deep.equal(['1', '2']);
     expect(bench.counts.get('retried connect-failure')).to.equal(1);
     expect(bench.dispatcher.status).to.include({ active: 1, retries: 1, connections: 1 });
-    result.answer.body.resume();
+    streamOf(result.answer.body).resume();
     await result.ended;
     expect(bench.dispatcher.status).to.include({ active: 0, retries: 0, connections: 0 });
   });
@@ -74,7 +75,7 @@ describe('Dispatcher', () => {
     ];
     const result = answered(await bench.result({ policy: { retry: { ...retry, on: ['5xx'] } } }));
     expect(result).to.include({ attempts: 2, flag: 'URX' });
-    expect(await text(result.answer.body)).to.equal('second');
+    expect(await text(streamOf(result.answer.body))).to.equal('second');
     expect(bench.counts.get('refused attempts')).to.equal(1);
   });
 
@@ -185,7 +186,9 @@ describe('Dispatcher', () => {
       bench.upstream.acts = [{ status: 200, body }];
       const { answer, ended } = answered(await bench.result({ policy: { timeouts: { ...timeouts, idleMs: 1_000 } } }));
       const errors: unknown[] = [];
-      answer.body.on('error', (error) => errors.push(error)).resume();
+      streamOf(answer.body)
+        .on('error', (error) => errors.push(error))
+        .resume();
       for (let second = 0; second < 5; second++) {
         body.write('tick');
         await bench.advance(900, 100);
@@ -205,7 +208,7 @@ describe('Dispatcher', () => {
         outlierDetection: { ...outlierDetection, consecutiveLocal: 1 },
       };
       const { answer, ended } = answered(await bench.result({ policy }));
-      answer.body.resume();
+      streamOf(answer.body).resume();
       await bench.advance(1_100, 100);
       expect(await ended).to.have.nested.property('failure.kind', 'request-timeout');
       expect(bench.dispatcher.status.ejected).to.equal(0);
@@ -256,7 +259,7 @@ describe('Dispatcher', () => {
     };
     const { answer } = answered(await bench.result({ onAttempt }));
     expect(seen).to.deep.equal(['1 starts', { failure: 'connect-failure' }, '2 starts']);
-    await text(answer.body);
+    await text(streamOf(answer.body));
     await settled();
     expect(seen.at(-1)).to.deep.equal({ status: 200 });
     expect(

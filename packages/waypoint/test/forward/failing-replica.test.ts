@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { mock } from 'node:test';
 import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import { forwardPolicy } from '../../src/forward/forward-policy.ts';
 import type { ResiliencePolicy } from '@clearmesh/shared/model/l7/resilience';
 import type { Act } from './fake-upstream.ts';
@@ -33,7 +34,7 @@ async function simulate(policy: Partial<ResiliencePolicy>, failing: () => Act | 
     all[when] += 1;
     pending.push(
       bench.dispatcher.dispatch(request, new AbortController().signal).then((result) => {
-        if (result.kind === 'answer') result.answer.body.resume();
+        if (result.kind === 'answer') streamOf(result.answer.body).resume();
         if (result.kind === 'answer' && result.answer.status < 500) good[when] += 1;
       }),
     );

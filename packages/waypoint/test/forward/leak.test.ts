@@ -3,6 +3,7 @@ import { describe, it } from 'mocha';
 import { getEventListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Readable } from 'node:stream';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';
 import type { Act } from './fake-upstream.ts';
 
@@ -32,7 +33,9 @@ describe('what is left after requests', () => {
       await bench.advance(11_000, 100);
       for (const result of await Promise.all(results)) {
         if (result.kind === 'failed') continue;
-        result.answer.body.on('error', () => {}).resume();
+        streamOf(result.answer.body)
+          .on('error', () => {})
+          .resume();
         await result.ended;
       }
       await bench.advance(500, 100);

@@ -12,6 +12,7 @@ import { ip } from '@clearmesh/shared/testing/builders';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
+import { streamOf } from '../../src/forward/answer-body.ts';
 import { WireConnector } from '../../src/forward/wire-connection.ts';
 import { WireUpstream } from '../../src/forward/wire-upstream.ts';
 import type { AttemptOutcome, UpstreamEndpoint, UpstreamRequest } from '../../src/forward/upstream.ts';
@@ -94,7 +95,7 @@ describe('WireUpstream', () => {
       const { answer } = outcome;
       expect(answer).to.deep.include({ status: 201 });
       expect(answer.headers).to.include({ 'x-path': '/a?b=c', 'x-host': 'ledger:8080' });
-      expect(String(await buffer(answer.body))).to.equal('booked');
+      expect(String(await buffer(streamOf(answer.body)))).to.equal('booked');
       expect(answer.trailers()).to.deep.equal({ 'x-sum': '3' });
     });
 
@@ -109,7 +110,7 @@ describe('WireUpstream', () => {
       );
       for (const who of [caller, caller, other, caller]) {
         const outcome = await upstream.send(endpoint, request({ caller: who }), undefined, live);
-        if (outcome.kind === 'answer') await buffer(outcome.answer.body);
+        if (outcome.kind === 'answer') await buffer(streamOf(outcome.answer.body));
         // The connection is free a turn of the loop after the answer's end.
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -141,7 +142,7 @@ describe('WireUpstream', () => {
         const endpoint = await scripted('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc', then);
         const outcome = await upstream.send(endpoint, request(), undefined, live);
         if (outcome.kind !== 'answer') throw new Error(kindOf(outcome));
-        const error = await buffer(outcome.answer.body).then(
+        const error = await buffer(streamOf(outcome.answer.body)).then(
           () => undefined,
           (thrown: unknown) => thrown,
         );
@@ -202,12 +203,12 @@ describe('WireUpstream', () => {
       });
       const outcome = await upstream.send(endpoint, request({ method: 'POST', path: '/x' }), Buffer.from('abc'), live);
       if (outcome.kind !== 'answer') throw new Error(kindOf(outcome));
-      expect(String(await buffer(outcome.answer.body))).to.equal('answer');
+      expect(String(await buffer(streamOf(outcome.answer.body)))).to.equal('answer');
       expect(outcome.answer.trailers()).to.include({ 'grpc-status': '0' });
       const only = await upstream.send(endpoint, request({ path: '/only' }), undefined, live);
       if (only.kind !== 'answer') throw new Error(kindOf(only));
       expect(only.answer.headers).to.include({ 'grpc-status': '7' });
-      expect((await buffer(only.answer.body)).length).to.equal(0);
+      expect((await buffer(streamOf(only.answer.body))).length).to.equal(0);
     });
 
     const resets: readonly (readonly [code: number, kind: string])[] = [
@@ -278,7 +279,7 @@ describe('WireUpstream', () => {
       'HTTP/1.1',
     );
     const outcome = await upstream.send(endpoint, request(), undefined, live);
-    if (outcome.kind === 'answer') await buffer(outcome.answer.body);
+    if (outcome.kind === 'answer') await buffer(streamOf(outcome.answer.body));
     expect(upstream.size).to.equal(1);
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(upstream.size).to.equal(0);
