@@ -2,7 +2,8 @@
  * The inner HTTP of tunnel streams: fastify with @fastify/http-proxy as its catch-all, over node:http and node:http2.
  *
  * F1  The servers never listen: connections are tunnel streams, and each request knows its {@link Conversation}.
- * F2  No body is parsed or kept: http-proxy's preHandler gives the raw request to `onRequest`, which answers it.
+ * F2  No body is parsed or kept: http-proxy's preHandler gives the raw request to `onRequest`, which answers it. A request
+ *     without a body may have ended by then.
  * F3  What the parsers refuse (request smuggling, oversized heads) is answered by them and reported to `onRefused`.
  * F4  An upgrade to HTTP/2 is not made, and the request served as it is (RFC 9110 section 7.8 lets a server ignore it, RFC
  *     9113 section 3.1 took it away): Node would hold its body for the first bytes of the other protocol. The same goes for
@@ -72,6 +73,8 @@ export class HttpFront implements AsyncDisposable {
       http: {
         maxHeaderSize: maxHeaderBytes,
         insecureHTTPParser: false,
+        // Most requests have no body; a stream that says so takes several turns.
+        optimizeEmptyRequests: true,
         shouldUpgradeCallback: mayUpgrade,
         headersTimeout: headMs,
         requestTimeout: 0,

@@ -24,16 +24,21 @@ const reservedNames: ReadonlySet<string> = new Set(['x-forwarded-client-cert', '
 /** The caller's deadline is no claim about anybody else; it can only make this request shorter (C10). */
 const allowed: ReadonlySet<string> = new Set(['x-mesh-deadline-ms']);
 
+const none: ReadonlySet<string> = new Set();
+
 export type ForwardedHeaders = Record<string, string | readonly string[]>;
 
-/** A fresh record, for stages to change. gRPC keeps `te: trailers` (gRPC over HTTP/2, Requests). */
-export function forwardedHeaders(headers: RequestHeaders, grpc: boolean): ForwardedHeaders {
+/**
+ * A fresh record, for stages to change. gRPC keeps `te: trailers` (gRPC over HTTP/2, Requests).
+ * @param replaced names that are left out too, since whoever calls says something else under them
+ */
+export function forwardedHeaders(headers: RequestHeaders, grpc: boolean, replaced: ReadonlySet<string> = none): ForwardedHeaders {
   const listed = connectionOptions(headers['connection']);
   const found: ForwardedHeaders = {};
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined || hopByHop.has(name) || name.charCodeAt(0) === 0x3a || isReserved(name)) continue;
-    if (listed?.has(name) === true) continue;
+    if (replaced.has(name) || listed?.has(name) === true) continue;
     found[name] = value;
   }
   if (grpc) found['te'] = 'trailers';

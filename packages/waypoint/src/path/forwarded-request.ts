@@ -14,8 +14,7 @@ export type ForwardedRequest = {
 };
 
 export function forwardedRequest(facts: RequestFacts, decision: ForwardDecision): ForwardedRequest {
-  const headers = forwardedHeaders(facts.headers, facts.grpc);
-  for (const name of traceHeaderNames) delete headers[name];
+  const headers = forwardedHeaders(facts.headers, facts.grpc, traceHeaderNames);
   headers['x-request-id'] = facts.id;
   if (decision.requestHeaders.length > 0) changeHeaders(headers, decision.requestHeaders);
   const path = facts.query === '' ? decision.path : `${decision.path}?${facts.query}`;

@@ -24,10 +24,12 @@ describe('HttpFront', () => {
           seen.push(`${request.method} ${request.url}${known === conversation ? '' : ' of a stranger'}`);
           let bytes = 0;
           request.on('data', (chunk: Buffer) => (bytes += chunk.length));
-          request.on('end', () => {
+          const recvEnd = (): void => {
             response.setHeader('x-bytes', bytes);
             response.end('ok');
-          });
+          };
+          if (request.readableEnded) recvEnd();
+          else request.on('end', recvEnd);
         },
         onUpgrade: (_request, stream, head) => stream.end(`HTTP/1.1 101 Switching Protocols\r\n\r\n${head.length}`),
         onRefused: (_known, reason) => refused.push(reason),

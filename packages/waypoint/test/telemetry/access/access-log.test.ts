@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { accessLine } from '../../../src/telemetry/access/access-line.ts';
@@ -53,6 +54,26 @@ describe('accessLine', () => {
     const line = accessLine(entry({ facts, details: 'two\nlines' }));
     expect(line.split('\n')).to.have.length(2);
     expect(JSON.parse(line)).to.include({ method: 'A"\n', details: 'two\nlines' });
+  });
+
+  it('is what JSON.stringify would make of it, whatever stands in it', () => {
+    const any = fc.string({ unit: 'binary', maxLength: 40 });
+    const maybe = fc.option(any, { nil: undefined });
+    const ms = fc.double({ min: 0, max: 1e6, noNaN: true });
+    const given = fc.record({ id: any, authority: any, details: maybe, route: maybe, rateLimit: maybe, name: maybe, total: ms });
+    fc.assert(
+      fc.property(given, ({ id, authority, details, route, rateLimit, name, total }) => {
+        const facts = requestFacts({ id, authority: authority.replaceAll('@', '') });
+        const line = accessLine(entry({ facts, details, route, rateLimit, policy: { name }, durations: { total } }));
+        const said: unknown = JSON.parse(line);
+        expect(line).to.equal(`${JSON.stringify(said)}\n`);
+        const asJson: unknown = JSON.parse(
+          JSON.stringify({ request_id: id, authority: facts.authority, details, route, rl: rateLimit, policy: { name } }),
+        );
+        expect(said).to.deep.include(asJson);
+        expect(said).to.have.deep.property('durations', { total: Math.round(total * 1_000) / 1_000 });
+      }),
+    );
   });
 
   it('cuts what the caller chose (A3)', () => {
