@@ -11,6 +11,7 @@
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, FailureRow } from '../exchange/failure.ts';
+import { AttemptController } from './attempt-signal.ts';
 import { discardBody } from './answer-body.ts';
 import type { AttemptOutcome, Upstream, UpstreamAnswer, UpstreamBody, UpstreamEndpoint, UpstreamRequest } from './upstream.ts';
 
@@ -23,7 +24,7 @@ const graceMs = 10;
 
 export class Attempt {
   readonly #clock: Clock;
-  readonly #controller = new AbortController();
+  readonly #controller = new AttemptController();
   readonly #settled = Promise.withResolvers<AttemptResult>();
   #over = false;
   #cut: Failure | undefined;
@@ -46,7 +47,7 @@ export class Attempt {
       this.#cancelTimer = this.#clock.after(perTryMs, () => this.cut({ kind: 'per-try-timeout', detail }));
     }
     try {
-      upstream.send(endpoint, request, body, this.#controller.signal).then(this.#recvOutcome, this.#recvDefect);
+      upstream.send(endpoint, request, body, this.#controller).then(this.#recvOutcome, this.#recvDefect);
     } catch (thrown) {
       this.#recvDefect(thrown);
     }

@@ -15,6 +15,7 @@ import type { Dispatcher } from 'undici';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
+import type { AttemptSignal } from './attempt-signal.ts';
 import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
 import { UpstreamError, failureOf } from './wire-failure.ts';
@@ -61,7 +62,7 @@ export class Http1Upstream implements AsyncDisposable {
     return this.#pools.size;
   }
 
-  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: AbortSignal): Promise<AttemptOutcome> {
+  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: AttemptSignal): Promise<AttemptOutcome> {
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
     const handler = new AnswerHandler(endpoint.name, signal, (outcome) => resolve(withoutUpgrade(outcome, endpoint.name)));
     this.#poolOf(endpoint, request).dispatch(
@@ -167,7 +168,7 @@ const empty = Buffer.alloc(0);
 /** One request on its way through undici. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #name: string;
-  readonly #signal: AbortSignal;
+  readonly #signal: AttemptSignal;
   readonly #settle: (outcome: UpgradeOutcome) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #progress: Progress = 'queued';
@@ -177,7 +178,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #body: Readable | undefined;
   #trailers: UpstreamHeaders = {};
 
-  constructor(name: string, signal: AbortSignal, settle: (outcome: UpgradeOutcome) => void) {
+  constructor(name: string, signal: AttemptSignal, settle: (outcome: UpgradeOutcome) => void) {
     this.#name = name;
     this.#signal = signal;
     this.#settle = settle;
@@ -293,7 +294,7 @@ function withoutUpgrade(outcome: UpgradeOutcome, name: string): AttemptOutcome {
   return { kind: 'failed', failure: { kind: 'bad-answer', detail: `endpoint ${name} changed the protocol unasked` } };
 }
 
-function abortError(signal: AbortSignal): Error {
+function abortError(signal: AttemptSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted');
 }
 

@@ -11,6 +11,7 @@ import http2 from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { pipeline } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { AttemptSignal } from './attempt-signal.ts';
 import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
 import { failureOf, kindOfReset } from './wire-failure.ts';
@@ -60,7 +61,7 @@ export class Http2Upstream implements AsyncDisposable {
     endpoint: UpstreamEndpoint,
     request: UpstreamRequest,
     body: UpstreamBody,
-    signal: AbortSignal,
+    signal: AttemptSignal,
   ): Promise<AttemptOutcome> {
     const opened = await this.#session(endpoint, request, signal);
     if (opened.kind === 'failed') return opened;
@@ -81,7 +82,7 @@ export class Http2Upstream implements AsyncDisposable {
     for (const members of this.#members.values()) for (const { session } of members) session.destroy();
   }
 
-  async #session(endpoint: UpstreamEndpoint, request: UpstreamRequest, signal: AbortSignal): Promise<Opened> {
+  async #session(endpoint: UpstreamEndpoint, request: UpstreamRequest, signal: AttemptSignal): Promise<Opened> {
     const key = connectionKey(endpoint, request.caller);
     for (;;) {
       const members = this.#members.get(key);
@@ -158,7 +159,7 @@ export class Http2Upstream implements AsyncDisposable {
     endpoint: UpstreamEndpoint,
     request: UpstreamRequest,
     body: UpstreamBody,
-    signal: AbortSignal,
+    signal: AttemptSignal,
   ): Promise<AttemptOutcome> {
     const release = (stream?: ClientHttp2Stream): void => {
       if (stream !== undefined) member.open.delete(stream);
@@ -166,9 +167,16 @@ export class Http2Upstream implements AsyncDisposable {
       member.lastUsedMs = this.#deps.clock.monotonicMs();
     };
     try {
-      const stream = member.session.request(headersOf(request), { endStream: body === undefined, signal });
+      // A real one: what Node aborts by itself it resets with CANCEL, and with INTERNAL_ERROR what is destroyed otherwise.
+      const abort = new AbortController();
+      const recvAbort = (): void => abort.abort(signal.reason);
+      const stream = member.session.request(headersOf(request), { endStream: body === undefined, signal: abort.signal });
+      signal.addEventListener('abort', recvAbort, { once: true });
       member.open.add(stream);
-      stream.once('close', () => release(stream));
+      stream.once('close', () => {
+        signal.removeEventListener('abort', recvAbort);
+        release(stream);
+      });
       return answerOf(stream, endpoint.name, body);
     } catch (thrown) {
       release();
@@ -179,7 +187,7 @@ export class Http2Upstream implements AsyncDisposable {
 }
 
 /** The session goes on being made for whoever else waits. */
-function unlessAborted(opening: Promise<Opened>, signal: AbortSignal): Promise<Opened | undefined> {
+function unlessAborted(opening: Promise<Opened>, signal: AttemptSignal): Promise<Opened | undefined> {
   if (signal.aborted) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     const recvAbort = (): void => resolve(undefined);

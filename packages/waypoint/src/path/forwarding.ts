@@ -7,6 +7,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { IdempotencyPolicy } from '@clearmesh/shared/model/l7/resilience';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import { breakOff, writeAnswer, writeLocal } from '../accept/answer-writer.ts';
@@ -68,7 +69,8 @@ export class Forwarding {
   async forward(admitted: Admitted, decision: ForwardDecision): Promise<Ended | Refused> {
     const tooLarge = announcedTooLarge(admitted);
     if (tooLarge !== undefined) return tooLarge;
-    const claimed = await this.#claim(admitted, decision);
+    const claiming = this.#claim(admitted, decision);
+    const claimed = claiming instanceof Promise ? await claiming : claiming;
     if (claimed.kind !== 'claimed') return claimed;
     const { service, plan, exchange, permitted } = admitted;
     const scene = { environment: plan.environment, class: service.resilience.class };
@@ -81,22 +83,30 @@ export class Forwarding {
     return { kind: 'ended', end: await this.#dispatch(admitted, decision, claimed, fault) };
   }
 
-  /** C1: a keyed request is read whole, claimed, and goes on only as its first dispatch. */
-  async #claim(admitted: Admitted, decision: ForwardDecision): Promise<Claimed | Ended | Refused> {
-    const { service, permitted, body, raw, gone, exchange, response } = admitted;
-    const { request } = permitted.permit;
-    const key = idempotencyKeyOf(service.idempotency, request);
+  /** At once, unless there is a key. */
+  #claim(admitted: Admitted, decision: ForwardDecision): Claimed | Refused | Promise<Claimed | Ended | Refused> {
+    const { service, permitted, body, exchange } = admitted;
+    const { idempotency: policy } = service;
+    const key = idempotencyKeyOf(policy, permitted.permit.request);
     if (key.kind === 'refused') return key;
     const taken = body?.take();
-    const { idempotency: policy } = service;
-    if (key.kind !== 'keyed' || policy === undefined) {
-      if (taken !== undefined && !Buffer.isBuffer(taken)) countBytes(taken, (count) => (exchange.bytesIn += count));
-      return { kind: 'claimed', body: taken, ticket: undefined };
-    }
+    if (key.kind === 'keyed' && policy !== undefined) return this.#claimKey(admitted, decision, { policy, key: key.key }, taken);
+    if (taken !== undefined && !Buffer.isBuffer(taken)) countBytes(taken, (count) => (exchange.bytesIn += count));
+    return { kind: 'claimed', body: taken, ticket: undefined };
+  }
+
+  /** C1: a keyed request is read whole, claimed, and goes on only as its first dispatch. */
+  async #claimKey(
+    { permitted, raw, gone, exchange, response }: Admitted,
+    decision: ForwardDecision,
+    claim: { readonly policy: IdempotencyPolicy; readonly key: string },
+    taken: Readable | Buffer | undefined,
+  ): Promise<Claimed | Ended | Refused> {
+    const { request } = permitted.permit;
     const buffered = await wholeBody(taken, announcedBytes(raw), gone);
     if (buffered.kind === 'refused') return buffered;
     exchange.bytesIn = buffered.body.length;
-    const keyed = { policy, key: key.key, route: decision.template, body: buffered.body };
+    const keyed = { ...claim, route: decision.template, body: buffered.body };
     const begun = await this.#deps.idempotency.begin(request, keyed);
     this.#deps.metrics.idempotencyDecided(begun.kind === 'refused' ? begun.failure.kind : begun.kind);
     if (begun.kind === 'refused') return begun;

@@ -77,6 +77,8 @@ export type Admitted = Under & {
 /** Carries an admitted request to its end; rejects with the signal's reason only. */
 export type Forward = (admitted: Admitted, decision: ForwardDecision) => Promise<Answered | Refused>;
 
+type Admission = Refused | { readonly kind: 'admitted'; readonly admitted: Admitted };
+
 type Answered = { readonly kind: 'ended'; readonly end: ExchangeEnd };
 
 export class HttpPath {
@@ -133,19 +135,20 @@ export class HttpPath {
     if (asked.kind === 'refused') return asked;
     const decision = service.routes.route(asked.request, this.#deps.random);
     if (decision.template !== undefined) exchange.route = decision.template;
-    const admitted = await this.#admit(under, service, authoriser, asked, decision.template);
+    const admission = this.#admit(under, service, authoriser, asked, decision.template);
+    const admitted = admission instanceof Promise ? await admission : admission;
     if (admitted.kind === 'refused') return admitted;
     return this.#act(admitted.admitted, decision, forward);
   }
 
-  /** Limits and policy, in B1's order. */
-  async #admit(
+  /** Limits and policy, in B1's order; at once where nothing has to be waited for. */
+  #admit(
     under: Under,
     service: ServicePlan,
     authoriser: Authoriser,
     asked: Authenticated,
     template: string | undefined,
-  ): Promise<Refused | { readonly kind: 'admitted'; readonly admitted: Admitted }> {
+  ): Admission | Promise<Admission> {
     const { exchange, raw, gone } = under;
     const { limiter, clock } = this.#deps;
     const local = limiter.checkLocal(service.rateLimits, asked.request, template);
@@ -155,21 +158,32 @@ export class HttpPath {
     const body = source === undefined ? undefined : new PeekableBody(source);
     const startedMs = clock.monotonicMs();
     const pending = authoriser.authorise(asked, body ?? noBody, gone);
-    const verdict = pending instanceof Promise ? await pending : pending;
-    exchange.authzMs = clock.monotonicMs() - startedMs;
-    this.#noteOpa(service, verdict, exchange.authzMs);
+    const recvVerdict = (verdict: Permitted | Denied): Admission | Promise<Admission> => {
+      exchange.authzMs = clock.monotonicMs() - startedMs;
+      this.#noteVerdict(exchange, service, verdict);
+      if (verdict.kind === 'refused') return verdict;
+      const permitted = changed(verdict, asked);
+      if (service.rateLimits.global.length > 0)
+        return this.#admitGlobally({ ...under, service, permitted, limited: local, body }, asked, template);
+      return { kind: 'admitted', admitted: { ...under, service, permitted, limited: local, body } };
+    };
+    return pending instanceof Promise ? pending.then(recvVerdict) : recvVerdict(pending);
+  }
+
+  /** After policy: what it refuses is not counted. */
+  async #admitGlobally(admitted: Admitted, asked: Authenticated, template: string | undefined): Promise<Admission> {
+    const { exchange, service, limited } = admitted;
+    const global = await this.#deps.limiter.checkGlobal(service.rateLimits, asked.request, template);
+    this.#noteLimits(exchange, global);
+    if (global.kind === 'refused') return global;
+    const joined = { ...global, headers: joinedHeaders(limited.headers, global.headers) };
+    return { kind: 'admitted', admitted: { ...admitted, limited: joined } };
+  }
+
+  #noteVerdict(exchange: Exchange, service: ServicePlan, verdict: Permitted | Denied): void {
+    this.#noteOpa(service, verdict, exchange.authzMs ?? 0);
     const { policy: name, rule, cached, revision } = verdict.decision;
     if (name !== undefined) exchange.policy = { name, rule, cached, bundleRevision: revision, shadow: shadowOf(verdict.notes) };
-    if (verdict.kind === 'refused') return verdict;
-    const global =
-      service.rateLimits.global.length === 0 ? local : await limiter.checkGlobal(service.rateLimits, asked.request, template);
-    if (global !== local) this.#noteLimits(exchange, global);
-    if (global.kind === 'refused') return global;
-    const limited = global === local ? local : { ...global, headers: joinedHeaders(local.headers, global.headers) };
-    // Only what policy changed is different from what it has read.
-    const facts = changedRequest(asked.request, verdict.changes);
-    const permitted = facts === asked.request ? verdict : { ...verdict, permit: { ...verdict.permit, request: facts } };
-    return { kind: 'admitted', admitted: { ...under, service, permitted, limited, body } };
   }
 
   async #act(admitted: Admitted, decision: RouteDecision, forward: Forward): Promise<Answered | Refused> {
@@ -241,6 +255,12 @@ const callerGone: Failure = { kind: 'caller-gone', detail: 'the caller left befo
 const noBody: BodyAccess = {
   peek: () => Promise.resolve({ kind: 'peeked', bytes: Buffer.alloc(0), truncated: false }),
 };
+
+/** Only what policy changed is different from what it has read. */
+function changed(verdict: Permitted, asked: Authenticated): Permitted {
+  const facts = changedRequest(asked.request, verdict.changes);
+  return facts === asked.request ? verdict : { ...verdict, permit: { ...verdict.permit, request: facts } };
+}
 
 function noService(hostname: string): Refused {
   return { kind: 'refused', failure: { kind: 'no-route', detail: `service ${hostname} is no longer behind this waypoint` } };
