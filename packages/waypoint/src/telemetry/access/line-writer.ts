@@ -34,14 +34,24 @@ const retryMs = 10;
 
 type State = 'idle' | 'gathering' | 'writing';
 
+/** Lines are gathered in chunks of this size, bytes; a longer one has a chunk of its own. */
+const chunkBytes = 64 * 1024;
+
+/** UTF-8 of one UTF-16 unit. */
+const mostBytesOfUnit = 3;
+
 export class LineWriter {
   readonly #maxBytes: number;
   readonly #deps: LineWriterDeps;
   readonly #afterTurn: (task: () => void) => void;
   #state: State = 'idle';
-  #waiting: string[] = [];
-  #waitingBytes = 0;
-  #unwritten = 0;
+  /** Copied at once, so that what waits is bytes and no longer text: as much as is counted, and nothing for the collector. */
+  #chunk: Buffer = Buffer.allocUnsafe(chunkBytes);
+  #filled = 0;
+  #full: Buffer[] = [];
+  #spare: Buffer | undefined;
+  /** Gathered, or being written. */
+  #bytes = 0;
   #idle = Promise.withResolvers<void>();
 
   constructor(options: LineWriterOptions, deps: LineWriterDeps) {
@@ -58,40 +68,55 @@ export class LineWriter {
 
   /** Takes a line with its end; false when it is lost because too much waits. */
   write(line: string): boolean {
-    // Characters stand for bytes here: close enough for a bound, and free.
-    if (this.#waitingBytes + this.#unwritten + line.length > this.#maxBytes) return false;
-    this.#waiting.push(line);
-    this.#waitingBytes += line.length;
+    // Lines are nearly all ASCII: close enough for a bound, and free.
+    if (this.#bytes + line.length > this.#maxBytes) return false;
+    this.#bytes += this.#gather(line);
     if (this.#state === 'idle') {
       this.#state = 'gathering';
       this.#idle = Promise.withResolvers();
-      this.#afterTurn(() => this.#writeGathered());
+      this.#afterTurn(() => this.#writeNext());
     }
     return true;
   }
 
-  #writeGathered(): void {
+  /** How many bytes it has. */
+  #gather(line: string): number {
+    const atMost = line.length * mostBytesOfUnit;
+    if (atMost > chunkBytes - this.#filled) this.#closeChunk();
+    if (atMost > chunkBytes) return this.#full[this.#full.push(Buffer.from(line)) - 1]?.length ?? 0;
+    const bytes = this.#chunk.write(line, this.#filled);
+    this.#filled += bytes;
+    return bytes;
+  }
+
+  #closeChunk(): void {
+    if (this.#filled === 0) return;
+    this.#full.push(this.#chunk.subarray(0, this.#filled));
+    this.#chunk = this.#spare ?? Buffer.allocUnsafe(chunkBytes);
+    this.#spare = undefined;
+    this.#filled = 0;
+  }
+
+  #writeNext(): void {
+    if (this.#full.length === 0) this.#closeChunk();
+    const next = this.#full.shift();
+    if (next === undefined) {
+      this.#state = 'idle';
+      return this.#idle.resolve();
+    }
     this.#state = 'writing';
-    const bytes = Buffer.from(this.#waiting.join(''));
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#write(bytes);
+    this.#write(next);
   }
 
   #write(bytes: Buffer): void {
-    this.#unwritten = bytes.length;
     this.#deps.sink(bytes, (error, written) => {
       if (error?.code === 'EAGAIN') return void this.#deps.clock.after(retryMs, () => this.#write(bytes));
       // Any other error will not pass; the lines are lost with it, and the next ones are tried.
-      if (error === null && written < bytes.length) return this.#write(bytes.subarray(written));
-      this.#recvWritten();
+      const ended = error === null ? written : bytes.length;
+      this.#bytes -= ended;
+      if (ended < bytes.length) return this.#write(bytes.subarray(ended));
+      if (bytes.buffer.byteLength === chunkBytes) this.#spare = Buffer.from(bytes.buffer);
+      this.#writeNext();
     });
-  }
-
-  #recvWritten(): void {
-    this.#unwritten = 0;
-    if (this.#waiting.length > 0) return this.#writeGathered();
-    this.#state = 'idle';
-    this.#idle.resolve();
   }
 }
