@@ -17,6 +17,7 @@
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { ObjectKey } from '@clearmesh/shared/model/l7/configuration';
 import type { Failure } from '../exchange/failure.ts';
+import type { SignalSource } from '../exchange/light-signal.ts';
 import type { RequestFacts } from '../exchange/request-facts.ts';
 import { noChanges } from '../exchange/stage.ts';
 import type { Refused, RequestChanges } from '../exchange/stage.ts';
@@ -80,8 +81,8 @@ export class Authoriser implements Disposable {
   }
 
   /** The tokens of a request. At once where there are none, or they are known. Rejects with the signal's reason only. */
-  authenticate(request: RequestFacts, signal: AbortSignal): Authenticated | Refused | Promise<Authenticated | Refused> {
-    const accepted = this.#parts.tokens.authenticate(request, signal);
+  authenticate(request: RequestFacts, gone: SignalSource): Authenticated | Refused | Promise<Authenticated | Refused> {
+    const accepted = this.#parts.tokens.authenticate(request, gone);
     return accepted instanceof Promise
       ? accepted.then((outcome) => authenticated(request, outcome))
       : authenticated(request, accepted);
@@ -91,7 +92,7 @@ export class Authoriser implements Disposable {
   authorise(
     asked: Authenticated,
     body: BodyAccess,
-    signal: AbortSignal,
+    gone: SignalSource,
     context: RequestContext = {},
   ): Permitted | Denied | Promise<Permitted | Denied> {
     const { policies, opa, missing } = this.#parts;
@@ -102,7 +103,7 @@ export class Authoriser implements Disposable {
     if (by !== undefined) return deniedBy(asked.request, by, notes);
     const passed: Passed = { changes: asked.changes, responseHeaders: noHeaders, decision: undecided };
     if (opa.length === 0) return conclude(policies, asked, facts, passed, notes);
-    return this.#askOpa(asked, body, context, notes, signal);
+    return this.#askOpa(asked, body, context, notes, gone.signal);
   }
 
   /** Whether bytes that are no HTTP may pass: what only a request could tell counts against them (Z2). */

@@ -5,6 +5,7 @@
 import type { RequestAuthentication, JwtRule } from '@clearmesh/shared/model/l7/jwt';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Failure } from '../exchange/failure.ts';
+import type { SignalSource } from '../exchange/light-signal.ts';
 import type { RequestFacts } from '../exchange/request-facts.ts';
 import { noChanges } from '../exchange/stage.ts';
 import type { Refused, RequestChanges } from '../exchange/stage.ts';
@@ -59,9 +60,9 @@ export class JwtAuthenticator {
     };
   }
 
-  authenticate(request: RequestFacts, signal: AbortSignal): TokensAccepted | Refused | Promise<TokensAccepted | Refused> {
+  authenticate(request: RequestFacts, gone: SignalSource): TokensAccepted | Refused | Promise<TokensAccepted | Refused> {
     const tokens = presentedTokens(this.#places, request);
-    return tokens.length === 0 ? this.#withoutToken : this.#verifyAll(tokens, request, signal);
+    return tokens.length === 0 ? this.#withoutToken : this.#verifyAll(tokens, request, gone.signal);
   }
 
   async #verifyAll(

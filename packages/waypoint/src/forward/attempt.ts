@@ -11,7 +11,7 @@
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, FailureRow } from '../exchange/failure.ts';
-import { AttemptController } from './attempt-signal.ts';
+import { LightController } from '../exchange/light-signal.ts';
 import { discardBody } from './answer-body.ts';
 import type { AttemptOutcome, Upstream, UpstreamAnswer, UpstreamBody, UpstreamEndpoint, UpstreamRequest } from './upstream.ts';
 
@@ -24,7 +24,7 @@ const graceMs = 10;
 
 export class Attempt {
   readonly #clock: Clock;
-  readonly #controller = new AttemptController();
+  readonly #controller = new LightController();
   readonly #settled = Promise.withResolvers<AttemptResult>();
   #over = false;
   #cut: Failure | undefined;

@@ -10,6 +10,7 @@
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { LoadBalancingPolicy } from '@clearmesh/shared/model/l7/resilience';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import { RetryBudget } from './budget.ts';
 import type { BreakerFactory, BreakerStatus } from './breaker.ts';
 import type { DispatchFailure, DispatchRequest, DispatchResult, ForwardMetrics } from './dispatch-request.ts';
@@ -90,7 +91,7 @@ export class Dispatcher implements Disposable {
   }
 
   /** Never rejects. @param signal the caller is gone */
-  dispatch(request: DispatchRequest, signal: AbortSignal): Promise<DispatchResult> {
+  dispatch(request: DispatchRequest, signal: LightSignal): Promise<DispatchResult> {
     const { limits, name, clock, endpoints } = this.#parts;
     const { loadBalancing, limits: bounds } = request.policy;
     if (!limits.requests.take(bounds.maxRequests)) {

@@ -7,6 +7,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { eligibleEndpoints } from '@clearmesh/shared/resolve/endpoint';
 import type { Endpoint } from '@clearmesh/shared/resolve/endpoint';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { remembered } from '../exchange/remembered.ts';
 import type { UpstreamEndpoint } from './upstream.ts';
 
 export type BackendPort = {
@@ -17,28 +18,31 @@ export type BackendPort = {
   readonly only?: WorkloadUid;
 };
 
+type Found = BackendPort & { readonly endpoints: readonly UpstreamEndpoint[] };
+
+/** Of one service: its ports, by protocol; more only where callers address many of its pods by themselves. */
+const maxFound = 64;
+
 /**
  * Finds endpoints, once for each snapshot and port: every request asks, and a snapshot never changes.
  * `source` is the waypoint's own workload; nearness is judged from there.
  */
 export class EndpointFinder {
-  readonly #found = new WeakMap<Snapshot, Map<string, readonly UpstreamEndpoint[]>>();
+  readonly #foundIn = remembered((_snapshot: Snapshot) => remembered((_service: Service): Found[] => []));
 
-  endpoints(snapshot: Snapshot, source: Workload, { service, port, protocol, only }: BackendPort): readonly UpstreamEndpoint[] {
-    let byPort = this.#found.get(snapshot);
-    if (byPort === undefined) {
-      byPort = new Map();
-      this.#found.set(snapshot, byPort);
-    }
-    const key = `${service.key} ${port} ${protocol} ${only ?? ''}`;
-    const known = byPort.get(key);
-    if (known !== undefined) return known;
+  endpoints(snapshot: Snapshot, source: Workload, asked: BackendPort): readonly UpstreamEndpoint[] {
+    const { service, port, protocol, only } = asked;
+    const found = this.#foundIn(snapshot)(service);
+    const known = found.find((one) => one.port === port && one.protocol === protocol && one.only === only);
+    if (known !== undefined) return known.endpoints;
     // The family of the service's own address is preferred, as the caller's ztunnel would.
     const ip = service.addresses[0]?.ip ?? ('0.0.0.0' as IpAddress);
     const endpoints = eligibleEndpoints(snapshot, source, service, { ip, port }, 'standard').flatMap((endpoint) =>
       only === undefined || endpoint.workload.uid === only ? endpointOf(endpoint, protocol) : [],
     );
-    byPort.set(key, endpoints);
+    // The newest is the likeliest to be asked for again.
+    found.unshift({ ...asked, endpoints });
+    if (found.length > maxFound) found.length = maxFound;
     return endpoints;
   }
 }

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { failureTable } from '../exchange/failure.ts';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import type { Failure, ResponseFlag } from '../exchange/failure.ts';
 import type { Refused } from '../exchange/stage.ts';
 import { deliver, discard } from './answer-delivery.ts';
@@ -73,7 +74,7 @@ export class Exchange {
   #timedOut = false;
 
   /** The caller has taken a slot of `limits.requests`, which the exchange releases. */
-  constructor(request: DispatchRequest, list: HostList, signal: AbortSignal, nowMs: number, parts: BackendParts) {
+  constructor(request: DispatchRequest, list: HostList, signal: LightSignal, nowMs: number, parts: BackendParts) {
     const { policy, headers, grpc, startedMs, body } = request;
     this.#parts = parts;
     this.#request = request;

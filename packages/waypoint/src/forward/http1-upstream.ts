@@ -15,7 +15,7 @@ import type { Dispatcher } from 'undici';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
-import type { AttemptSignal } from './attempt-signal.ts';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
 import { UpstreamError, failureOf } from './wire-failure.ts';
@@ -62,7 +62,7 @@ export class Http1Upstream implements AsyncDisposable {
     return this.#pools.size;
   }
 
-  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: AttemptSignal): Promise<AttemptOutcome> {
+  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: LightSignal): Promise<AttemptOutcome> {
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
     const handler = new AnswerHandler(endpoint.name, signal, (outcome) => resolve(withoutUpgrade(outcome, endpoint.name)));
     this.#poolOf(endpoint, request).dispatch(
@@ -168,7 +168,7 @@ const empty = Buffer.alloc(0);
 /** One request on its way through undici. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #name: string;
-  readonly #signal: AttemptSignal;
+  readonly #signal: LightSignal;
   readonly #settle: (outcome: UpgradeOutcome) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #progress: Progress = 'queued';
@@ -178,7 +178,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #body: Readable | undefined;
   #trailers: UpstreamHeaders = {};
 
-  constructor(name: string, signal: AttemptSignal, settle: (outcome: UpgradeOutcome) => void) {
+  constructor(name: string, signal: LightSignal, settle: (outcome: UpgradeOutcome) => void) {
     this.#name = name;
     this.#signal = signal;
     this.#settle = settle;
@@ -294,7 +294,7 @@ function withoutUpgrade(outcome: UpgradeOutcome, name: string): AttemptOutcome {
   return { kind: 'failed', failure: { kind: 'bad-answer', detail: `endpoint ${name} changed the protocol unasked` } };
 }
 
-function abortError(signal: AttemptSignal): Error {
+function abortError(signal: LightSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('aborted');
 }
 

@@ -11,7 +11,7 @@ import http2 from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { pipeline } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import type { AttemptSignal } from './attempt-signal.ts';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
 import { failureOf, kindOfReset } from './wire-failure.ts';
@@ -61,7 +61,7 @@ export class Http2Upstream implements AsyncDisposable {
     endpoint: UpstreamEndpoint,
     request: UpstreamRequest,
     body: UpstreamBody,
-    signal: AttemptSignal,
+    signal: LightSignal,
   ): Promise<AttemptOutcome> {
     const opened = await this.#session(endpoint, request, signal);
     if (opened.kind === 'failed') return opened;
@@ -82,7 +82,7 @@ export class Http2Upstream implements AsyncDisposable {
     for (const members of this.#members.values()) for (const { session } of members) session.destroy();
   }
 
-  async #session(endpoint: UpstreamEndpoint, request: UpstreamRequest, signal: AttemptSignal): Promise<Opened> {
+  async #session(endpoint: UpstreamEndpoint, request: UpstreamRequest, signal: LightSignal): Promise<Opened> {
     const key = connectionKey(endpoint, request.caller);
     for (;;) {
       const members = this.#members.get(key);
@@ -159,7 +159,7 @@ export class Http2Upstream implements AsyncDisposable {
     endpoint: UpstreamEndpoint,
     request: UpstreamRequest,
     body: UpstreamBody,
-    signal: AttemptSignal,
+    signal: LightSignal,
   ): Promise<AttemptOutcome> {
     const release = (stream?: ClientHttp2Stream): void => {
       if (stream !== undefined) member.open.delete(stream);
@@ -187,7 +187,7 @@ export class Http2Upstream implements AsyncDisposable {
 }
 
 /** The session goes on being made for whoever else waits. */
-function unlessAborted(opening: Promise<Opened>, signal: AttemptSignal): Promise<Opened | undefined> {
+function unlessAborted(opening: Promise<Opened>, signal: LightSignal): Promise<Opened | undefined> {
   if (signal.aborted) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     const recvAbort = (): void => resolve(undefined);

@@ -5,6 +5,7 @@
  * listener, which are gone when it is disposed.
  */
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import type { Failure } from '../exchange/failure.ts';
 import type { IdleWatch, Watched } from './idle-watch.ts';
 
@@ -23,14 +24,14 @@ export class Interruption implements Disposable {
   readonly watched: Watched;
   readonly #idle: IdleWatch;
   readonly #clock: Clock;
-  readonly #signal: AbortSignal;
+  readonly #signal: LightSignal;
   readonly #cancelDeadline: Cancel | undefined;
   #underWay: UnderWay | undefined;
   #failure: Failure | undefined;
 
   constructor(
     { deadlineMs, idleMs, nowMs }: InterruptionOptions,
-    signal: AbortSignal,
+    signal: LightSignal,
     deps: { readonly clock: Clock; readonly idle: IdleWatch },
   ) {
     this.#signal = signal;

@@ -12,7 +12,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
-import type { AttemptSignal } from './attempt-signal.ts';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import type { Failure } from '../exchange/failure.ts';
 
 /** One endpoint of a backend, ready to be dialled. */
@@ -61,5 +61,5 @@ export type AttemptOutcome =
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 export interface Upstream {
-  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: AttemptSignal): Promise<AttemptOutcome>;
+  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: LightSignal): Promise<AttemptOutcome>;
 }

@@ -13,6 +13,7 @@ import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-addres
 import type { DialOutcome, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
 import type { Failure } from '../exchange/failure.ts';
+import { remembered } from '../exchange/remembered.ts';
 import type { UpstreamEndpoint } from './upstream.ts';
 
 /** The endpoint proxy's HBONE port (l4-contract section 1). */
@@ -63,8 +64,16 @@ export class WireConnector {
 
 /** What may be shared: connections to one endpoint on behalf of one caller. */
 export function connectionKey(endpoint: UpstreamEndpoint, caller: SpiffeId): string {
-  return `${endpoint.id} ${endpoint.identity ?? ''} ${caller}`;
+  const last = lastKey(endpoint);
+  if (last.caller !== caller) {
+    last.caller = caller;
+    last.key = `${endpoint.id} ${endpoint.identity ?? ''} ${caller}`;
+  }
+  return last.key;
 }
+
+/** Often one caller makes most of the requests. */
+const lastKey = remembered((_endpoint: UpstreamEndpoint) => ({ caller: '', key: '' }));
 
 function resultOf(endpoint: UpstreamEndpoint, outcome: DialOutcome): Connected | NotConnected {
   switch (outcome.kind) {

@@ -1,7 +1,7 @@
 /** Sends requests over real connections: HTTP/1.1 or HTTP/2, as the endpoint speaks. */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import type { AttemptSignal } from './attempt-signal.ts';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import { Http1Upstream } from './http1-upstream.ts';
 import type { Http1Options, UpgradeOutcome } from './http1-upstream.ts';
 import { Http2Upstream } from './http2-upstream.ts';
@@ -27,7 +27,7 @@ export class WireUpstream implements Upstream, AsyncDisposable {
     return this.#http1.size + this.#http2.size;
   }
 
-  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: AttemptSignal): Promise<AttemptOutcome> {
+  send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: LightSignal): Promise<AttemptOutcome> {
     const way = endpoint.protocol === 'HTTP/2' ? this.#http2 : this.#http1;
     return way.send(endpoint, request, body, signal);
   }

@@ -4,6 +4,7 @@ import type { AppProtocol } from '@clearmesh/shared/model/service';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
+import { remembered } from '../exchange/remembered.ts';
 import type { EndpointFinder } from '../forward/endpoints.ts';
 import type { UpstreamEndpoint } from '../forward/upstream.ts';
 
@@ -14,18 +15,20 @@ export type Backend = {
 };
 
 const none: readonly UpstreamEndpoint[] = [];
+const nameOf = remembered(({ service, port }: ServiceBackend) => `${service}:${port}`);
 
 /** @param only set when a pod was addressed: no other endpoint may answer */
 export function backendOf(
-  { service: key, port }: ServiceBackend,
+  backend: ServiceBackend,
   spoken: UpstreamEndpoint['protocol'] | 'upgrade',
   only: WorkloadUid | undefined,
   snapshot: Snapshot,
   source: Workload,
   finder: EndpointFinder,
 ): Backend {
-  const service = snapshot.service(key);
-  const name = `${key}:${port}`;
+  const { port } = backend;
+  const service = snapshot.service(backend.service);
+  const name = nameOf(backend);
   if (service === undefined) return { key: name, endpoints: none };
   const declared = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol;
   const asked = { service, port, protocol: protocolOf(declared, spoken), ...(only === undefined ? {} : { only }) };

@@ -14,6 +14,7 @@ import { breakOff, writeAnswer, writeLocal } from '../accept/answer-writer.ts';
 import type { WriteEnd } from '../accept/answer-writer.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, Outcome } from '../exchange/failure.ts';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import type { Refused } from '../exchange/stage.ts';
 import { streamOf } from '../forward/answer-body.ts';
 import type { Backends } from '../forward/backends.ts';
@@ -103,7 +104,7 @@ export class Forwarding {
     taken: Readable | Buffer | undefined,
   ): Promise<Claimed | Ended | Refused> {
     const { request } = permitted.permit;
-    const buffered = await wholeBody(taken, announcedBytes(raw), gone);
+    const buffered = await wholeBody(taken, announcedBytes(raw), gone.signal);
     if (buffered.kind === 'refused') return buffered;
     exchange.bytesIn = buffered.body.length;
     const keyed = { ...claim, route: decision.template, body: buffered.body };
@@ -122,7 +123,7 @@ export class Forwarding {
     fault: ActiveFault,
     ticket: IdempotencyTicket | undefined,
   ): Promise<Ended | Refused | undefined> {
-    const step = await fault.before(admitted.gone);
+    const step = await fault.before(admitted.gone.signal);
     if (step.kind === 'continue') {
       this.#deps.metrics.faultInjected(fault.experiment, fault.flag === 'DI' ? 'delay' : 'throttle');
       return undefined;
@@ -208,7 +209,7 @@ export class Forwarding {
     kept: {
       readonly ticket: IdempotencyTicket | undefined;
       readonly fault: ActiveFault | undefined;
-      readonly signal: AbortSignal;
+      readonly signal: LightSignal;
     },
   ): Promise<ExchangeEnd> {
     const { exchange, response } = admitted;

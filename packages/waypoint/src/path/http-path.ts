@@ -26,6 +26,7 @@ import type { Denied, Permitted } from '../authorise/permit.ts';
 import { changedRequest } from '../authorise/request-view.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure } from '../exchange/failure.ts';
+import { LightController } from '../exchange/light-signal.ts';
 import type { LocalAnswer, Refused } from '../exchange/stage.ts';
 import type { ForwardDecision, RouteDecision } from '../route/route-decision.ts';
 import { joinedHeaders } from '../shape/rate-limit-fields.ts';
@@ -63,7 +64,7 @@ export type Under = {
   readonly conversation: Conversation;
   readonly plan: WaypointPlan;
   /** Aborts when the caller is gone. */
-  readonly gone: AbortSignal;
+  readonly gone: LightController;
 };
 
 /** Let in: by whom, and where it goes. */
@@ -106,13 +107,13 @@ export class HttpPath {
     const { clock, random, tracer, plan } = this.#deps;
     const reading = readFacts(raw, conversation, { clock, random, normalisePath });
     const exchange = openExchange(reading.facts, tracer.start(reading.facts));
-    const gone = new AbortController();
+    const gone = new LightController();
     const unwatch = onCallerGone(response, () => gone.abort(new Error('the caller is gone')));
     // A stream's error is told by its close; without a listener it would end the process.
     response.on('error', ignore);
     raw.on('error', ignore);
     if (this.#deps.isDraining() && exchange.facts.protocol === 'HTTP/1.1') response.setHeader('connection', 'close');
-    const under: Under = { exchange, raw, response, conversation, plan: plan(), gone: gone.signal };
+    const under: Under = { exchange, raw, response, conversation, plan: plan(), gone };
     try {
       const outcome = reading.kind === 'refused' ? reading : await this.#admitAndForward(under, forward);
       const end = outcome.kind === 'ended' ? outcome.end : this.#refuse(under, outcome.failure);

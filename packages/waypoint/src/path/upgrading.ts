@@ -84,7 +84,7 @@ export class Upgrading {
     exchange.attempts = 1;
     exchange.endpoint = lease.endpoint;
     const sent: UpstreamRequest = { ...forwarded, caller: facts.caller.identity, connect };
-    const outcome = await wire.upgrade(lease.endpoint, sent, protocol, AbortSignal.any([admitted.gone, forced]));
+    const outcome = await wire.upgrade(lease.endpoint, sent, protocol, AbortSignal.any([admitted.gone.signal, forced]));
     if (outcome.kind === 'upgraded')
       return this.#relay(admitted, decision, { near: stream, far: outcome.stream, head }, outcome.headers, lease);
     if (outcome.kind === 'failed') {

@@ -7,6 +7,7 @@
  */
 import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
+import type { LightSignal } from '../exchange/light-signal.ts';
 import { streamOf } from '../forward/answer-body.ts';
 import type { AnswerBody } from '../forward/upstream.ts';
 import type { AnswerHeaders, CapturedAnswer } from './idempotency-answer.ts';
@@ -32,7 +33,7 @@ export type StreamingAnswer = {
  * The body to forward in place of `answer.body`.
  * @param signal ends reading on for a caller that has left; the answer's body is destroyed then
  */
-export function captureAnswer(answer: StreamingAnswer, keeper: AnswerKeeper, signal: AbortSignal): Readable {
+export function captureAnswer(answer: StreamingAnswer, keeper: AnswerKeeper, signal: LightSignal): Readable {
   const { status, headers } = answer;
   const body = streamOf(answer.body);
   const kept = new KeptBody(keeper.maxBodyBytes);
@@ -73,7 +74,7 @@ export function captureAnswer(answer: StreamingAnswer, keeper: AnswerKeeper, sig
 }
 
 /** P2: reports once the answer has ended, broken off or taken too long. */
-function readOn(body: Readable, report: (definite: boolean) => Promise<boolean>, signal: AbortSignal): void {
+function readOn(body: Readable, report: (definite: boolean) => Promise<boolean>, signal: LightSignal): void {
   const settle = (definite: boolean): void => {
     signal.removeEventListener('abort', recvAbort);
     void report(definite);

@@ -5,7 +5,7 @@ import type { Authenticated } from '../../src/authorise/authorise.ts';
 import type { BodyAccess } from '../../src/authorise/body-access.ts';
 import { authoriser, decide, failureOf, permitted } from './authoriser-setup.ts';
 import { FakeEngine } from './fake-engine.ts';
-import { bodyOf, noBody, policy, request, unaborted } from './requests.ts';
+import { bodyOf, noBody, policy, request, staying } from './requests.ts';
 
 describe('an OPA policy', () => {
   it('changes the request and the answer', async () => {
@@ -79,16 +79,18 @@ describe('an OPA policy', () => {
 
   it('rejects with the signal’s reason for a request that was given up', async () => {
     const by = authoriser({ opa: [[new FakeEngine(true)]] });
-    const asked = by.authenticate(request(), unaborted) as Authenticated;
+    const asked = by.authenticate(request(), staying) as Authenticated;
     const reason = new Error('gone');
-    const outcome = await Promise.resolve(by.authorise(asked, noBody, AbortSignal.abort(reason))).catch((e: unknown) => e);
+    const outcome = await Promise.resolve(by.authorise(asked, noBody, { signal: AbortSignal.abort(reason) })).catch(
+      (e: unknown) => e,
+    );
     expect(outcome).to.equal(reason);
   });
 
   it('hears of the deadline', async () => {
     const engine = new FakeEngine(true);
     const by = authoriser({ opa: [[engine]] });
-    await by.authorise(by.authenticate(request(), unaborted) as Authenticated, noBody, unaborted, { deadlineMs: 70 });
+    await by.authorise(by.authenticate(request(), staying) as Authenticated, noBody, staying, { deadlineMs: 70 });
     expect(engine.asked[0]).to.have.nested.property('attributes.mesh.deadline_ms', 70);
   });
 });

@@ -9,7 +9,7 @@ import { authoriser, decide, failureOf, permitted } from './authoriser-setup.ts'
 import { FakeEngine } from './fake-engine.ts';
 import { createIssuer } from './issuer.ts';
 import type { Issuer } from './issuer.ts';
-import { noBody, policy, request, unaborted } from './requests.ts';
+import { noBody, policy, request, staying } from './requests.ts';
 
 const everybody = [{}];
 const nobody = [{ from: [{ namespaces: ['nobody'] }] }];
@@ -17,8 +17,8 @@ const nobody = [{ from: [{ namespaces: ['nobody'] }] }];
 describe('a request without policies', () => {
   it('is permitted at once, unchanged', () => {
     const by = authoriser({});
-    const asked = by.authenticate(request(), unaborted) as Authenticated;
-    const outcome = by.authorise(asked, noBody, unaborted);
+    const asked = by.authenticate(request(), staying) as Authenticated;
+    const outcome = by.authorise(asked, noBody, staying);
     expect(outcome).to.deep.include({ kind: 'permitted', notes: [], decision: { cached: false } });
     expect((outcome as Permitted).permit.request).to.equal(asked.request);
     expect((outcome as Permitted).changes).to.deep.equal({ set: {}, remove: [] });
@@ -166,7 +166,7 @@ describe('tokens and the policies after them', () => {
 
   it('a token that does not hold ends the request before any policy', async () => {
     const by = authoriser({ jwt });
-    const outcome = await by.authenticate(request({ query: 't=x' }), unaborted);
+    const outcome = await by.authenticate(request({ query: 't=x' }), staying);
     expect(outcome.kind === 'refused' && outcome.failure.kind).to.equal('jwt-invalid');
   });
 

@@ -14,7 +14,7 @@ import { withoutHttp } from '../../src/authorise/opaque-policy.ts';
 import type { Denied, Permitted } from '../../src/authorise/permit.ts';
 import type { RequestFacts } from '../../src/exchange/request-facts.ts';
 import type { FakeEngine } from './fake-engine.ts';
-import { noBody, request, unaborted } from './requests.ts';
+import { noBody, request, staying } from './requests.ts';
 
 type Setup = {
   readonly policies?: readonly L7AuthorizationPolicy[];
@@ -59,9 +59,9 @@ export async function decide(
   changes: Partial<RequestFacts> = {},
   body: BodyAccess = noBody,
 ): Promise<Permitted | Denied> {
-  const asked = await by.authenticate(request(changes), unaborted);
+  const asked = await by.authenticate(request(changes), staying);
   if (asked.kind === 'refused') throw new Error(asked.failure.detail);
-  return by.authorise(asked, body, unaborted);
+  return by.authorise(asked, body, staying);
 }
 
 export function failureOf(outcome: Permitted | Denied): Denied['failure'] {

@@ -15,7 +15,7 @@ import type { RequestFacts } from '../../src/exchange/request-facts.ts';
 import { installOpa } from '@clearmesh/shared/testing/install-opa';
 import { boundService } from '../bound-service.ts';
 import { startOpa, temporaryDirectory } from './opa-binary.ts';
-import { bodyOf, noBody, policy, request, unaborted } from './requests.ts';
+import { bodyOf, noBody, policy, request, staying } from './requests.ts';
 
 const ledger = serviceKey('ledger', 'ledger.ledger.svc.cluster.local');
 const fourEyes = join(import.meta.dirname, '../../../../examples/policies/bundles/four-eyes');
@@ -55,9 +55,9 @@ async function decide(
 ): Promise<Permitted | Denied> {
   const authoriser = authorisers.of(ledger);
   if (authoriser === undefined) throw new Error('no authoriser');
-  const asked = await authoriser.authenticate(request(changes), unaborted);
+  const asked = await authoriser.authenticate(request(changes), staying);
   if (asked.kind === 'refused') throw new Error(asked.failure.detail);
-  return authoriser.authorise(asked, body, unaborted);
+  return authoriser.authorise(asked, body, staying);
 }
 
 function booking(authorisers: Authorisers, amount: number): Promise<Permitted | Denied> {

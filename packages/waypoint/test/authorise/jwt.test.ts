@@ -12,7 +12,7 @@ import type { RequestFacts } from '../../src/exchange/request-facts.ts';
 import type { Refused } from '../../src/exchange/stage.ts';
 import { createIssuer } from './issuer.ts';
 import type { Issuer } from './issuer.ts';
-import { request, unaborted } from './requests.ts';
+import { request, staying } from './requests.ts';
 
 const login = 'https://login.bank';
 const partner = 'https://partner.example';
@@ -43,7 +43,7 @@ async function authenticate(rules: readonly JwtRule[], changes: Partial<RequestF
     clock: new FakeClock(),
     keysOf: ({ jwks }) => staticKeys(jwks === undefined ? undefined : KeySet.parse(jwks)),
   });
-  return authenticator.authenticate(request({ query: '', ...changes }), unaborted);
+  return authenticator.authenticate(request({ query: '', ...changes }), staying);
 }
 
 function bearing(token: string, more: RequestFacts['headers'] = {}): Partial<RequestFacts> {
@@ -252,7 +252,7 @@ describe('what a token changes', () => {
       clock: new FakeClock(),
       keysOf: () => staticKeys(undefined),
     });
-    expect(authenticator.authenticate(request(), unaborted)).not.to.be.instanceOf(Promise);
+    expect(authenticator.authenticate(request(), staying)).not.to.be.instanceOf(Promise);
   });
 });
 

@@ -57,3 +57,6 @@ export function bodyOf(text: string | Buffer): BodyAccess {
 }
 
 export const unaborted: AbortSignal = new AbortController().signal;
+
+/** A caller that stays. */
+export const staying: { readonly signal: AbortSignal } = { signal: unaborted };

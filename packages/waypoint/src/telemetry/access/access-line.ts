@@ -8,6 +8,7 @@
  */
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Outcome, ResponseFlag } from '../../exchange/failure.ts';
+import { remembered } from '../../exchange/remembered.ts';
 import type { CalledService, Caller, RequestFacts } from '../../exchange/request-facts.ts';
 import type { UpstreamEndpoint } from '../../forward/upstream.ts';
 import { scrubPath } from '../scrub-path.ts';
@@ -113,16 +114,6 @@ const endpointPieces = remembered(({ identity, name, address }: UpstreamEndpoint
 }));
 
 const nowhere = { principal: '', address: '' };
-
-/** What it makes of an object is kept as long as the object; those objects never change. */
-function remembered<Key extends object, Value>(make: (key: Key) => Value): (key: Key) => Value {
-  const known = new WeakMap<Key, Value>();
-  return (key) => {
-    let value = known.get(key);
-    if (value === undefined) known.set(key, (value = make(key)));
-    return value;
-  };
-}
 
 function policyObject({ name, rule, bundleRevision, cached, shadow }: AccessPolicy): string {
   return JSON.stringify({ name, rule, bundle_rev: bundleRevision, cached, shadow });

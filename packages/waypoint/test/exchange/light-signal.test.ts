@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { AttemptController } from '../../src/forward/attempt-signal.ts';
+import { LightController } from '../../src/exchange/light-signal.ts';
 
-describe('AttemptController', () => {
+describe('LightController', () => {
   const reason = new Error('enough');
 
   it('tells every listener once, in their order, and keeps the first reason', () => {
-    const controller = new AttemptController();
+    const controller = new LightController();
     const told: string[] = [];
     controller.addEventListener('abort', () => told.push(`one, ${controller.aborted}`));
     controller.addEventListener('abort', () => told.push('two'));
@@ -17,7 +17,7 @@ describe('AttemptController', () => {
   });
 
   it('tells nobody who has been removed, and does not mind being asked to remove a stranger', () => {
-    const controller = new AttemptController();
+    const controller = new LightController();
     const told: string[] = [];
     const [one, two, three] = ['one', 'two', 'three'].map((name) => () => void told.push(name)) as [
       () => void,
@@ -31,5 +31,15 @@ describe('AttemptController', () => {
     controller.removeEventListener('abort', two);
     controller.abort(reason);
     expect(told).to.deep.equal(['one', 'three']);
+  });
+
+  it('has a real signal for who asks, before and after it aborts', () => {
+    const early = new LightController();
+    const { signal } = early;
+    early.abort(reason);
+    const late = new LightController();
+    late.abort(reason);
+    for (const real of [signal, late.signal]) expect(real).to.include({ aborted: true, reason });
+    expect(new LightController().signal.aborted).to.equal(false);
   });
 });

@@ -1,8 +1,10 @@
 /**
- * What an attempt needs of an `AbortSignal`. A real one does as well; but to make one for every attempt, and to listen to it,
- * costs as much as choosing an endpoint, asking the breaker and counting together.
+ * Ends for requests and attempts. Every request has two, and nearly none is ever used: an `AbortSignal` for each, and
+ * listening to it, cost more than choosing an endpoint, asking the breaker and counting together.
  */
-export interface AttemptSignal {
+
+/** What most need of an `AbortSignal`; a real one does as well. */
+export interface LightSignal {
   readonly aborted: boolean;
   /** Once aborted. */
   readonly reason: unknown;
@@ -11,13 +13,17 @@ export interface AttemptSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** Where whoever waits for the platform gets a real one. */
+export type SignalSource = { readonly signal: AbortSignal };
+
 const none: readonly (() => void)[] = [];
 
 /** Aborts once; listeners are called in the order they came, and must not throw. */
-export class AttemptController implements AttemptSignal {
+export class LightController implements LightSignal, SignalSource {
   #reason: Error | undefined;
   /** Nearly always one. */
-  #listeners: readonly (() => void)[] = none;
+  #listeners = none;
+  #real: AbortController | undefined;
 
   get aborted(): boolean {
     return this.#reason !== undefined;
@@ -27,12 +33,22 @@ export class AttemptController implements AttemptSignal {
     return this.#reason;
   }
 
+  /** Made when it is asked for. */
+  get signal(): AbortSignal {
+    if (this.#real === undefined) {
+      this.#real = new AbortController();
+      if (this.#reason !== undefined) this.#real.abort(this.#reason);
+    }
+    return this.#real.signal;
+  }
+
   abort(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     const listeners = this.#listeners;
     this.#listeners = none;
     for (const listener of listeners) listener();
+    this.#real?.abort(reason);
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {
@@ -40,9 +56,7 @@ export class AttemptController implements AttemptSignal {
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners =
-      this.#listeners.length === 1 && this.#listeners[0] === listener
-        ? none
-        : this.#listeners.filter((known) => known !== listener);
+    const only = this.#listeners.length === 1 && this.#listeners[0] === listener;
+    this.#listeners = only ? none : this.#listeners.filter((known) => known !== listener);
   }
 }
