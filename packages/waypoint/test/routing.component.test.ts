@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import type { ServerResponse } from 'node:http';
 import type { HttpRoute, RouteFilter, RouteRule } from '@clearmesh/shared/model/l7/route';
 import { until } from './eventually.ts';
 import { ask } from './http-client.ts';
@@ -70,6 +71,20 @@ describe('routes of a waypoint', () => {
     expect(reply.headers).to.include({ 'x-set': 'new', 'x-added': 'a, b' });
     expect(seen.headers).to.not.have.property('x-gone');
     expect(reply.headers).to.not.have.property('x-gone');
+  });
+
+  it('say what is left of a limit beside what the service says of its own', async () => {
+    await bed[Symbol.asyncDispose]();
+    bed = await WaypointBed.open();
+    const own = (response: ServerResponse): unknown => response.writeHead(200, { ratelimit: '"app";r=1;t=1' }).end();
+    await bed.addEndpoint('ledger-0', namedEcho('limited', own).server);
+    const rest = { scope: 'local', matches: [], key: [], windowMs: 1_000, burst: 9, shadow: false } as const;
+    const limits = [{ name: 'all', requests: 9, ...rest }];
+    const spec = { rateLimits: [{ key: 'RateLimitPolicy ledger/all', onStoreFailure: 'deny', limits }] } as const;
+    expect(bed.push(...ledgerConfiguration(spec))).to.deep.equal([]);
+    const reply = await ask(await bed.door());
+    expect(reply.headers['ratelimit']).to.match(/^"app";r=1;t=1, "all";r=8/);
+    expect(reply.headers['ratelimit-policy']).to.equal('"all";q=9;w=1');
   });
 
   it('rewrite host and path, and log the template of the route', async () => {

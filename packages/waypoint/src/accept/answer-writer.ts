@@ -186,10 +186,16 @@ export function breakOff(response: RawResponse): void {
 }
 
 function writeHead(response: RawResponse, status: number, headers: Headers): void {
-  const { trailer, ...others } = headers;
-  const sayable = trailer === undefined || mayHaveTrailers(response, status, headers) ? headers : others;
+  const sayable = headers['trailer'] === undefined || mayHaveTrailers(response, status, headers);
   // Both kinds take the same arguments; their types do not say so.
-  (response as ServerResponse).writeHead(status, sayable as Record<string, string | string[]>);
+  (response as ServerResponse).writeHead(
+    status,
+    (sayable ? headers : withoutTrailer(headers)) as Record<string, string | string[]>,
+  );
+}
+
+function withoutTrailer({ trailer: _trailer, ...others }: Headers): Headers {
+  return others;
 }
 
 /** RFC 9112 section 7.1.2: in chunked coding only; Node refuses to announce others. */

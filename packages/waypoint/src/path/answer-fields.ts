@@ -3,7 +3,7 @@ import { answerHeaders } from '../accept/request-headers.ts';
 import type { ForwardedHeaders } from '../accept/request-headers.ts';
 import { changeHeaders } from '../route/header-changes.ts';
 import type { ForwardDecision } from '../route/route-decision.ts';
-import { joinedHeaders } from '../shape/rate-limit-fields.ts';
+import { joinedField } from '../shape/rate-limit-fields.ts';
 import type { Admitted } from './http-path.ts';
 
 /** A fresh record. */
@@ -15,8 +15,14 @@ export function answerFields(
 ): ForwardedHeaders {
   const headers = answerHeaders(answered);
   for (const name in permitted.responseHeaders) headers[name] = permitted.responseHeaders[name] ?? '';
-  Object.assign(headers, joinedHeaders(limited.headers, {}), drill);
+  for (const name in limited.headers) headers[name] = joinedField(limited.headers[name] ?? '', oneLine(headers[name]));
+  for (const name in drill) headers[name] = drill[name] ?? '';
   if (responseHeaders.length > 0) changeHeaders(headers, responseHeaders);
   headers['x-request-id'] = exchange.facts.id;
   return headers;
+}
+
+/** RFC 9110 section 5.3. */
+function oneLine(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'object' ? value.join(', ') : value;
 }

@@ -67,21 +67,40 @@ export class Forwarding {
   }
 
   /** Rejects with the signal's reason only. */
-  async forward(admitted: Admitted, decision: ForwardDecision): Promise<Ended | Refused> {
+  forward(admitted: Admitted, decision: ForwardDecision): Refused | Promise<Ended | Refused> {
     const tooLarge = announcedTooLarge(admitted);
     if (tooLarge !== undefined) return tooLarge;
-    const claiming = this.#claim(admitted, decision);
-    const claimed = claiming instanceof Promise ? await claiming : claiming;
-    if (claimed.kind !== 'claimed') return claimed;
-    const { service, plan, exchange, permitted } = admitted;
+    const claimed = this.#claim(admitted, decision);
+    if (claimed instanceof Promise) return this.#goOnWhenClaimed(claimed, admitted, decision);
+    return claimed.kind === 'refused' ? claimed : this.#goOn(admitted, decision, claimed);
+  }
+
+  async #goOnWhenClaimed(
+    claiming: Promise<Claimed | Ended | Refused>,
+    admitted: Admitted,
+    decision: ForwardDecision,
+  ): Promise<Ended | Refused> {
+    const claimed = await claiming;
+    return claimed.kind === 'claimed' ? this.#goOn(admitted, decision, claimed) : claimed;
+  }
+
+  #goOn(admitted: Admitted, decision: ForwardDecision, claimed: Claimed): Promise<Ended | Refused> {
+    const { service, plan, permitted } = admitted;
     const scene = { environment: plan.environment, class: service.resilience.class };
-    using fault = this.#deps.faults.begin(service.faults, permitted.permit.request, scene);
-    if (fault !== undefined) {
-      exchange.faultId = fault.experiment;
-      const ended = await this.#suffer(admitted, fault, claimed.ticket);
-      if (ended !== undefined) return ended;
-    }
-    return { kind: 'ended', end: await this.#dispatch(admitted, decision, claimed, fault) };
+    const fault = this.#deps.faults.begin(service.faults, permitted.permit.request, scene);
+    if (fault === undefined) return this.#dispatch(admitted, decision, claimed, undefined);
+    return this.#goOnWithFault(admitted, decision, claimed, fault);
+  }
+
+  async #goOnWithFault(
+    admitted: Admitted,
+    decision: ForwardDecision,
+    claimed: Claimed,
+    begun: ActiveFault,
+  ): Promise<Ended | Refused> {
+    using fault = begun;
+    admitted.exchange.faultId = fault.experiment;
+    return (await this.#suffer(admitted, fault, claimed.ticket)) ?? (await this.#dispatch(admitted, decision, claimed, fault));
   }
 
   /** At once, unless there is a key. */
@@ -142,7 +161,7 @@ export class Forwarding {
     decision: ForwardDecision,
     { body, ticket }: Claimed,
     fault: ActiveFault | undefined,
-  ): Promise<ExchangeEnd> {
+  ): Promise<Ended> {
     const { exchange, gone, response } = admitted;
     const { clock, backends, forced } = this.#deps;
     const { key, endpoints } = this.#backend(admitted, decision);
@@ -155,10 +174,12 @@ export class Forwarding {
     exchange.upstreamMs = clock.monotonicMs() - startedMs;
     exchange.attempts = result.attempts;
     if (result.endpoint !== undefined) exchange.endpoint = result.endpoint;
-    if (result.kind === 'answer') return this.#answer(admitted, decision, result, { ticket, fault, signal });
+    if (result.kind === 'answer') {
+      return { kind: 'ended', end: await this.#answer(admitted, decision, result, { ticket, fault, signal }) };
+    }
     await (result.outcome === 'not-dispatched' ? ticket?.notDispatched() : ticket?.unknown());
     const end = endWithFailure(exchange, response, result.failure, outcomeOf(result.outcome, exchange));
-    return { ...end, flag: result.flag === '-' ? end.flag : result.flag };
+    return { kind: 'ended', end: { ...end, flag: result.flag === '-' ? end.flag : result.flag } };
   }
 
   #backend(admitted: Admitted, decision: ForwardDecision): ReturnType<typeof backendOf> {

@@ -76,7 +76,7 @@ export type Admitted = Under & {
 };
 
 /** Carries an admitted request to its end; rejects with the signal's reason only. */
-export type Forward = (admitted: Admitted, decision: ForwardDecision) => Promise<Answered | Refused>;
+export type Forward = (admitted: Admitted, decision: ForwardDecision) => Refused | Promise<Answered | Refused>;
 
 type Admission = Refused | { readonly kind: 'admitted'; readonly admitted: Admitted };
 
@@ -139,7 +139,8 @@ export class HttpPath {
     const admission = this.#admit(under, service, authoriser, asked, decision.template);
     const admitted = admission instanceof Promise ? await admission : admission;
     if (admitted.kind === 'refused') return admitted;
-    return this.#act(admitted.admitted, decision, forward);
+    const acted = this.#act(admitted.admitted, decision, forward);
+    return acted instanceof Promise ? await acted : acted;
   }
 
   /** Limits and policy, in B1's order; at once where nothing has to be waited for. */
@@ -187,7 +188,7 @@ export class HttpPath {
     if (name !== undefined) exchange.policy = { name, rule, cached, bundleRevision: revision, shadow: shadowOf(verdict.notes) };
   }
 
-  async #act(admitted: Admitted, decision: RouteDecision, forward: Forward): Promise<Answered | Refused> {
+  #act(admitted: Admitted, decision: RouteDecision, forward: Forward): Answered | Refused | Promise<Answered | Refused> {
     switch (decision.kind) {
       case 'refused':
         return decision;

@@ -42,7 +42,7 @@ export function joinedField(ours: string, theirs: string | undefined): string {
   return theirs === undefined || theirs === '' ? ours : `${theirs}, ${ours}`;
 }
 
-/** The fields of two checks of one request, or ours after a service's. */
+/** The fields of two checks of one request. */
 export function joinedHeaders(theirs: RateLimitHeaders, ours: RateLimitHeaders): RateLimitHeaders {
   const joined: Record<string, string> = { ...theirs };
   for (const [name, value] of Object.entries(ours)) joined[name] = joinedField(value, joined[name]);

@@ -35,7 +35,7 @@ export type RateLimiterDeps = { readonly clock: Clock; readonly random: Random; 
 
 export type RateLimitAllowed = {
   readonly kind: 'allowed';
-  /** Of the answer, to be joined with the service's own (`joinedHeaders`). */
+  /** Of the answer, to be joined with the service's own (`joinedField`). */
   readonly headers: RateLimitHeaders;
   /** `policy: limit` of shadow limits that would have refused. */
   readonly shadowed: readonly string[];
