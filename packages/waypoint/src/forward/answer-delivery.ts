@@ -73,14 +73,18 @@ export function discard({ answer, lease, grpcStatus }: Arrived, clock: Clock): v
   lease.complete(endOf(answer.status, grpcStatus));
 }
 
+const complete: AnswerEnd = { kind: 'complete' };
+
 class Delivery implements AnswerBodyEvents {
   readonly watched: Watched;
   readonly #arrived: Arrived;
   readonly #deps: DeliveryDeps;
-  readonly #ended = Promise.withResolvers<AnswerEnd>();
+  /** Only for answers that are not over yet. */
+  #ended: PromiseWithResolvers<AnswerEnd> | undefined;
   /** Undecided until the first message or the trailers. */
   #effect: Effect | undefined;
   #measured = false;
+  #end: AnswerEnd | undefined;
 
   constructor(arrived: Arrived, deps: DeliveryDeps) {
     this.#arrived = arrived;
@@ -93,6 +97,8 @@ class Delivery implements AnswerBodyEvents {
   }
 
   get ended(): Promise<AnswerEnd> {
+    if (this.#end !== undefined) return Promise.resolve(this.#end);
+    this.#ended ??= Promise.withResolvers();
     return this.#ended.promise;
   }
 
@@ -112,7 +118,8 @@ class Delivery implements AnswerBodyEvents {
       lease.fail(failure, this.#deps.clock.monotonicMs(), answer.status);
     }
     this.#deps.onOver();
-    this.#ended.resolve(failure === undefined ? { kind: 'complete' } : { kind: 'failed', failure });
+    this.#end = failure === undefined ? complete : { kind: 'failed', failure };
+    this.#ended?.resolve(this.#end);
   }
 
   #judge(effect: Effect): void {

@@ -6,11 +6,11 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { ReplayBody } from '../../src/forward/replay-body.ts';
-import type { Watched } from '../../src/forward/idle-watch.ts';
+import { Watched } from '../../src/forward/idle-watch.ts';
 import { settled } from './fake-upstream.ts';
 
 function bodyOf(source: Readable, maxReplayBytes = 64, maxBytes = Infinity) {
-  const watched: Watched = { idleMs: 1, recvIdle: () => {}, movement: 0, seen: 0, sinceMs: 0 };
+  const watched = new Watched(1, 0, () => {});
   const tooLarge: number[] = [];
   const body: ReplayBody = new ReplayBody(
     source,
