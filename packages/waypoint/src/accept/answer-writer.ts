@@ -9,8 +9,8 @@
  */
 import { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { discardBody } from '../forward/answer-body.ts';
-import type { AnswerBody } from '../forward/upstream.ts';
+import { discardBody } from '../exchange/answer-body.ts';
+import type { AnswerBody } from '../exchange/answer-body.ts';
 import type { Failure } from '../exchange/failure.ts';
 import { failureTable } from '../exchange/failure.ts';
 import type { LocalAnswer } from '../exchange/stage.ts';

@@ -9,7 +9,6 @@ import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { Failure } from '../exchange/failure.ts';
 import type { Watched } from './idle-watch.ts';
-import type { AnswerBody } from './upstream.ts';
 import { UpstreamError } from './wire-failure.ts';
 
 export type AnswerBodyEvents = {
@@ -20,16 +19,6 @@ export type AnswerBodyEvents = {
 };
 
 const abandoned: Failure = { kind: 'caller-gone', detail: 'the caller did not take the whole answer' };
-
-/** For those who take every answer as a stream. */
-export function streamOf(body: AnswerBody): Readable {
-  return body instanceof Readable ? body : Readable.from(body.length === 0 ? [] : [body], { objectMode: false });
-}
-
-/** Nobody wants it; its sender is told so. */
-export function discardBody(body: AnswerBody): void {
-  if (body instanceof Readable) body.on('error', ignore).destroy();
-}
 
 /** @param name of the endpoint, for failures */
 export function watchBody(source: Readable, name: string, events: AnswerBodyEvents): Readable {

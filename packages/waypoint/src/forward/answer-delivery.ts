@@ -9,7 +9,8 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Failure, ResponseFlag } from '../exchange/failure.ts';
-import { discardBody, watchBody } from './answer-body.ts';
+import { discardBody } from '../exchange/answer-body.ts';
+import { watchBody } from './answer-body.ts';
 import type { AnswerBodyEvents } from './answer-body.ts';
 import type { AnswerEnd, DispatchedAnswer } from './dispatch-request.ts';
 import type { Interruption } from './interruption.ts';

@@ -12,7 +12,7 @@ import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { failureTable } from '../exchange/failure.ts';
 import type { Failure, FailureRow } from '../exchange/failure.ts';
 import { LightController } from '../exchange/light-signal.ts';
-import { discardBody } from './answer-body.ts';
+import { discardBody } from '../exchange/answer-body.ts';
 import type { AttemptOutcome, Upstream, UpstreamAnswer, UpstreamBody, UpstreamEndpoint, UpstreamRequest } from './upstream.ts';
 
 export type AttemptResult =

@@ -15,12 +15,13 @@ import type { Dispatcher } from 'undici';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
+import type { AnswerBody } from '../exchange/answer-body.ts';
 import type { LightSignal } from '../exchange/light-signal.ts';
 import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
 import { UpstreamError, failureOf } from './wire-failure.ts';
 import type { Progress } from './wire-failure.ts';
-import type { AnswerBody, AttemptOutcome, UpstreamBody, UpstreamEndpoint, UpstreamHeaders, UpstreamRequest } from './upstream.ts';
+import type { AttemptOutcome, UpstreamBody, UpstreamEndpoint, UpstreamHeaders, UpstreamRequest } from './upstream.ts';
 
 export type Http1Options = {
   /** Connections to one endpoint on behalf of one caller. @default 1024 */

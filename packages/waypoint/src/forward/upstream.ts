@@ -12,6 +12,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
+import type { AnswerBody } from '../exchange/answer-body.ts';
 import type { LightSignal } from '../exchange/light-signal.ts';
 import type { Failure } from '../exchange/failure.ts';
 
@@ -44,9 +45,6 @@ export type UpstreamRequest = {
 
 /** `undefined`: no body. A buffer is a body that is kept for another attempt. */
 export type UpstreamBody = Readable | Uint8Array | undefined;
-
-/** A buffer is a body that was there as a whole together with its head. */
-export type AnswerBody = Readable | Buffer;
 
 export type UpstreamAnswer = {
   readonly status: number;

@@ -16,7 +16,7 @@ import { failureTable } from '../exchange/failure.ts';
 import type { Failure, Outcome } from '../exchange/failure.ts';
 import type { LightSignal } from '../exchange/light-signal.ts';
 import type { Refused } from '../exchange/stage.ts';
-import { streamOf } from '../forward/answer-body.ts';
+import { streamOf } from '../exchange/answer-body.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { AttemptObserver, DispatchedAnswer, DispatchRequest, MutableHeaders } from '../forward/dispatch-request.ts';
 import type { EndpointFinder } from '../forward/endpoints.ts';

@@ -1,5 +1,5 @@
 /** Copies of safe requests for another backend, whose answers nobody waits for. */
-import { streamOf } from '../forward/answer-body.ts';
+import { streamOf } from '../exchange/answer-body.ts';
 import type { Backends } from '../forward/backends.ts';
 import type { DispatchRequest } from '../forward/dispatch-request.ts';
 import type { Backend } from './backend.ts';

@@ -8,8 +8,8 @@
 import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
 import type { LightSignal } from '../exchange/light-signal.ts';
-import { streamOf } from '../forward/answer-body.ts';
-import type { AnswerBody } from '../forward/upstream.ts';
+import { streamOf } from '../exchange/answer-body.ts';
+import type { AnswerBody } from '../exchange/answer-body.ts';
 import type { AnswerHeaders, CapturedAnswer } from './idempotency-answer.ts';
 
 /** What is needed of a ticket. */

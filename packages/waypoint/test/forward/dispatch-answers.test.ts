@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { streamOf } from '../../src/forward/answer-body.ts';
+import { streamOf } from '../../src/exchange/answer-body.ts';
 import { UpstreamError } from '../../src/forward/wire-failure.ts';
 import { answered, kindOf, outlierDetection } from './dispatched.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { text } from 'node:stream/consumers';
 import { answered, kindOf, outlierDetection } from './dispatched.ts';
-import { streamOf } from '../../src/forward/answer-body.ts';
+import { streamOf } from '../../src/exchange/answer-body.ts';
 import type { Breaker } from '../../src/forward/breaker.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';
 import type { Act, Spec } from './fake-upstream.ts';

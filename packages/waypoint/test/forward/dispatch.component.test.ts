@@ -13,7 +13,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { ip } from '@clearmesh/shared/testing/builders';
 import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
-import { streamOf } from '../../src/forward/answer-body.ts';
+import { streamOf } from '../../src/exchange/answer-body.ts';
 import { Backends } from '../../src/forward/backends.ts';
 import type { DispatchResult } from '../../src/forward/dispatch-request.ts';
 import { forwardPolicy } from '../../src/forward/forward-policy.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { mock } from 'node:test';
 import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
-import { streamOf } from '../../src/forward/answer-body.ts';
+import { streamOf } from '../../src/exchange/answer-body.ts';
 import { forwardPolicy } from '../../src/forward/forward-policy.ts';
 import type { ResiliencePolicy } from '@clearmesh/shared/model/l7/resilience';
 import type { Act } from './fake-upstream.ts';

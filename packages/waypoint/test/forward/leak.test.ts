@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { getEventListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Readable } from 'node:stream';
-import { streamOf } from '../../src/forward/answer-body.ts';
+import { streamOf } from '../../src/exchange/answer-body.ts';
 import { Bench, resilience, settled } from './fake-upstream.ts';
 import type { Act } from './fake-upstream.ts';
 

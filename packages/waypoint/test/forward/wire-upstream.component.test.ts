@@ -12,7 +12,7 @@ import { ip } from '@clearmesh/shared/testing/builders';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
-import { streamOf } from '../../src/forward/answer-body.ts';
+import { streamOf } from '../../src/exchange/answer-body.ts';
 import { WireConnector } from '../../src/forward/wire-connection.ts';
 import { WireUpstream } from '../../src/forward/wire-upstream.ts';
 import type { AttemptOutcome, UpstreamEndpoint, UpstreamRequest } from '../../src/forward/upstream.ts';
