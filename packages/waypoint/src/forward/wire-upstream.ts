@@ -2,8 +2,9 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { LightSignal } from '../exchange/light-signal.ts';
+import type { UpgradeOutcome } from './http1-answer.ts';
 import { Http1Upstream } from './http1-upstream.ts';
-import type { Http1Options, UpgradeOutcome } from './http1-upstream.ts';
+import type { Http1Options } from './http1-upstream.ts';
 import { Http2Upstream } from './http2-upstream.ts';
 import type { Http2Options } from './http2-upstream.ts';
 import type { NotConnected, WireConnector } from './wire-connection.ts';

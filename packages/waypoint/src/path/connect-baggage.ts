@@ -2,19 +2,15 @@
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
+import { remembered } from '../exchange/remembered.ts';
 import type { RequestFacts } from '../exchange/request-facts.ts';
 
 export type BaggageDeps = { readonly snapshots: SnapshotSource; readonly own: () => Workload };
 
 /** A workload that changes is another object. */
-const formatted = new WeakMap<Workload, string>();
+const baggageOf = remembered((workload: Workload) => formatBaggage(workload));
 
 export function connectBaggage({ caller }: RequestFacts, { snapshots, own }: BaggageDeps): string {
   const self = own();
-  const workload = snapshots.current.workloadByIp(self.network, caller.address.ip) ?? self;
-  const known = formatted.get(workload);
-  if (known !== undefined) return known;
-  const text = formatBaggage(workload);
-  formatted.set(workload, text);
-  return text;
+  return baggageOf(snapshots.current.workloadByIp(self.network, caller.address.ip) ?? self);
 }
