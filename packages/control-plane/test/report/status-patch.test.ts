@@ -49,7 +49,7 @@ describe('statusPatch', () => {
     const other = { ...bound, message: 'another word' };
     const turned = { ...bound, status: 'False' as const };
     const times = (desired: Condition): unknown =>
-      (patch('Service', { conditions: [desired] }, { conditions: [known(bound)] })?.['conditions'] as unknown[])[0];
+      (patch('Service', { conditions: [desired] }, { conditions: [known(bound)] })?.['conditions'] as unknown[] | undefined)?.[0];
     expect(times(other)).to.deep.include({ lastTransitionTime: before });
     expect(times(turned)).to.deep.include({ lastTransitionTime: at });
   });
