@@ -14,7 +14,7 @@ import type { Reporter } from './report/reporter.ts';
 import type { PodManifest } from './manifest/pod.ts';
 import type { Problem } from './watch/problem.ts';
 import type { Publisher } from './publish/publisher.ts';
-import type { SourceEvent } from './watch/directory-source.ts';
+import type { SourceEvent } from './watch/configuration-source.ts';
 
 type Deps = {
   readonly publisher: Publisher;
@@ -29,6 +29,10 @@ type State =
   | { readonly kind: 'none' }
   | { readonly kind: 'configured'; readonly collections: Collections; readonly model: MeshModel; readonly cancel: Cancel };
 
+function problemText({ object, field, value, message }: Problem): string {
+  return `${object} ${field} ${value} ${message}`;
+}
+
 /** Problems written out in full; the rest is counted. */
 const maxProblems = 100;
 /** Milliseconds; a date further away is waited for in steps, since timers hold 24 days at most. */
@@ -38,6 +42,8 @@ export class Configuration implements Disposable {
   readonly #options: DeriveOptions;
   readonly #deps: Deps;
   #state: State = { kind: 'none' };
+  /** What is wrong with objects that were left out of the configuration in force. */
+  #leftOut: ReadonlySet<string> = new Set();
 
   constructor(options: DeriveOptions, deps: Deps) {
     this.#options = options;
@@ -55,20 +61,34 @@ export class Configuration implements Disposable {
 
   recvEvent(event: SourceEvent): void {
     this.#deps.metrics.configurationReadings.add({ result: event.kind });
-    this.#deps.reporter?.recvProblems(event.kind === 'rejected' ? event.problems.slice(0, maxProblems) : []);
-    if (event.kind === 'rejected') return this.#recvRejected(event.problems);
+    const { problems = [] } = event;
+    this.#deps.reporter?.recvProblems(event.kind === 'rejected' ? problems.slice(0, maxProblems) : problems);
+    if (event.kind === 'rejected') return this.#recvRejected(problems);
+    this.#recvLeftOut(problems);
     this.#deps.metrics.configurationTaken.set(Math.floor(this.#deps.clock.now() / 1000));
     this.#apply(event.collections);
-    this.#deps.logger.info('configuration taken', { files: event.files, objects: event.objects });
+    const rejected = problems.length === 0 ? {} : { problems: problems.length };
+    this.#deps.logger.info('configuration taken', { files: event.files, objects: event.objects, ...rejected });
   }
 
   [Symbol.dispose](): void {
     if (this.#state.kind === 'configured') this.#state.cancel();
   }
 
-  #recvRejected(problems: readonly Problem[]): void {
+  /** Each is said once, however often the configuration is taken while it lasts. */
+  #recvLeftOut(problems: readonly Problem[]): void {
+    const fresh = problems.filter((problem) => !this.#leftOut.has(problemText(problem)));
+    this.#leftOut = new Set(problems.map(problemText));
+    this.#warn(fresh);
+  }
+
+  #warn(problems: readonly Problem[]): void {
     for (const problem of problems.slice(0, maxProblems))
       this.#deps.logger.warn(`${problem.field} ${problem.message}`.trim(), problemFields(problem));
+  }
+
+  #recvRejected(problems: readonly Problem[]): void {
+    this.#warn(problems);
     const serving = this.#state.kind === 'none' ? 'nothing is served yet' : 'the last good configuration keeps serving';
     this.#deps.logger.warn(`configuration rejected; ${serving}`, { problems: problems.length });
   }

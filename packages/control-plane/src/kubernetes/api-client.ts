@@ -132,7 +132,7 @@ export class ApiClient implements Disposable {
       // A watch holds its connection for minutes, and must not use up those for calls.
       agent: proxied ? options.agent : pooled ? own : false,
       headers: {
-        ...options.headers,
+        ...(options.headers as Readonly<Record<string, string>> | undefined),
         accept: 'application/json',
         'user-agent': userAgent,
         ...(body === undefined
