@@ -10,6 +10,7 @@ import type { Collections } from './manifest/collections.ts';
 import type { ControlPlaneMetrics } from './admin/control-plane-metrics.ts';
 import type { DeriveOptions } from './derive/options.ts';
 import type { MeshModel } from './derive/mesh-model.ts';
+import type { Configured } from './report/report.ts';
 import type { Reporter } from './report/reporter.ts';
 import type { PodManifest } from './manifest/pod.ts';
 import type { Problem } from './watch/problem.ts';
@@ -23,6 +24,8 @@ type Deps = {
   readonly logger: Logger;
   /** Hears what to report. @default nobody */
   readonly reporter?: Pick<Reporter, 'recvConfigured' | 'recvProblems'>;
+  /** Hears of each configuration in force. @default nobody */
+  readonly onConfiguration?: (configured: Configured) => void;
 };
 
 type State =
@@ -94,7 +97,7 @@ export class Configuration implements Disposable {
   }
 
   #apply(collections: Collections): void {
-    const { publisher, metrics, clock, logger, reporter } = this.#deps;
+    const { publisher, metrics, clock, logger, reporter, onConfiguration } = this.#deps;
     const known = new Set(this.model?.notes.map((note) => `${note.object} ${note.message}`));
     if (this.#state.kind === 'configured') this.#state.cancel();
     const nowMs = clock.now();
@@ -102,6 +105,7 @@ export class Configuration implements Disposable {
     this.#state = { kind: 'configured', collections, model, cancel: this.#schedule(collections, model.changesAtMs) };
     publisher.publish(model);
     reporter?.recvConfigured({ collections, model, nowMs });
+    onConfiguration?.({ collections, model, nowMs });
     for (const { object, message } of model.notes) {
       if (!known.has(`${object} ${message}`)) logger.warn(message, { object });
     }
