@@ -7,6 +7,7 @@
 import { hostname } from 'node:os';
 import { openClusterRoot } from '../certify/cluster-root.ts';
 import { TokenReviewer } from '../certify/token-reviewer.ts';
+import { RootBundles } from '../distribute/root-bundles.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
 import { LeaderElection } from '../lead/leader-election.ts';
@@ -23,7 +24,7 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
   const { options, deps, resources, signal } = wiring;
   const { rootNamespace, trustDomain, requirePermissiveExpiry } = options;
   const { clock, random, logger } = deps;
-  const api = resources.use(new ApiClient({}, { kubeConfig: openCluster(options.setting.kubeconfig), clock }));
+  const api = resources.use(new ApiClient({}, { kubeConfig: await openCluster(options.setting.kubeconfig), clock }));
   const root = await openClusterRoot(
     { namespace: rootNamespace, trustDomain },
     { api, clock, random, logger: logger.scope('ca') },
@@ -31,7 +32,7 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
   );
   const rules = { requirePermissiveExpiry, rootNamespace };
   const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config') }));
-  const tasks: readonly LeaderTask[] = [];
+  const tasks: readonly LeaderTask[] = [new RootBundles(() => root.rootPem)];
   const leader = new Leader(tasks, { api, clock, random, logger });
   elect(wiring, api, leader);
   return {
