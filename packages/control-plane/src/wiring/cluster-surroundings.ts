@@ -12,6 +12,7 @@ import { ApiClient } from '../kubernetes/api-client.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
 import { LeaderElection } from '../lead/leader-election.ts';
 import { Leader } from '../lead/leader.ts';
+import { StatusTask } from '../report/status-task.ts';
 import { KubernetesSource } from '../watch/kubernetes-source.ts';
 import type { LeaderTask } from '../lead/leader-task.ts';
 import type { ClusterSetting } from './options.ts';
@@ -32,7 +33,8 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
   );
   const rules = { requirePermissiveExpiry, rootNamespace };
   const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config') }));
-  const tasks: readonly LeaderTask[] = [new RootBundles(() => root.rootPem)];
+  const statuses = new StatusTask(source);
+  const tasks: readonly LeaderTask[] = [new RootBundles(() => root.rootPem), statuses];
   const leader = new Leader(tasks, { api, clock, random, logger });
   elect(wiring, api, leader);
   return {
@@ -40,6 +42,7 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
     source,
     authenticator: new TokenReviewer({}, { api, clock }),
     root,
+    write: (report) => statuses.recvReport(report),
     onConfiguration: (configured) => leader.recvConfigured(configured),
     describe: () => ({ watches: Object.fromEntries(source.states) }),
   };
