@@ -99,7 +99,7 @@ describe('StatusTask', () => {
     writing.say({ 'AuthorizationPolicy bank/p': { conditions: [accepted] } });
     await writing.until(() => conditionsOf(peer, 'bank/p').length === 1, 'the status');
     await writing.settle();
-    expect(writing.patches.map(({ path, query }) => `${path}?${query}`)).to.deep.equal([
+    expect(writing.patches.map(({ path, query }) => `${path}?${query.toString()}`)).to.deep.equal([
       '/apis/security.istio.io/v1/namespaces/bank/authorizationpolicies/p/status?fieldManager=clearmesh-authorization',
     ]);
   });
@@ -113,7 +113,7 @@ describe('StatusTask', () => {
     });
     await writing.until(() => writing.patches.length === 1, 'the status');
     const [call] = writing.patches;
-    expect(`${call?.path}?${call?.query}`).to.equal(
+    expect(`${call?.path}?${call?.query.toString()}`).to.equal(
       '/api/v1/namespaces/bank/services/ledger/status?fieldManager=clearmesh-service&force=true',
     );
     expect(call?.body).to.deep.include({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'ledger', namespace: 'bank' } });
