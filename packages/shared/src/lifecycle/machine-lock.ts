@@ -19,11 +19,7 @@ export type MachineLock = {
 };
 
 /** Runs the task while no other process of this machine holds the lock; waits for its turn. */
-export async function withMachineLock<T>(
-  lock: MachineLock,
-  deps: { readonly clock: Clock },
-  task: () => Promise<T>,
-): Promise<T> {
+export async function withMachineLock<T>(lock: MachineLock, deps: { readonly clock: Clock }, task: () => Promise<T>): Promise<T> {
   const patience = new AbortController();
   const cancel = deps.clock.after(lock.timeoutMs, () => patience.abort(lock.busy()));
   const signal = AbortSignal.any([lock.signal, patience.signal]);

@@ -45,7 +45,10 @@ export async function cachedPrograms<Name extends string>(
 }
 
 /** `go` with its messages on standard error and an environment in which what it makes needs no shared library. */
-export function runGo(args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<string> {
+export function runGo(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   const env = { ...process.env, CGO_ENABLED: '0', ...options.env };
   return new Promise((resolve, reject) => {
     // Builds are long and nobody should notice them.
@@ -72,7 +75,10 @@ function cacheDirectory(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'clearmesh');
 }
 
-async function missingIn<Name extends string>(paths: Readonly<Record<Name, string>>, names: readonly Name[]): Promise<readonly Name[]> {
+async function missingIn<Name extends string>(
+  paths: Readonly<Record<Name, string>>,
+  names: readonly Name[],
+): Promise<readonly Name[]> {
   const present = await Promise.all(
     names.map((name) =>
       access(paths[name], constants.X_OK).then(

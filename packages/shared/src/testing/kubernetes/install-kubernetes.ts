@@ -17,7 +17,9 @@ const helmVersion = '3.22.0';
 const corednsVersion = '1.15.0';
 
 /** The paths of programs of Kubernetes; what the cache lacks is built (some 20 minutes for all of them, the first time). */
-export function installKubernetes<Name extends KubernetesProgram>(names: readonly Name[]): Promise<Readonly<Record<Name, string>>> {
+export function installKubernetes<Name extends KubernetesProgram>(
+  names: readonly Name[],
+): Promise<Readonly<Record<Name, string>>> {
   return cachedPrograms({ folder: `kubernetes-${kubernetesVersion}`, neededGiB: 6, build: buildKubernetes }, names);
 }
 
