@@ -48,8 +48,10 @@ describe('statusPatch', () => {
   it('keeps the time of the last transition while the status is the same', () => {
     const other = { ...bound, message: 'another word' };
     const turned = { ...bound, status: 'False' as const };
-    const times = (desired: Condition): unknown =>
-      (patch('Service', { conditions: [desired] }, { conditions: [known(bound)] })?.['conditions'] as unknown[] | undefined)?.[0];
+    const times = (desired: Condition): unknown => {
+      const { conditions } = patch('Service', { conditions: [desired] }, { conditions: [known(bound)] }) ?? {};
+      return (conditions as unknown[])[0];
+    };
     expect(times(other)).to.deep.include({ lastTransitionTime: before });
     expect(times(turned)).to.deep.include({ lastTransitionTime: at });
   });
