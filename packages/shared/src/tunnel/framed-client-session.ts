@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import type { Http2Connection } from '../http2/connection.ts';
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
 import { isFieldValue } from '../http2/header-rules.ts';
 import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
