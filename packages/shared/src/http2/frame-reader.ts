@@ -9,6 +9,7 @@
  * R1  DATA is never gathered: a frame of a megabyte is handed on in the pieces in which it arrives.
  * R2  Any other payload is gathered, once the sink let it in: it knows the length by then, and so bounds the memory.
  * R3  Once the connection is over, no further byte is looked at.
+ * R4  The bytes are the caller's again when `recv` returns; whoever keeps any of them keeps a copy.
  */
 import { errorCode } from './error-code.ts';
 import { flag, frameHeaderBytes, frameType, preface } from './frame.ts';
@@ -18,11 +19,11 @@ export type HeaderVerdict = 'take' | 'skip' | 'over';
 
 export interface FrameSink {
   recvFrameHeader(type: number, flags: number, stream: number, length: number): HeaderVerdict;
-  /** A part of the data of the frame that began; false: over. */
+  /** A part of the data of the frame that began (R4); false: over. */
   recvDataPiece(bytes: Buffer): boolean;
   /** All of its data was there; false: over. */
   recvDataEnd(): boolean;
-  /** Any frame but DATA; false: over. */
+  /** Any frame but DATA (R4); false: over. */
   recvFrame(type: number, flags: number, stream: number, payload: Buffer): boolean;
   /** Bytes in which no frame can be told. */
   recvGarbage(code: number, detail: string): void;
@@ -35,7 +36,7 @@ const nothing: Buffer = Buffer.alloc(0);
 export class FrameReader {
   readonly #sink: FrameSink;
   #state: State;
-  /** The beginning of a header, or of the preface. */
+  /** R4. The beginning of a header, or of the preface. */
   #held: Buffer = nothing;
   #type = 0;
   #flags = 0;
@@ -54,7 +55,7 @@ export class FrameReader {
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     let at = 0;
     for (let next = 0; next >= 0; next = this.#step(bytes, at)) at = next;
-    this.#held = at < bytes.length && this.#state !== 'over' ? bytes.subarray(at) : nothing;
+    this.#held = at < bytes.length && this.#state !== 'over' ? Buffer.from(bytes.subarray(at)) : nothing;
   }
 
   /** R3. */

@@ -19,6 +19,7 @@ export type HeaderOutcome =
   | { readonly kind: 'flood'; readonly detail: string }
   | ({ readonly kind: 'fault' } & FrameFault);
 
+/** Copies: a payload is good until the next one. */
 type Gathering = { readonly stream: number; readonly endStream: boolean; readonly parts: Buffer[]; length: number };
 
 const maxFrames = 32;
@@ -50,7 +51,7 @@ export class HeaderReader {
       return { kind: 'fault', code: errorCode.PROTOCOL_ERROR, detail: 'HEADERS have more padding than payload' };
     const endStream = (flags & flag.endStream) !== 0;
     if ((flags & flag.endHeaders) !== 0) return this.#decode(stream, endStream, fragment);
-    this.#gathering = { stream, endStream, parts: [fragment], length: fragment.length };
+    this.#gathering = { stream, endStream, parts: [Buffer.from(fragment)], length: fragment.length };
     return this.#bounded(this.#gathering);
   }
 
@@ -58,7 +59,7 @@ export class HeaderReader {
     const gathering = this.#gathering;
     if (gathering === undefined)
       return { kind: 'fault', code: errorCode.PROTOCOL_ERROR, detail: 'CONTINUATION of no header block' };
-    gathering.parts.push(payload);
+    gathering.parts.push(Buffer.from(payload));
     gathering.length += payload.length;
     const outcome = this.#bounded(gathering);
     if (outcome !== more || (flags & flag.endHeaders) === 0) return outcome;

@@ -20,6 +20,7 @@ import type { ConnectionDeps, ConnectionEvents, Violation } from '../http2/conne
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
 import type { Slabs } from '../http2/outbox.ts';
 import type { Http2Stream } from '../http2/stream.ts';
+import { readBorrowed } from '../tls/borrowed-reads.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
 import { Keepalive } from './keepalive.ts';
@@ -41,7 +42,12 @@ type State =
   | { readonly kind: 'ending'; readonly end: SessionEnd; readonly cancelLinger: Cancel }
   | { readonly kind: 'closed' };
 
-export type FramedDeps = { readonly clock: Clock; readonly slabs: Slabs };
+export type FramedDeps = {
+  readonly clock: Clock;
+  readonly slabs: Slabs;
+  /** What transports are read into; connections may share it. */
+  readonly readBuffer: Buffer;
+};
 
 export type RoleEvents = {
   /** Server only. */
@@ -82,7 +88,7 @@ export class FramedSession {
     this.#cancelFirstFrames = deps.clock.after(settings.firstFramesMs, () =>
       this.end({ reason: 'slow-peer', detail: `no ${awaited} within ${settings.firstFramesMs} ms` }),
     );
-    this.#listen();
+    this.#listen(deps.readBuffer);
     this.connection.greet();
   }
 
@@ -151,12 +157,18 @@ export class FramedSession {
     };
   }
 
-  #listen(): void {
-    this.#transport.on('data', (chunk: Buffer) => this.connection.recv(chunk));
+  #listen(readBuffer: Buffer): void {
+    // Not now: the session is not anybody's yet.
+    process.nextTick(() => this.#read(readBuffer));
     // Half a connection is none to HTTP/2.
     this.#transport.once('end', () => this.#transport.destroy());
     this.#transport.on('error', (error: Error) => this.#recvTransportError(error));
     this.#transport.once('close', () => this.#recvClose());
+  }
+
+  #read(readBuffer: Buffer): void {
+    const recv = (bytes: Buffer): void => this.connection.recv(bytes);
+    if (!this.#transport.destroyed && !readBorrowed(this.#transport, readBuffer, recv)) this.#transport.on('data', recv);
   }
 
   #recvGoaway(code: number): void {
