@@ -39,7 +39,11 @@ function attribute(attributes: string, name: string): string {
 }
 
 function text(xml: string): string {
-  const plain = xml.replaceAll(/<[^>]*>/g, ' ').replaceAll('&#34;', '"').replaceAll('&quot;', '"').replaceAll('&#39;', "'");
+  const plain = xml
+    .replaceAll(/<[^>]*>/g, ' ')
+    .replaceAll('&#34;', '"')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'");
   return plain.replaceAll('&#xA;', ' ').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&').trim();
 }
 
