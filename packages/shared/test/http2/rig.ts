@@ -5,7 +5,7 @@ import { Slabs } from '../../src/http2/outbox.ts';
 import type { Http2Stream, StreamEvents } from '../../src/http2/stream.ts';
 import { framesIn } from '../tunnel/raw-frames.ts';
 import type { Frame } from '../tunnel/raw-frames.ts';
-import { END_HEADERS, HEADERS, connectBlock, frame, preface, settings } from '../tunnel/raw-frames.ts';
+import { DATA, END_HEADERS, HEADERS, connectBlock, frame, headerBlock, preface, settings } from '../tunnel/raw-frames.ts';
 
 /** What the owner of a stream heard, in order. */
 export class Heard implements StreamEvents {
@@ -104,4 +104,20 @@ export function brief(frames: readonly Frame[]): (readonly number[])[] {
   return frames.map(({ type, stream, payload }) =>
     payload.length >= 4 && type !== 0 ? [type, stream, payload.readUInt32BE(payload.length - 4)] : [type, stream],
   );
+}
+
+export const PRIORITY = 2;
+export const UNKNOWN = 99;
+export const ok: Buffer = headerBlock([':status', '200']);
+export const open = (id: number, flags: number = END_HEADERS): Buffer => frame(HEADERS, flags, id, connectBlock());
+export const data = (id: number, text: string, flags = 0): Buffer => frame(DATA, flags, id, Buffer.from(text));
+
+/** A client's connection with one stream, answered unless told otherwise. */
+export function client(answered = true): { readonly rig: ConnectionRig; readonly heard: Heard } {
+  const rig = ConnectionRig.greeted({ role: 'client' });
+  const heard = new Heard();
+  rig.connection.open([':method', 'CONNECT', ':authority', 'a:1'], heard);
+  if (answered) rig.recv(frame(HEADERS, END_HEADERS, 1, ok));
+  rig.sent();
+  return { rig, heard };
 }

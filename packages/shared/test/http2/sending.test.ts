@@ -16,7 +16,8 @@ import {
   settings,
   u32,
 } from '../tunnel/raw-frames.ts';
-import { ConnectionRig, Heard } from './rig.ts';
+import { ConnectionRig } from './rig.ts';
+import type { Heard } from './rig.ts';
 
 const KIB = 1024;
 
@@ -118,12 +119,14 @@ describe('sending', () => {
       heard.onCapacity = () => (sent += rig.connection.sendData(stream, bytes, sent));
     }
     const small = streams[2]!;
-    let taken = rig.connection.sendData(small.stream, Buffer.alloc(10_000), 0);
-    small.heard.onCapacity = () => (taken += rig.connection.sendData(small.stream, Buffer.alloc(10_000), taken));
-    for (let i = 0; i < 3 && taken < 10_000; i++) {
+    const taken = { bytes: rig.connection.sendData(small.stream, Buffer.alloc(10_000), 0) };
+    small.heard.onCapacity = () => {
+      taken.bytes += rig.connection.sendData(small.stream, Buffer.alloc(10_000), taken.bytes);
+    };
+    for (let i = 0; i < 3 && taken.bytes < 10_000; i++) {
       for (const { stream } of rig.sent()) order.push(stream);
     }
-    expect(taken).to.equal(10_000);
+    expect(taken.bytes).to.equal(10_000);
     expect(new Set(order)).to.include(1);
   });
 

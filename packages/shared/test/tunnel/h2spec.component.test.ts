@@ -94,7 +94,7 @@ describe('the framed engine under h2spec', () => {
   });
 
   it('has no exemption that it does not need', () => {
-    const failed = cases.filter(({ failure }) => failure !== undefined).map(({ title }) => title);
-    expect(Object.keys(exempt).filter((title) => !failed.includes(title))).to.deep.equal([]);
+    const failed = new Set(cases.filter(({ failure }) => failure !== undefined).map(({ title }) => title));
+    expect(Object.keys(exempt).filter((title) => !failed.has(title))).to.deep.equal([]);
   });
 });
