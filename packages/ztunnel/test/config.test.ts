@@ -23,7 +23,7 @@ describe('readConfig', () => {
       ipv6: true,
     });
     expect(config.tunnel).to.deep.equal({
-      engine: 'node',
+      engine: 'framed',
       streamWindow: 4_194_304,
       connectionWindow: 16_777_216,
       maxFrame: 1_048_576,

@@ -9,7 +9,7 @@
  * C1  Nothing a peer sends throws; how errors are answered stands in connection-core.ts.
  * C2  The first frame of a peer is SETTINGS (RFC 9113 section 3.4); within a header block nothing but its CONTINUATION comes
  *     (section 6.10).
- * C3  Priorities and unknown frames are passed over (sections 5.3 and 5.5).
+ * C3  Priorities and unknown frames are passed over (sections 5.3.2 and 5.5).
  * C4  A peer that reads nothing is owed so much and no more.
  */
 import { ConnectionCore } from './connection-core.ts';
@@ -164,7 +164,10 @@ export class Http2Connection implements FrameSink {
     else if (type === frameType.data) return this.#data.recvHeader(flags, stream, length);
     else if (type !== frameType.priority && type <= frameType.continuation) return 'take';
     // C3.
-    else if (core.allows('useless')) return 'skip';
+    else if (core.allows('useless')) {
+      if (type === frameType.priority) this.#control.recvPriority(stream, length);
+      if (core.isOpen) return 'skip';
+    }
     return 'over';
   }
 

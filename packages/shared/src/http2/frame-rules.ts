@@ -10,12 +10,13 @@ const ofConnection: ReadonlySet<number> = new Set([frameType.settings, frameType
 const ofStream: ReadonlySet<number> = new Set([
   frameType.data,
   frameType.headers,
+  frameType.priority,
   frameType.rstStream,
   frameType.pushPromise,
   frameType.continuation,
 ]);
 
-/** What ends the connection, or `undefined`. PRIORITY is not looked at: RFC 9113 section 5.3 took it away. */
+/** What ends the connection, or `undefined`. */
 export function frameFault(
   type: number,
   flags: number,

@@ -8,12 +8,14 @@
  * K4  RST_STREAM and WINDOW_UPDATE for a stream that nobody opened are PROTOCOL_ERROR, for one that is over they are passed
  *     over (section 5.1).
  * K5  A window grows by something, and not beyond 2^31-1 (section 6.9.1).
+ * K6  What PRIORITY says is not looked at, but it says it in five bytes (section 6.3).
  */
 import type { ConnectionCore } from './connection-core.ts';
 import { errorCode } from './error-code.ts';
 import { flag } from './frame.ts';
 import { applySettings, assumedSettings } from './settings.ts';
 
+const priorityBytes = 5;
 const tooLarge = 'a window above 2^31-1';
 
 export class IncomingControl {
@@ -64,6 +66,14 @@ export class IncomingControl {
       }
     }
     core.events.recvGoaway(code);
+  }
+
+  /** K6. */
+  recvPriority(id: number, length: number): void {
+    if (length === priorityBytes) return;
+    const stream = this.#core.streams.get(id);
+    if (stream === undefined) this.#core.fail(errorCode.FRAME_SIZE_ERROR, `PRIORITY of ${length} bytes`);
+    else this.#core.fault(stream, errorCode.FRAME_SIZE_ERROR);
   }
 
   /** K4. */

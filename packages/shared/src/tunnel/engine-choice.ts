@@ -8,9 +8,9 @@ import { NodeHttp2Engine } from './node-http2-engine.ts';
 /** `framed` is our own, `node` is node:http2; they speak to each other. */
 export type EngineName = 'framed' | 'node';
 
-/** TUNNEL_ENGINE. @default node */
+/** TUNNEL_ENGINE. @default framed, which costs less (`npm run bench -- engine`) */
 export function readEngineName(reader: EnvironmentReader): EngineName {
-  return reader.oneOf('TUNNEL_ENGINE', ['framed', 'node'], 'node');
+  return reader.oneOf('TUNNEL_ENGINE', ['framed', 'node'], 'framed');
 }
 
 export function createEngine(name: EngineName, deps: { readonly clock: Clock }): TunnelEngine {
