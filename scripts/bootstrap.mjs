@@ -5,6 +5,7 @@
 //   node scripts/bootstrap.mjs test [args]   what `npm test` runs
 //   node scripts/bootstrap.mjs bench [args]  what `npm run bench` runs
 //   node scripts/bootstrap.mjs fault-runs [args]   what `npm run fault-runs` runs
+//   node scripts/bootstrap.mjs images [args]       what `npm run images` runs
 //   node scripts/bootstrap.mjs doctor        what `npm run doctor` runs
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -32,6 +33,7 @@ const purposes = {
   },
   // It is the doctor that says which tools are missing.
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },
+  images: { entry: ['packages/images/src/main.ts'], tools: {} },
   'fault-runs': { entry: ['packages/waypoint/test/fault-runs/main.ts'], tools: { 'redis-server': 'redis-server' } },
   bench: {
     entry: ['bench/main.ts'],
