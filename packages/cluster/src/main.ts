@@ -1,7 +1,7 @@
 /** `npm run cluster -- up|down|status|load|reboot|kubectl|exec`: the one place that reads arguments and environment. */
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { findTool, toolPath } from '@clearmesh/lab/host/tools';
 import { keepAliveFor } from '@clearmesh/lab/process/keep-alive';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
@@ -26,12 +26,14 @@ async function withCluster(task: (cluster: Cluster) => Promise<number>): Promise
   }
 }
 
-/** Hands the terminal over; gives the exit status. */
-function become([file = '', ...args]: readonly string[]): Promise<number> {
-  const child = spawn(file, args, { stdio: 'inherit' });
-  return new Promise((done, failed) => {
-    child.once('error', failed);
-    child.once('exit', (code) => done(code ?? 1));
+/** Replaces this process, so that signals and the terminal are the command's own. */
+async function become([file = '', ...args]: readonly string[]): Promise<number> {
+  const path = toolPath(process.env);
+  const found = file.startsWith('/') ? file : await findTool(file, path);
+  process.execve?.(found ?? file, [file, ...args], { ...process.env, PATH: path });
+  throw new MeshError('MESH-HOST-001', {
+    message: `Node ${process.version} cannot replace its process`,
+    hint: 'Use Node 24 or later.',
   });
 }
 

@@ -2,7 +2,8 @@
 import { dnsServiceIp } from '../plan.ts';
 import { corednsImage } from './names.ts';
 
-const corefile = `.:53 {
+/** Two servers, since the plugin that answers "no such name" would come before that of Kubernetes in one. */
+const corefile = `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
   errors
   health
   ready
@@ -10,7 +11,10 @@ const corefile = `.:53 {
     pods insecure
     ttl 5
   }
-  template ANY ANY . {
+}
+.:53 {
+  errors
+  template ANY ANY {
     rcode NXDOMAIN
   }
 }
