@@ -23,7 +23,13 @@ const purposes = {
   demo: { entry: ['packages/cli/src/main.ts', 'demo'], tools: demoTools },
   test: {
     entry: ['scripts/test.ts'],
-    tools: { ...demoTools, openssl: 'openssl', curl: 'curl', '/usr/lib/python3/dist-packages/h2': 'python3-h2' },
+    tools: {
+      ...demoTools,
+      openssl: 'openssl',
+      curl: 'curl',
+      '/usr/lib/python3/dist-packages/h2': 'python3-h2',
+      etcd: 'etcd-server',
+    },
   },
   // It is the doctor that says which tools are missing.
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },

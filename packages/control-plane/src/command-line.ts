@@ -4,7 +4,7 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { LogLevel } from '@clearmesh/shared/observe/log';
-import type { ControlPlaneOptions } from './control-plane.ts';
+import type { ClusterSetting, ControlPlaneOptions, DirectorySetting } from './wiring/options.ts';
 
 export type ServeCommand = {
   readonly options: ControlPlaneOptions;
@@ -18,12 +18,15 @@ export type CommandLine =
   | { readonly kind: 'wrong'; readonly error: MeshError };
 
 type Flags = {
-  readonly directory: string;
+  readonly directory?: string;
   readonly status?: string;
   readonly statusOut?: string;
-  readonly state: string;
+  readonly state?: string;
+  readonly tokenKeys?: string;
+  readonly kubernetes?: true;
+  readonly kubeconfig?: string;
+  readonly podName?: string;
   readonly listen: SocketAddress;
-  readonly tokenKeys: string;
   readonly clusterId: string;
   readonly trustDomain: string;
   readonly rootNamespace: string;
@@ -51,18 +54,29 @@ export function parseCommandLine(args: readonly string[], write: (text: string) 
   } catch (error) {
     return recvError(error);
   }
-  return parsed.flags === undefined ? wrong('no command given') : { kind: 'serve', command: commandOf(parsed.flags) };
+  if (parsed.flags === undefined) return wrong('no command given');
+  const setting = settingOf(parsed.flags);
+  return typeof setting === 'string' ? wrong(setting) : { kind: 'serve', command: commandOf(parsed.flags, setting) };
 }
 
 function serveCommand(): Command {
   return new Command('serve')
-    .description('Serves discovery and certificates for a directory of manifests.')
-    .requiredOption('--directory <dir>', 'manifests: every *.yaml and *.yml below it, re-read on change')
-    .option('--status <file>', 'what kubelet and node agent know of pods, replaced by rename')
-    .option('--status-out <file>', 'where the status of objects is written as JSON: conditions, and why manifests were refused')
-    .requiredOption('--state <dir>', 'holds the root certificate and key (ca.pem, mode 0600; root-cert.pem for proxies)')
+    .description('Serves discovery and certificates for a Kubernetes cluster, or for a directory of manifests.')
+    .option('--kubernetes', 'configuration, tokens, root and statuses are those of a cluster')
+    .option('--kubeconfig <file>', 'with --kubernetes: how the API server is reached; without it, as the pod that this is')
+    .option('--pod-name <name>', 'with --kubernetes: name of this replica in the lease of the leader', parseName)
+    .option('--directory <dir>', 'manifests: every *.yaml and *.yml below it, re-read on change')
+    .option('--status <file>', 'with --directory: what kubelet and node agent know of pods, replaced by rename')
+    .option(
+      '--status-out <file>',
+      'with --directory: where the status of objects is written as JSON: conditions, and why manifests were refused',
+    )
+    .option(
+      '--state <dir>',
+      'with --directory: holds the root certificate and key (ca.pem, mode 0600; root-cert.pem for proxies)',
+    )
+    .option('--token-keys <file>', 'with --directory: JWKS file with the public ES256 keys of service account tokens')
     .requiredOption('--listen <ip:port>', 'TLS port for discovery and certificates', parseAddress)
-    .requiredOption('--token-keys <file>', 'JWKS file with the public ES256 keys of service account tokens')
     .option('--cluster-id <name>', 'name of this cluster in workload ids', parseName, 'Kubernetes')
     .option('--trust-domain <name>', 'first part of every identity', parseName, 'cluster.local')
     .option('--root-namespace <name>', 'namespace whose policies are for the whole mesh', parseName, 'clearmesh-system')
@@ -79,36 +93,56 @@ function serveCommand(): Command {
     .option('--trusted-node-accounts <list>', 'namespace/account of node proxies, separated by commas', parseAccounts, [
       'clearmesh-system/ztunnel',
     ])
-    .option('--admin <ip:port>', 'plain HTTP for /healthz/ready and /metrics', parseAddress)
+    .option('--admin <ip:port>', 'plain HTTP for /healthz/ready, /metrics and /status', parseAddress)
     .addOption(new Option('--log-format <format>', 'form of the log lines').choices(['plain', 'json']).default('plain'))
     .addOption(
       new Option('--log-level <level>', 'least severe level written').choices(['debug', 'info', 'warn', 'error']).default('info'),
     );
 }
 
-function commandOf(flags: Flags): ServeCommand {
-  const {
+/** The setting, or what is wrong: each flag belongs to one of the two. */
+function settingOf(flags: Flags): DirectorySetting | ClusterSetting | string {
+  const { directory, status, statusOut, state, tokenKeys, kubeconfig, podName } = flags;
+  if (flags.kubernetes === true) {
+    const stray = strayFlag({
+      '--directory': directory,
+      '--status': status,
+      '--status-out': statusOut,
+      '--state': state,
+      '--token-keys': tokenKeys,
+    });
+    if (stray !== undefined) return `${stray} has no effect with --kubernetes`;
+    return {
+      kind: 'kubernetes',
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(podName === undefined ? {} : { podName }),
+    };
+  }
+  const stray = strayFlag({ '--kubeconfig': kubeconfig, '--pod-name': podName });
+  if (stray !== undefined) return `${stray} has no effect without --kubernetes`;
+  if (directory === undefined) return 'either --kubernetes or --directory is needed';
+  if (state === undefined) return '--directory needs --state';
+  if (tokenKeys === undefined) return '--directory needs --token-keys';
+  return {
+    kind: 'directory',
     directory,
-    status,
-    statusOut,
-    state,
-    listen,
+    stateDirectory: state,
     tokenKeys,
-    clusterId,
-    trustDomain,
-    rootNamespace,
-    defaultMtls,
-    trustedNodeAccounts,
-    admin,
-  } = flags;
+    ...(status === undefined ? {} : { statusFile: status }),
+    ...(statusOut === undefined ? {} : { statusOut }),
+  };
+}
+
+function strayFlag(flags: Readonly<Record<string, string | undefined>>): string | undefined {
+  return Object.keys(flags).find((name) => flags[name] !== undefined);
+}
+
+function commandOf(flags: Flags, setting: DirectorySetting | ClusterSetting): ServeCommand {
+  const { listen, clusterId, trustDomain, rootNamespace, defaultMtls, trustedNodeAccounts, admin } = flags;
   return {
     options: {
-      directory,
-      ...(status === undefined ? {} : { statusFile: status }),
-      ...(statusOut === undefined ? {} : { statusOut }),
-      stateDirectory: state,
+      setting,
       listen,
-      tokenKeys,
       clusterId,
       trustDomain,
       rootNamespace,

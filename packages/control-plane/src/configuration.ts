@@ -10,11 +10,12 @@ import type { Collections } from './manifest/collections.ts';
 import type { ControlPlaneMetrics } from './admin/control-plane-metrics.ts';
 import type { DeriveOptions } from './derive/options.ts';
 import type { MeshModel } from './derive/mesh-model.ts';
+import type { Configured } from './report/report.ts';
 import type { Reporter } from './report/reporter.ts';
 import type { PodManifest } from './manifest/pod.ts';
 import type { Problem } from './watch/problem.ts';
 import type { Publisher } from './publish/publisher.ts';
-import type { SourceEvent } from './watch/directory-source.ts';
+import type { SourceEvent } from './watch/configuration-source.ts';
 
 type Deps = {
   readonly publisher: Publisher;
@@ -23,11 +24,17 @@ type Deps = {
   readonly logger: Logger;
   /** Hears what to report. @default nobody */
   readonly reporter?: Pick<Reporter, 'recvConfigured' | 'recvProblems'>;
+  /** Hears of each configuration in force. @default nobody */
+  readonly onConfiguration?: (configured: Configured) => void;
 };
 
 type State =
   | { readonly kind: 'none' }
   | { readonly kind: 'configured'; readonly collections: Collections; readonly model: MeshModel; readonly cancel: Cancel };
+
+function problemText({ object, field, value, message }: Problem): string {
+  return `${object} ${field} ${value} ${message}`;
+}
 
 /** Problems written out in full; the rest is counted. */
 const maxProblems = 100;
@@ -38,6 +45,8 @@ export class Configuration implements Disposable {
   readonly #options: DeriveOptions;
   readonly #deps: Deps;
   #state: State = { kind: 'none' };
+  /** What is wrong with objects that were left out of the configuration in force. */
+  #leftOut: ReadonlySet<string> = new Set();
 
   constructor(options: DeriveOptions, deps: Deps) {
     this.#options = options;
@@ -55,26 +64,40 @@ export class Configuration implements Disposable {
 
   recvEvent(event: SourceEvent): void {
     this.#deps.metrics.configurationReadings.add({ result: event.kind });
-    this.#deps.reporter?.recvProblems(event.kind === 'rejected' ? event.problems.slice(0, maxProblems) : []);
-    if (event.kind === 'rejected') return this.#recvRejected(event.problems);
+    const { problems = [] } = event;
+    this.#deps.reporter?.recvProblems(event.kind === 'rejected' ? problems.slice(0, maxProblems) : problems);
+    if (event.kind === 'rejected') return this.#recvRejected(problems);
+    this.#recvLeftOut(problems);
     this.#deps.metrics.configurationTaken.set(Math.floor(this.#deps.clock.now() / 1000));
     this.#apply(event.collections);
-    this.#deps.logger.info('configuration taken', { files: event.files, objects: event.objects });
+    const rejected = problems.length === 0 ? {} : { problems: problems.length };
+    this.#deps.logger.info('configuration taken', { files: event.files, objects: event.objects, ...rejected });
   }
 
   [Symbol.dispose](): void {
     if (this.#state.kind === 'configured') this.#state.cancel();
   }
 
-  #recvRejected(problems: readonly Problem[]): void {
+  /** Each is said once, however often the configuration is taken while it lasts. */
+  #recvLeftOut(problems: readonly Problem[]): void {
+    const fresh = problems.filter((problem) => !this.#leftOut.has(problemText(problem)));
+    this.#leftOut = new Set(problems.map(problemText));
+    this.#warn(fresh);
+  }
+
+  #warn(problems: readonly Problem[]): void {
     for (const problem of problems.slice(0, maxProblems))
       this.#deps.logger.warn(`${problem.field} ${problem.message}`.trim(), problemFields(problem));
+  }
+
+  #recvRejected(problems: readonly Problem[]): void {
+    this.#warn(problems);
     const serving = this.#state.kind === 'none' ? 'nothing is served yet' : 'the last good configuration keeps serving';
     this.#deps.logger.warn(`configuration rejected; ${serving}`, { problems: problems.length });
   }
 
   #apply(collections: Collections): void {
-    const { publisher, metrics, clock, logger, reporter } = this.#deps;
+    const { publisher, metrics, clock, logger, reporter, onConfiguration } = this.#deps;
     const known = new Set(this.model?.notes.map((note) => `${note.object} ${note.message}`));
     if (this.#state.kind === 'configured') this.#state.cancel();
     const nowMs = clock.now();
@@ -82,6 +105,7 @@ export class Configuration implements Disposable {
     this.#state = { kind: 'configured', collections, model, cancel: this.#schedule(collections, model.changesAtMs) };
     publisher.publish(model);
     reporter?.recvConfigured({ collections, model, nowMs });
+    onConfiguration?.({ collections, model, nowMs });
     for (const { object, message } of model.notes) {
       if (!known.has(`${object} ${message}`)) logger.warn(message, { object });
     }

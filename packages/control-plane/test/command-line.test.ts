@@ -15,10 +15,8 @@ describe('parseCommandLine', () => {
   it('needs four flags and has defaults for the rest', () => {
     expect(command()).to.deep.equal({
       options: {
-        directory: 'd',
-        stateDirectory: 's',
+        setting: { kind: 'directory', directory: 'd', stateDirectory: 's', tokenKeys: 'k' },
         listen: { ip: '127.0.0.1', port: 15_012 },
-        tokenKeys: 'k',
         clusterId: 'Kubernetes',
         trustDomain: 'cluster.local',
         rootNamespace: 'clearmesh-system',
@@ -56,8 +54,14 @@ describe('parseCommandLine', () => {
       'debug',
     );
     expect(options).to.deep.include({
-      statusFile: 'f',
-      statusOut: 'o',
+      setting: {
+        kind: 'directory',
+        directory: 'd',
+        stateDirectory: 's',
+        tokenKeys: 'k',
+        statusFile: 'f',
+        statusOut: 'o',
+      },
       clusterId: 'c1',
       trustDomain: 'bank.example',
       rootNamespace: 'mesh',
@@ -69,10 +73,23 @@ describe('parseCommandLine', () => {
     expect(log).to.deep.equal({ format: 'json', level: 'debug' });
   });
 
+  it('serves a cluster', () => {
+    const line = parseCommandLine(
+      ['serve', '--kubernetes', '--kubeconfig', 'f', '--pod-name', 'cp-0', '--listen', '0.0.0.0:15012'],
+      () => {},
+    );
+    const setting = line.kind === 'serve' ? line.command.options.setting : undefined;
+    expect(setting).to.deep.equal({ kind: 'kubernetes', kubeconfig: 'f', podName: 'cp-0' });
+  });
+
   const wrong: readonly [string, readonly string[], RegExp][] = [
     ['no command', [], /no command given/],
     ['an unknown command', ['serv'], /serv/],
-    ['a missing flag', ['serve', '--directory', 'd'], /--state/],
+    ['a missing flag', ['serve', '--directory', 'd', '--listen', '127.0.0.1:1'], /--state/],
+    ['no place to listen', ['serve', '--kubernetes'], /--listen/],
+    ['neither cluster nor directory', ['serve', '--listen', '127.0.0.1:1'], /either --kubernetes or --directory/],
+    ['a directory beside a cluster', [...needed, '--kubernetes'], /--directory has no effect with --kubernetes/],
+    ['a kubeconfig without a cluster', [...needed, '--kubeconfig', 'f'], /--kubeconfig has no effect without --kubernetes/],
     ['an unknown flag', [...needed, '--directry', 'x'], /--directry/],
     ['a flag without value', [...needed, '--admin'], /--admin/],
     ['an address without port', [...needed, '--admin', '127.0.0.1'], /--admin.*such as 127\.0\.0\.1:15012/],

@@ -10,7 +10,7 @@ import { defaultDeriveOptions } from '../src/derive/options.ts';
 import { Publisher } from '../src/publish/publisher.ts';
 import { collections, denyRule, peerAuthentication, pod } from './fixtures/objects.ts';
 import type { Manifest } from '../src/manifest/collections.ts';
-import type { SourceEvent } from '../src/watch/directory-source.ts';
+import type { SourceEvent } from '../src/watch/configuration-source.ts';
 
 type Line = { readonly level: string; readonly message: string; readonly fields: LogFields };
 

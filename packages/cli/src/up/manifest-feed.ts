@@ -4,7 +4,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { DirectorySource } from '@clearmesh/control-plane/watch/directory-source';
-import type { SourceEvent } from '@clearmesh/control-plane/watch/directory-source';
+import type { SourceEvent } from '@clearmesh/control-plane/watch/configuration-source';
 import { ManifestDirectory } from '@clearmesh/control-plane/watch/manifest-directory';
 import type { Problem } from '@clearmesh/control-plane/watch/problem';
 import type { Kubelet } from './kubelet.ts';

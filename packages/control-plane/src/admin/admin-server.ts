@@ -1,4 +1,4 @@
-/** Readiness and metrics over plain HTTP, for kubelet and Prometheus. */
+/** Readiness, metrics and status over plain HTTP, for kubelet, Prometheus and people. */
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -11,6 +11,13 @@ import type { Metrics } from './metrics.ts';
 /** Why the process is not ready, or `undefined` when it is. */
 export type ReadinessProbe = () => string | undefined;
 
+type Deps = {
+  readonly notReady: ReadinessProbe;
+  readonly metrics: Metrics;
+  /** What `/status` shows, as JSON. */
+  readonly status: () => unknown;
+};
+
 export class AdminServer implements AsyncDisposable {
   readonly #server: Server;
   readonly address: SocketAddress;
@@ -20,11 +27,7 @@ export class AdminServer implements AsyncDisposable {
     this.address = address;
   }
 
-  static async listen(
-    address: SocketAddress,
-    deps: { readonly notReady: ReadinessProbe; readonly metrics: Metrics },
-    signal: AbortSignal,
-  ): Promise<AdminServer> {
+  static async listen(address: SocketAddress, deps: Deps, signal: AbortSignal): Promise<AdminServer> {
     const server = createServer((request, response) => respond(request, response, deps));
     server.headersTimeout = 5000;
     server.requestTimeout = 10_000;
@@ -48,17 +51,17 @@ export class AdminServer implements AsyncDisposable {
   }
 }
 
-function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  deps: { readonly notReady: ReadinessProbe; readonly metrics: Metrics },
-): void {
+function respond(request: IncomingMessage, response: ServerResponse, deps: Deps): void {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
   if (request.url === '/healthz/ready') {
     const reason = deps.notReady();
     return void response
       .writeHead(reason === undefined ? 200 : 503, { 'content-type': 'text/plain' })
       .end(`${reason ?? 'ready'}\n`);
+  }
+  if (request.url === '/status') {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    return void response.end(`${JSON.stringify(deps.status(), undefined, 2)}\n`);
   }
   if (request.url !== '/metrics') return void response.writeHead(404).end();
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(deps.metrics.text());

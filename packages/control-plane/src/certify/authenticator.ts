@@ -2,7 +2,8 @@
 import { errors, jwtVerify } from 'jose';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { callerOf } from './token-claims.ts';
-import type { Authentication } from './caller.ts';
+import { bearerToken } from './bearer-token.ts';
+import type { Authentication, CallerAuthenticator } from './caller.ts';
 import type { TokenKeys } from './token-keys.ts';
 
 export type AuthenticatorOptions = {
@@ -14,10 +15,7 @@ export type AuthenticatorOptions = {
   readonly clockToleranceS?: number;
 };
 
-/** Bytes; projected tokens have about 1 KiB. */
-const maxTokenBytes = 16 * 1024;
-
-export class Authenticator {
+export class Authenticator implements CallerAuthenticator {
   readonly #options: AuthenticatorOptions;
   readonly #keys: TokenKeys;
   readonly #clock: Clock;
@@ -30,13 +28,11 @@ export class Authenticator {
 
   /** Never throws: whatever the header holds, the answer is a caller or a reason. */
   async authenticate(header: string | null): Promise<Authentication> {
-    const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header ?? '')?.[1];
-    if (header === null || header === '') return { kind: 'refused', reason: 'no token' };
-    if (token === undefined || token.length > maxTokenBytes)
-      return { kind: 'refused', reason: 'the authorization header holds no token' };
+    const bearer = bearerToken(header);
+    if (bearer.kind === 'refused') return bearer;
     const toleranceS = this.#options.clockToleranceS ?? 10;
     try {
-      const { payload } = await jwtVerify(token, await this.#keys.current(), {
+      const { payload } = await jwtVerify(bearer.token, await this.#keys.current(), {
         algorithms: ['ES256'],
         audience: [...(this.#options.audiences ?? ['istio-ca'])],
         issuer: this.#options.issuer ?? 'clearmesh',

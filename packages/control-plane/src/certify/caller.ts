@@ -15,6 +15,9 @@ export type Authentication =
   /** `reason` is for the log; the caller learns only that it is not authenticated. */
   | { readonly kind: 'refused'; readonly reason: string };
 
+/** Who calls, by the `authorization` header of a call. Never throws: whatever it holds, the answer is a caller or a reason. */
+export type CallerAuthenticator = { authenticate(header: string | null): Promise<Authentication> };
+
 /** A caller for as long as its token holds. */
 export type Authenticated = Extract<Authentication, { readonly kind: 'caller' }>;
 

@@ -34,10 +34,10 @@ export type CertificateRequest = {
 };
 
 export type CertificateAnswer =
-  /** PEM: leaf, then root. */
+  /** PEM: leaf, each certificate between, then the root or roots. */
   | {
       readonly kind: 'issued';
-      readonly chain: readonly [string, string];
+      readonly chain: readonly [string, ...string[]];
       readonly identity: SpiffeId;
       readonly notAfterMs: number;
     }
@@ -78,7 +78,13 @@ export class CertificateAuthority {
       nowMs: this.#clock.now(),
       lifetimeMs: lifetimeS * 1000,
     });
-    return { kind: 'issued', chain: [leaf.pem, this.#root.rootPem], identity: decision.identity, notAfterMs: leaf.notAfterMs };
+    const { intermediates, rootPem } = this.#root;
+    return {
+      kind: 'issued',
+      chain: [leaf.pem, ...intermediates, rootPem],
+      identity: decision.identity,
+      notAfterMs: leaf.notAfterMs,
+    };
   }
 
   get #maxLifetimeS(): number {

@@ -10,7 +10,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@clearmesh/shared/tls/x509';
-import { ecP256, newSerialNumber } from './root-authority.ts';
+import { newSerialNumber } from './root-authority.ts';
 import type { RootAuthority } from './root-authority.ts';
 
 export type AltName = { readonly type: 'url' | 'dns' | 'ip'; readonly value: string };
@@ -43,7 +43,7 @@ export async function issueLeaf(root: RootAuthority, request: LeafRequest): Prom
     notAfter: new Date(notAfterMs),
     publicKey,
     signingKey: root.signingKey,
-    signingAlgorithm: ecP256,
+    signingAlgorithm: root.signingAlgorithm,
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),

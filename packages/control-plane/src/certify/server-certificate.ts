@@ -76,7 +76,10 @@ async function issue(options: ServerCertificateOptions, deps: Deps): Promise<Ser
   const { publicKey, privateKey } = await webcrypto.subtle.generateKey(ecP256, true, ['sign', 'verify']);
   const { names } = options;
   const leaf = await issueLeaf(deps.root, { publicKey, names, nowMs: deps.clock.now(), lifetimeMs: lifetimeOf(options) });
-  return { cert: leaf.pem, key: KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' }) };
+  return {
+    cert: [leaf.pem, ...deps.root.intermediates].join('\n'),
+    key: KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' }),
+  };
 }
 
 function lifetimeOf(options: ServerCertificateOptions): number {

@@ -24,12 +24,19 @@ type Surroundings = {
   readonly waypointPods: ReadonlySet<string>;
 };
 
-export function checkSurroundings<T extends { readonly manifest: Manifest }>(objects: readonly T[]): readonly Misplaced<T>[] {
-  const around = surroundingsOf(objects.map(({ manifest }) => manifest));
+/** @param implied whether a waypoint's pods follow from its Gateway; in a cluster they are a Deployment's, named at random */
+export function checkSurroundings<T extends { readonly manifest: Manifest }>(
+  objects: readonly T[],
+  implied = true,
+): readonly Misplaced<T>[] {
+  const around = surroundingsOf(
+    objects.map(({ manifest }) => manifest),
+    implied,
+  );
   return objects.flatMap((at) => findingsOf(at.manifest, around).map((finding) => ({ at, finding })));
 }
 
-function surroundingsOf(manifests: readonly Manifest[]): Surroundings {
+function surroundingsOf(manifests: readonly Manifest[], implied: boolean): Surroundings {
   const gateways = manifests.flatMap((each) => (each.kind === 'Gateway' ? [each.value] : []));
   const waypoints = gateways.filter((gateway) => isWaypoint(gateway) && isManaged(gateway));
   return {
@@ -37,7 +44,7 @@ function surroundingsOf(manifests: readonly Manifest[]): Surroundings {
     resilience: manifests.flatMap((each) => (each.kind === 'ResiliencePolicy' ? [each.value] : [])),
     waypoints: new Set(waypoints.map(({ metadata }) => objectName(metadata))),
     waypointPods: new Set(
-      waypoints.flatMap((gateway) => podNames(gateway).map((name) => objectName({ ...gateway.metadata, name }))),
+      (implied ? waypoints : []).flatMap((gateway) => podNames(gateway).map((name) => objectName({ ...gateway.metadata, name }))),
     ),
   };
 }

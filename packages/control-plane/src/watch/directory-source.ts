@@ -18,6 +18,7 @@ import type { Logger } from '@clearmesh/shared/observe/log';
 import { Debounce } from '../lifecycle/debounce.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
 import type { Collections } from '../manifest/collections.ts';
+import type { ConfigurationSource, SourceEvent } from './configuration-source.ts';
 import type { DirectoryReading, ManifestDirectoryOptions } from './manifest-directory.ts';
 
 export type DirectorySourceOptions = ManifestDirectoryOptions & {
@@ -29,10 +30,7 @@ export type DirectorySourceOptions = ManifestDirectoryOptions & {
   readonly retryMs?: number;
 };
 
-/** A reading that counts. */
-export type SourceEvent = DirectoryReading;
-
-export class DirectorySource implements AsyncDisposable {
+export class DirectorySource implements ConfigurationSource {
   readonly #options: DirectorySourceOptions;
   readonly #directory: ManifestDirectory;
   readonly #clock: Clock;

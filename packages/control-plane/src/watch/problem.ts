@@ -5,10 +5,11 @@ import type { LogFields } from '@clearmesh/shared/observe/log';
 export type Problem = {
   /** 001: one object is wrong in itself; 002: two contradict each other. */
   readonly code: 'MESH-CONFIG-001' | 'MESH-CONFIG-002';
+  /** "" for objects of an API server. */
   readonly file: string;
-  /** From 1. */
+  /** From 1; 0 where there is no file. */
   readonly line: number;
-  /** From 1. */
+  /** From 1; 0 where there is no file. */
   readonly column: number;
   /** Kind and name, such as `Pod payments/payments-0`; "" when the text has no object to name. */
   readonly object: string;
@@ -25,8 +26,9 @@ export function problemError(problem: Problem): MeshError {
   const { file, line, column, object, field, value, message, remedy } = problem;
   const subject = [object, field].filter((part) => part !== '').join(': ');
   const found = value === '' ? '' : ` (found ${value})`;
+  const place = file === '' ? '' : `${file}:${line}:${column}: `;
   return new MeshError(problem.code, {
-    message: `${file}:${line}:${column}: ${subject === '' ? '' : `${subject}: `}${message}${found}`,
+    message: `${place}${subject === '' ? '' : `${subject}: `}${message}${found}`,
     hint: remedy,
   });
 }
@@ -34,7 +36,8 @@ export function problemError(problem: Problem): MeshError {
 /** The problem as fields of one log line. */
 export function problemFields(problem: Problem): LogFields {
   const { code, file, line, column, object, field, value, remedy } = problem;
-  return { code, file, line, column, object, field, value, remedy };
+  const place = file === '' ? {} : { file, line, column };
+  return { code, ...place, object, field, value, remedy };
 }
 
 /** A value as messages show it: JSON, at most 120 characters; credentials in URLs are left out, since it goes to the log. */

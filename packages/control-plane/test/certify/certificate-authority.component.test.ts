@@ -45,7 +45,8 @@ async function ask(request: Partial<CertificateRequest>, rootLifetimeMs?: number
 async function issued(request: Partial<CertificateRequest>, rootLifetimeMs?: number): Promise<readonly [string, string]> {
   const answer = await ask(request, rootLifetimeMs);
   if (answer.kind !== 'issued') throw new Error(answer.reason);
-  return answer.chain;
+  const [leaf, root = ''] = answer.chain;
+  return [leaf, root];
 }
 
 describe('CertificateAuthority', () => {

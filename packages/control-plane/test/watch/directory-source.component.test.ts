@@ -8,7 +8,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { DirectorySource } from '../../src/watch/directory-source.ts';
 import { podText, told, WatchedDirectory } from '../fixtures/watched-directory.ts';
-import type { SourceEvent } from '../../src/watch/directory-source.ts';
+import type { SourceEvent } from '../../src/watch/configuration-source.ts';
 
 const namespaceText = 'apiVersion: v1\nkind: Namespace\nmetadata: { name: bank }\n';
 const taken = (event: SourceEvent): boolean => event.kind === 'taken';
