@@ -99,6 +99,10 @@ const waypoint = object('The waypoint of one banking domain.', {
   name: text('Name of the Gateway; empty is the name of the release.', '^([a-z]([-a-z0-9]{0,61}[a-z0-9])?)?$'),
   gatewayClassName: oneOf('Class of the Gateway.', ['clearmesh-waypoint', 'istio-waypoint']),
   trafficType: oneOf('What it takes.', ['service', 'workload', 'all', 'none']),
+  criticality: text(
+    'How much depends on what is behind it, told with its traces.',
+    '^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$',
+  ),
   allowedRoutes: object('Whose Services may use it.', {
     from: oneOf('Which namespaces.', ['Same', 'All', 'Selector']),
     selector: kubernetes('Labels of the namespaces, as in a LabelSelector.'),

@@ -35,7 +35,7 @@ prometheus.io/path: /metrics
 {{- end }}
 
 {{/* Secrets for the registry, below spec of a pod. */}}
-{{- define "mesh.pullSecrets" -}}
+{{- define "mesh.pullSecrets" }}
 {{- with .Values.global.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -45,7 +45,7 @@ imagePullSecrets:
 {{- end }}
 
 {{/* Where pods run, below spec of a pod. Takes the values of the chart. */}}
-{{- define "mesh.placement" -}}
+{{- define "mesh.placement" }}
 {{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -79,7 +79,7 @@ seccompProfile:
 {{- end }}
 
 {{/* Environment that the user adds, a name and a text each. */}}
-{{- define "mesh.extraEnvironment" -}}
+{{- define "mesh.extraEnvironment" }}
 {{- range $name, $value := . }}
 - name: {{ $name }}
   value: {{ $value | quote }}

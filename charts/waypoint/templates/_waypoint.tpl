@@ -31,23 +31,10 @@ spec:
       {{- with .Values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
-      {{- include "mesh.pullSecrets" . | nindent 6 }}
-      {{- include "mesh.placement" (dict "nodeSelector" .Values.nodeSelector "affinity" .Values.affinity "tolerations" .Values.tolerations) | nindent 6 }}
-      topologySpreadConstraints:
-        {{- if .Values.topologySpreadConstraints }}
-        {{- toYaml .Values.topologySpreadConstraints | nindent 8 }}
-        {{- else }}
-        {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-        - maxSkew: 1
-          topologyKey: {{ . }}
-          whenUnsatisfiable: ScheduleAnyway
-          labelSelector:
-            matchLabels:
-              gateway.networking.k8s.io/gateway-name: {{ include "waypoint.name" $ }}
-        {{- end }}
-        {{- end }}
+      {{- with include "mesh.pullSecrets" . }}{{ trim . | nindent 6 }}{{ end }}
+      {{- with include "mesh.placement" .Values }}{{ trim . | nindent 6 }}{{ end }}
       containers:
-        - name: waypoint
+        - name: {{ ternary "istio-proxy" "waypoint" (eq .Values.gatewayClassName "istio-waypoint") }}
           resources:
             {{- toYaml .Values.resources | nindent 12 }}
           env:
@@ -57,7 +44,7 @@ spec:
             {{- if .Values.domainKeySecret }}
             - { name: DOMAIN_KEY_FILE, value: /etc/clearmesh/domain-key/key }
             {{- end }}
-            {{- include "mesh.extraEnvironment" .Values.env | nindent 12 }}
+            {{- with include "mesh.extraEnvironment" .Values.env }}{{ trim . | nindent 12 }}{{ end }}
           {{- if or .Values.domainKeySecret .Values.bundles }}
           volumeMounts:
             {{- if .Values.domainKeySecret }}
