@@ -28,6 +28,7 @@ const base = object('Kinds, classes, admission and roles of the whole cluster.',
     install: flag('Whether they are installed.'),
     keep: flag('Whether they stay when the chart goes.'),
   }),
+  istioKinds: object('Kinds of security.istio.io.', { install: flag('Whether they are installed where the cluster has none.') }),
   gatewayClasses: object('Classes of waypoints.', { install: flag('Whether they are installed.') }),
   webhook: object('Admission of policies.', {
     enabled: flag('Whether the control plane is asked.'),

@@ -16,7 +16,12 @@ What of Istio is in the cluster, as a list of words; empty also where there is n
     {{- $found = append $found (printf "DaemonSet %s/%s" $object.metadata.namespace $object.metadata.name) -}}
   {{- end -}}
 {{- end -}}
-{{- range $object := dig "items" list (lookup "gateway.networking.k8s.io/v1" "GatewayClass" "" "" | default dict) -}}
+{{- $classes := dict -}}
+{{- /* A kind that the cluster does not have cannot be looked up. */ -}}
+{{- if lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "gatewayclasses.gateway.networking.k8s.io" -}}
+  {{- $classes = lookup "gateway.networking.k8s.io/v1" "GatewayClass" "" "" -}}
+{{- end -}}
+{{- range $object := dig "items" list ($classes | default dict) -}}
   {{- $controller := dig "spec" "controllerName" "" $object -}}
   {{- if hasPrefix "istio.io/" $controller -}}
     {{- $found = append $found (printf "GatewayClass %s of %s" $object.metadata.name $controller) -}}
@@ -45,7 +50,10 @@ What of Istio is in the cluster, as a list of words; empty also where there is n
 {{/* Whether a class is there that is none of this release. Takes (list $ name). */}}
 {{- define "base.foreignClass" -}}
 {{- $root := index . 0 -}}
-{{- $class := lookup "gateway.networking.k8s.io/v1" "GatewayClass" "" (index . 1) -}}
+{{- $class := dict -}}
+{{- if lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "gatewayclasses.gateway.networking.k8s.io" -}}
+  {{- $class = lookup "gateway.networking.k8s.io/v1" "GatewayClass" "" (index . 1) -}}
+{{- end -}}
 {{- if and $class (ne (dig "metadata" "annotations" "meta.helm.sh/release-name" "" $class) $root.Release.Name) -}}
 yes
 {{- end -}}
