@@ -2,13 +2,16 @@
  * From a component to its image.
  *
  *   base (Node, libraries)  ─┐
- *   tools (node agent only) ─┼─▶ OCI archive, or a root file system
+ *   tools, CNI plugin       ─┼─▶ OCI archive, or a root file system
+ *   (node agent only)       │
  *   app (bundle)            ─┘
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { baseTree } from './base-tree.ts';
 import { addBundle } from './bundle.ts';
+import { buildPlugin } from './cni-plugin.ts';
 import type { Component } from './component.ts';
 import { FileTree } from './file-tree.ts';
 import { cachedLayerOf, layerOf } from './layer.ts';
@@ -24,7 +27,7 @@ export type BuiltImage = {
   readonly archiveBytes: number;
   /** Compressed. */
   readonly baseBytes: number;
-  /** Compressed: the bundle, and tools where there are some. */
+  /** Compressed: the bundle, and what else only this image has. */
   readonly ownBytes: number;
 };
 
@@ -54,6 +57,20 @@ export async function writeRootFilesystem(component: Component, directory: strin
 async function ownTrees(component: Component): Promise<readonly FileTree[]> {
   const app = new FileTree();
   await addBundle(app, component, 'app');
-  const tools = await toolsTree(component);
-  return tools === undefined ? [app] : [tools, app];
+  const trees = [await toolsTree(component), component.cniPlugin ? await pluginTree() : undefined, app];
+  return trees.filter((tree) => tree !== undefined);
+}
+
+/** The plugin that the agent installs on its node. */
+async function pluginTree(): Promise<FileTree> {
+  const work = await mkdtemp(join(tmpdir(), 'clearmesh-plugin-'));
+  try {
+    const tree = new FileTree();
+    const plugin = join(work, 'clearmesh-cni');
+    await buildPlugin(plugin);
+    tree.addFile('opt/clearmesh/bin/clearmesh-cni', await readFile(plugin), 0o755);
+    return tree;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
 }
