@@ -58,7 +58,9 @@ export function verdictOf({ action }: Rule): string {
       return action.kind;
     case 'redirect':
       return String(action.port);
-    default:
+    case 'mark-connection':
+    case 'restore-mark':
+    case 'connection-zone':
       return '';
   }
 }
