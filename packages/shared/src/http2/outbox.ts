@@ -38,6 +38,9 @@ export class Outbox {
   readonly #slabs: Slabs;
   #slab: Buffer = nothing;
   #length = 0;
+  /** Whose frames were put last. */
+  #stream = 0;
+  #writesOfOne = 0;
 
   constructor(slabs: Slabs) {
     this.#slabs = slabs;
@@ -53,12 +56,18 @@ export class Outbox {
     return Math.max(0, slabBytes - this.#length - frameHeaderBytes);
   }
 
+  /** How many times in a row what was taken was of one and the same stream. */
+  get writesOfOne(): number {
+    return this.#writesOfOne;
+  }
+
   /** What waits, now the taker's; give `slab` back when it is written. */
   take(): { readonly slab: Buffer; readonly bytes: Buffer } {
     const slab = this.#slab;
     const bytes = slab.subarray(0, this.#length);
     this.#slab = nothing;
     this.#length = 0;
+    this.#writesOfOne += 1;
     return { slab, bytes };
   }
 
@@ -81,6 +90,9 @@ export class Outbox {
     slab[at + 7] = stream >>> 8;
     slab[at + 8] = stream;
     this.#length = at + frameHeaderBytes;
+    if (stream === this.#stream || stream === 0) return;
+    this.#stream = stream;
+    this.#writesOfOne = 0;
   }
 
   putU32(value: number): void {

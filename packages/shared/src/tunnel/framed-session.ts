@@ -10,8 +10,8 @@
  * L2  Each timer belongs to one state or guard and is cancelled when it ends; `closed` holds none.
  * L3  One write is under way at a time; what comes meanwhile goes out together after it. A slab is given back once the
  *     transport is done with it.
- * L4  Frames of one turn of the loop go out in one write at its end: streams that answer in the same turn share records and
- *     packets. The phase that writes comes right after the one that reads, so one request alone loses nothing by it.
+ * L4  Frames of one turn of the loop go out in one write at its end: streams that speak in the same turn share records and
+ *     packets. While one stream speaks alone there is nothing to share, and its frames go at once.
  */
 import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
@@ -32,6 +32,9 @@ const lingerMs = 2_000;
 /** In a tunnel a reset is how an application's connection ends; what is meant is the loop of CVE-2023-44487. */
 const resetAllowance = { burst: 5_000, perSecond: 500 };
 const uselessAllowance = { burst: 1_000, perSecond: 100 };
+
+/** L4. Writes in a row that were of one stream, after which it counts as alone. */
+const alone = 4;
 
 /** Fields of a CONNECT that are new each time. */
 const uniqueFields: ReadonlySet<string> = new Set(['forwarded', 'traceparent']);
@@ -201,7 +204,8 @@ export class FramedSession {
   #schedule(): void {
     if (this.#scheduled || this.#writing !== undefined) return;
     this.#scheduled = true;
-    setImmediate(this.#flush);
+    if (this.connection.outbox.writesOfOne >= alone) process.nextTick(this.#flush);
+    else setImmediate(this.#flush);
   }
 
   readonly #flush = (): void => {

@@ -16,7 +16,7 @@ import type { Cancel, Clock } from '../lifecycle/clock.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
 import { Keepalive } from './keepalive.ts';
-import { errorCodeName, sessionEndOf } from './session-end.ts';
+import { sessionEndOf } from './session-end.ts';
 
 /** How long a closing connection may take to say good-bye, milliseconds. */
 const lingerMs = 2_000;
