@@ -18,6 +18,7 @@ import { readClusterObject } from './cluster-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { WatchHealth } from './watch-health.ts';
 import { watchedKinds } from './watched-resources.ts';
+import type { ControlPlaneMetrics } from '../admin/control-plane-metrics.ts';
 import type { ApiClient } from '../kubernetes/api-client.ts';
 import type { WatchState } from '../kubernetes/informer.ts';
 import type { ConfigurationSource, SourceEvent } from './configuration-source.ts';
@@ -35,7 +36,13 @@ export type KubernetesSourceOptions = {
   readonly maxMs?: number;
 };
 
-type Deps = { readonly api: ApiClient; readonly clock: Clock; readonly random: Random; readonly logger: Logger };
+type Deps = {
+  readonly api: ApiClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Pick<ControlPlaneMetrics, 'watchesFailing'>;
+};
 
 type Watched = { readonly kind: WatchedKind; readonly store: ObjectStore; readonly informer: Informer<ClusterObject> };
 
@@ -148,6 +155,7 @@ export class KubernetesSource implements ConfigurationSource, ObservedObjects {
 
   #recvState(kind: string, state: WatchState): void {
     this.#health.recvState(kind, state);
+    this.#deps.metrics.watchesFailing.set(this.#health.failing);
     // The last kind to answer may have nothing to tell.
     if (!this.#told) this.#debounce.trigger();
   }

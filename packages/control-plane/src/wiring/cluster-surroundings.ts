@@ -22,7 +22,7 @@ import type { Surroundings, Wiring } from './parts.ts';
 const leaseName = 'clearmesh-status';
 
 export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promise<Surroundings> {
-  const { options, deps, resources, signal } = wiring;
+  const { options, deps, metrics, resources, signal } = wiring;
   const { rootNamespace, trustDomain, requirePermissiveExpiry } = options;
   const { clock, random, logger } = deps;
   const api = resources.use(new ApiClient({}, { kubeConfig: await openCluster(options.setting.kubeconfig), clock }));
@@ -32,7 +32,7 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
     signal,
   );
   const rules = { requirePermissiveExpiry, rootNamespace };
-  const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config') }));
+  const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config'), metrics }));
   const statuses = new StatusTask(source);
   const tasks: readonly LeaderTask[] = [new RootBundles(() => root.rootPem), statuses];
   const leader = new Leader(tasks, { api, clock, random, logger });
@@ -48,14 +48,24 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
   };
 }
 
-function elect({ options, deps, resources }: Wiring<ClusterSetting>, api: ApiClient, leader: Leader): void {
+function elect({ options, deps, metrics, resources }: Wiring<ClusterSetting>, api: ApiClient, leader: Leader): void {
   const { clock, random, logger } = deps;
   const identity = `${options.setting.podName ?? hostname()}_${random.hex(8)}`;
   const election = resources.use(
     new LeaderElection(
       { lease: { namespace: options.rootNamespace, name: leaseName }, identity },
-      { api, clock, random, logger: logger.scope('lead'), lead: (signal) => leader.lead(signal) },
+      { api, clock, random, logger: logger.scope('lead'), lead: (signal) => counted(leader.lead(signal), metrics) },
     ),
   );
   election.start();
+}
+
+function counted(work: AsyncDisposable, { leading }: Wiring['metrics']): AsyncDisposable {
+  leading.set(1);
+  return {
+    [Symbol.asyncDispose]: () => {
+      leading.set(0);
+      return work[Symbol.asyncDispose]();
+    },
+  };
 }

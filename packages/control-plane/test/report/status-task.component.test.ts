@@ -3,6 +3,7 @@ import { describe, it } from 'mocha';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
+import { createMetrics } from '../../src/admin/control-plane-metrics.ts';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { StatusTask } from '../../src/report/status-task.ts';
 import { condition } from '../../src/report/status-report.ts';
@@ -35,7 +36,10 @@ class Writing implements AsyncDisposable {
     this.#peer = peer;
     this.#api = new ApiClient({}, { kubeConfig: peer.kubeConfig, clock });
     const rules = { requirePermissiveExpiry: true, rootNamespace: 'clearmesh-system' };
-    this.#source = new KubernetesSource({ rules }, { api: this.#api, clock, random, logger: silentLogger });
+    this.#source = new KubernetesSource(
+      { rules },
+      { api: this.#api, clock, random, logger: silentLogger, metrics: createMetrics() },
+    );
     this.task = new StatusTask(this.#source);
     this.#run = this.task.lead({ api: this.#api, signal: this.#abort.signal, clock, random, logger });
   }
