@@ -28,21 +28,45 @@ export function imageName({ hub, tag }: ImageReference, { name }: Pick<Component
   return `${host}${hub}/${name}:${tag}`;
 }
 
-/** The archive, uncompressed: its layers are compressed already. */
+/** What an image is made of. */
+export type ImageContent = {
+  /** As a container runtime calls it; see {@link imageName}. */
+  readonly name: string;
+  readonly layers: readonly Layer[];
+  /** `Entrypoint`, `Env`, `User` and whatever else the image specification has. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** @default none */
+  readonly labels?: Readonly<Record<string, string>>;
+};
+
+/** The archive of a component. */
 export function archiveOf(component: Component, layers: readonly Layer[], reference: ImageReference): Promise<Buffer> {
-  const config = Buffer.from(JSON.stringify(configOf(component, layers)));
+  const labels = labelsOf(component);
+  const config = {
+    User: component.user === 'root' ? '0:0' : `${unprivilegedId}:${unprivilegedId}`,
+    Env: ['PATH=/usr/local/bin:/usr/sbin:/usr/bin', 'NODE_ENV=production'],
+    Entrypoint: entrypoint,
+    WorkingDir: '/',
+    Labels: labels,
+  };
+  return packImage({ name: imageName(reference, component), layers, config, labels });
+}
+
+/** The archive, uncompressed: its layers are compressed already. */
+export function packImage(image: ImageContent): Promise<Buffer> {
+  const config = Buffer.from(JSON.stringify(configOf(image)));
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: types.manifest,
       config: descriptor(types.config, config),
-      layers: layers.map(({ bytes }) => descriptor(types.layer, bytes)),
-      annotations: labelsOf(component),
+      layers: image.layers.map(({ bytes }) => descriptor(types.layer, bytes)),
+      ...(image.labels === undefined ? {} : { annotations: image.labels }),
     }),
   );
   const annotations = {
-    'io.containerd.image.name': imageName(reference, component),
-    'org.opencontainers.image.ref.name': reference.tag,
+    'io.containerd.image.name': image.name,
+    'org.opencontainers.image.ref.name': image.name.slice(image.name.lastIndexOf(':') + 1),
   };
   const index = {
     schemaVersion: 2,
@@ -52,23 +76,17 @@ export function archiveOf(component: Component, layers: readonly Layer[], refere
   const tree = new FileTree();
   tree.addFile('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
   tree.addFile('index.json', JSON.stringify(index));
-  for (const blob of [config, manifest, ...layers.map(({ bytes }) => bytes)]) {
+  for (const blob of [config, manifest, ...image.layers.map(({ bytes }) => bytes)]) {
     tree.addFile(`blobs/sha256/${sha256(blob).replace('sha256:', '')}`, blob);
   }
   return tree.toTar();
 }
 
-function configOf(component: Component, layers: readonly Layer[]): object {
+function configOf({ config, layers }: ImageContent): object {
   return {
     created: builtAt,
     ...platform(),
-    config: {
-      User: component.user === 'root' ? '0:0' : `${unprivilegedId}:${unprivilegedId}`,
-      Env: ['PATH=/usr/local/bin:/usr/sbin:/usr/bin', 'NODE_ENV=production'],
-      Entrypoint: entrypoint,
-      WorkingDir: '/',
-      Labels: labelsOf(component),
-    },
+    config,
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     history: layers.map(() => ({ created: builtAt, created_by: 'clearmesh images' })),
   };
