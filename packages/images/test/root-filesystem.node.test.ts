@@ -50,6 +50,13 @@ describe('an image, run from its own root file system', function () {
     expect(told).to.contain('ANSWER 200').and.to.contain('ENDED 0');
   });
 
+  it('knows how to ask a cluster, and says that this is none', async () => {
+    await using root = await RootFilesystem.of('control-plane');
+    const { status, stderr } = await root.runMain(['serve', '--kubernetes', '--listen', '127.0.0.1:15012']);
+    expect(stderr).to.contain('this is no pod of a cluster');
+    expect(status).to.equal(2);
+  });
+
   it('starts as ztunnel, with its native calls', async () => {
     await using root = await RootFilesystem.of('ztunnel');
     const told = await answerOf(root, 'http://127.0.0.1:15021/healthz/ready', [], { ...remotes, NODE_NAME: 'vault-a' });
