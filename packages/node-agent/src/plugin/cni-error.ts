@@ -12,8 +12,6 @@ export const cniCodes = {
   unavailable: 50,
   /** The rules could not be installed in the pod. */
   rulesFailed: 101,
-  /** Nobody could say whether the pod is in the mesh. */
-  undecided: 102,
   /** Answer to CHECK: the pod is in the mesh, and its rules are not what they have to be. */
   rulesMissing: 103,
 } as const;

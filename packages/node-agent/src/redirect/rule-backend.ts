@@ -1,5 +1,6 @@
 /** The program that says rules to the kernel: nft, or iptables where the node's other software keeps to that. */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import { guardTable } from './guard-rules.ts';
 import { podTables } from './pod-rules.ts';
 import type { Redirection } from './redirection.ts';
@@ -58,7 +59,11 @@ export function verdictOf({ action }: Rule): string {
       return action.kind;
     case 'redirect':
       return String(action.port);
-    default:
+    case 'mark-connection':
+    case 'restore-mark':
+    case 'connection-zone':
       return '';
+    default:
+      return unreachable(action);
   }
 }
