@@ -164,6 +164,25 @@ describe('the charts and a real API server', function () {
         await api.apply(textOf([gateway]));
       });
 
+      it('let the control plane make waypoints where it may, and nowhere else', async () => {
+        const upgrade = [
+          'upgrade',
+          'clearmesh',
+          chartPath('clearmesh'),
+          '--namespace',
+          system,
+          '--kubeconfig',
+          api.kubeconfigPath,
+        ];
+        const controlPlane = `${system}/clearmesh-control-plane`;
+        await helm([...upgrade, '--set', 'control-plane.waypoints.namespaces={ledger}']);
+        expect(await canI(controlPlane, 'create', 'deployments.apps', '-n', 'ledger')).to.equal(true);
+        expect(await canI(controlPlane, 'create', 'deployments.apps', '-n', 'cards')).to.equal(false);
+        expect(await canI(controlPlane, 'get', 'configmaps/settings', '-n', 'cards')).to.equal(false);
+        expect(await canI(controlPlane, 'watch', 'configmaps', '-n', system)).to.equal(true);
+        await helm(upgrade);
+      });
+
       for (const [account, allowed, question] of rights) {
         it(`${allowed ? 'let' : 'do not let'} ${account} ${question}`, async () => {
           expect(await canI(account, ...question.split(' '))).to.equal(allowed);

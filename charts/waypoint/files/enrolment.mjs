@@ -1,9 +1,9 @@
 // Run by helm: labels the namespaces that are to use this waypoint, and takes the label from those that leave it.
 import { readFileSync } from 'node:fs';
 
-const { WAYPOINT, WAYPOINT_NAMESPACE, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } = process.env;
+const { WAYPOINT, WAYPOINT_NAMESPACE, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT, TOKEN_FILE } = process.env;
 const host = KUBERNETES_SERVICE_HOST.includes(':') ? `[${KUBERNETES_SERVICE_HOST}]` : KUBERNETES_SERVICE_HOST;
-const token = readFileSync('/var/run/secrets/kubernetes.io/serviceaccount/token', 'utf8').trim();
+const token = readFileSync(TOKEN_FILE, 'utf8').trim();
 const [label, labelNamespace] = ['istio.io/use-waypoint', 'istio.io/use-waypoint-namespace'];
 let failed = false;
 

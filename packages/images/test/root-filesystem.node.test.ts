@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { RootFilesystem } from './root-filesystem.ts';
 import type { Ran } from './root-filesystem.ts';
 
-/** Starts the image's program, asks it until it answers, ends it, and prints what it said. */
+/** Starts the image's program, asks it until it answers, runs another one (THEN), ends it, and prints what was said. */
 const ask = `
 import { spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -17,6 +17,11 @@ for (let tries = 0; tries < 200; tries++) {
   if (answer !== undefined) { console.log('ANSWER', answer.status, await answer.text()); break; }
   if (child.exitCode !== null) break;
   await pause(50);
+}
+const { THEN } = process.env;
+if (THEN !== undefined) {
+  const other = spawn(process.execPath, [THEN], { stdio: ['ignore', 'inherit', 'inherit'] });
+  console.log('THEN', await new Promise((resolve) => other.once('exit', resolve)));
 }
 child.kill('SIGTERM');
 console.log('ENDED', await ended);
@@ -48,6 +53,34 @@ describe('an image, run from its own root file system', function () {
     const listening = ['--listen', '127.0.0.1:15012', '--admin', '127.0.0.1:15014'];
     const told = await answerOf(root, 'http://127.0.0.1:15014/healthz/ready', ['serve', ...flags, ...listening]);
     expect(told).to.contain('ANSWER 200').and.to.contain('ENDED 0');
+  });
+
+  it('passes the test that helm runs, as control plane', async () => {
+    await using root = await RootFilesystem.of('control-plane');
+    const name = 'clearmesh-control-plane.clearmesh-system.svc';
+    await mkdir(join(root.path, 'tmp/manifests'));
+    await writeFile(join(root.path, 'tmp/manifests/namespace.yaml'), namespaceManifest);
+    await writeFile(join(root.path, 'tmp/keys.json'), JSON.stringify({ keys: [publicKey()] }));
+    await writeFile(join(root.path, 'etc/hosts'), `127.0.0.1 ${name}\n`);
+    await mkdir(join(root.path, 'var/run/secrets'), { recursive: true });
+    // What the control plane writes there, a pod finds there.
+    await symlink('/tmp/state', join(root.path, 'var/run/secrets/istio'));
+    await copyFile(new URL('../../../charts/control-plane/files/test.mjs', import.meta.url), join(root.path, 'tmp/test.mjs'));
+    const flags = ['--directory', '/tmp/manifests', '--state', '/tmp/state', '--token-keys', '/tmp/keys.json'];
+    const listening = ['--listen', '127.0.0.1:15012', '--admin', '127.0.0.1:15014'];
+    const url = 'http://127.0.0.1:15014/healthz/ready';
+    const told = await answerOf(root, url, ['serve', ...flags, ...listening], { CONTROL_PLANE: name, THEN: '/tmp/test.mjs' });
+    expect(told)
+      .to.match(/^ok {4}http:.*15014/m)
+      .and.to.match(/^ok {4}the certificate of .*: valid until/m);
+    expect(told).to.contain('THEN 0').and.not.to.contain('WRONG');
+  });
+
+  it('knows how to ask a cluster, and says that this is none', async () => {
+    await using root = await RootFilesystem.of('control-plane');
+    const { status, stderr } = await root.runMain(['serve', '--kubernetes', '--listen', '127.0.0.1:15012']);
+    expect(stderr).to.contain('this is no pod of a cluster');
+    expect(status).to.equal(2);
   });
 
   it('starts as ztunnel, with its native calls', async () => {
