@@ -12,6 +12,7 @@
 import { constants } from 'node:http2';
 import type { Http2Session, Http2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { errorCodeName } from '../http2/error-code.ts';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
