@@ -58,7 +58,14 @@ function controlCommands(): readonly string[] {
 
 export function nodeCommands(node: NodePlan): readonly string[] {
   const peers = nodes.filter((other) => other.name !== node.name);
-  return ['link set lo up', 'link set eth0 up', `address add ${node.ip}/${prefixLength} dev eth0`, ...peers.map(podRoute)];
+  return [
+    'link set lo up',
+    'link set eth0 up',
+    `address add ${node.ip}/${prefixLength} dev eth0`,
+    // Leads nowhere else, but addresses of Services need some route before kube-proxy's rules see them.
+    `route add default via ${control.ip}`,
+    ...peers.map(podRoute),
+  ];
 }
 
 /** Tests on this machine reach nodes and pods, and pods reach servers on {@link outsideIp}. */
