@@ -37,10 +37,10 @@ const purposes = {
     entry: ['scripts/test.ts'],
     tools: {
       ...demoTools,
+      ...clusterTools,
       openssl: 'openssl',
       curl: 'curl',
       '/usr/lib/python3/dist-packages/h2': 'python3-h2',
-      etcd: 'etcd-server',
     },
   },
   cluster: { entry: ['packages/cluster/src/main.ts'], tools: clusterTools },

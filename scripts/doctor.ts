@@ -1,6 +1,7 @@
 /** `npm run doctor`: what this machine has for Clearmesh; one line a check, with what to do. */
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { whyNot as whyNoCluster } from '@clearmesh/cluster/host-check';
 import { checkHost } from '@clearmesh/lab/host/tools';
 
 type Verdict = { readonly name: string; readonly ok: boolean; readonly hint: string };
@@ -19,6 +20,7 @@ function userNamespaces(): boolean {
 
 async function verdicts(): Promise<Verdict[]> {
   const missing = await checkHost({ needs: ['lab', 'wiretap', 'redis', 'bench'] });
+  const cluster = await whyNoCluster();
   const root = process.getuid?.() === 0;
   return [
     {
@@ -41,6 +43,7 @@ async function verdicts(): Promise<Verdict[]> {
       ok: root || userNamespaces(),
       hint: 'Run as root, or let users make user namespaces: sysctl user.max_user_namespaces=10000 (and kernel.unprivileged_userns_clone=1 where it exists).',
     },
+    { name: 'a Kubernetes of two nodes (npm run cluster)', ok: cluster.length === 0, hint: cluster.join('; ') },
     ...missing.map((tool) => ({
       name: tool.tool,
       ok: false,

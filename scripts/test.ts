@@ -2,18 +2,33 @@
  * `npm test`: the tiers in order, by turborepo, with one count at the end.
  *
  *   unit, component   every machine
- *   node              network namespaces: root. Elsewhere it says so; where CI is set it fails.
+ *   node              network namespaces: root
+ *   cluster           a real Kubernetes of two nodes: root, and what host-check.ts of packages/cluster looks for
+ *
+ * A tier that this machine cannot run says so and why; where CI is set it fails.
  */
 import { spawn } from 'node:child_process';
+import { whyNot as whyNoCluster } from '@clearmesh/cluster/host-check';
 
-type Tier = { readonly name: string; readonly args: readonly string[]; readonly needsRoot: boolean };
+type Tier = {
+  readonly name: string;
+  readonly args: readonly string[];
+  /** Reasons why it cannot run here; none when it can. */
+  readonly whyNot: () => Promise<readonly string[]>;
+};
 type Count = { readonly passed: number; readonly failed: number };
 type Result = Count & { readonly failures: readonly string[] };
 
+const anywhere = (): Promise<readonly string[]> => Promise.resolve([]);
+
+const rootOnly = (): Promise<readonly string[]> =>
+  Promise.resolve(process.getuid?.() === 0 ? [] : ['it makes network namespaces and that needs root (sudo npm test)']);
+
 const tiers: readonly Tier[] = [
-  { name: 'unit', args: ['test:unit', '--concurrency=2'], needsRoot: false },
-  { name: 'component', args: ['test:component', '--concurrency=1'], needsRoot: false },
-  { name: 'node', args: ['test:node', '--concurrency=1'], needsRoot: true },
+  { name: 'unit', args: ['test:unit', '--concurrency=2'], whyNot: anywhere },
+  { name: 'component', args: ['test:component', '--concurrency=1'], whyNot: anywhere },
+  { name: 'node', args: ['test:node', '--concurrency=1'], whyNot: rootOnly },
+  { name: 'cluster', args: ['test:cluster', '--concurrency=1'], whyNot: whyNoCluster },
 ];
 
 /** Sums mocha's own summaries; a task that failed without one counts as one failure. */
@@ -68,8 +83,9 @@ async function main(wanted: readonly string[]): Promise<void> {
   const total = { passed: 0, failed: 0 };
   const failures: string[] = [];
   for (const tier of tiers.filter((candidate) => wanted.length === 0 || wanted.includes(candidate.name))) {
-    if (tier.needsRoot && process.getuid?.() !== 0) {
-      console.log(`\ntier ${tier.name}: not run, because it makes network namespaces and that needs root (sudo npm test)`);
+    const reasons = await tier.whyNot();
+    if (reasons.length > 0) {
+      console.log(`\ntier ${tier.name}: not run, because ${reasons.join('; ')}`);
       if (process.env['CI'] !== undefined) total.failed += 1;
       continue;
     }

@@ -5,8 +5,7 @@ import { dirname } from 'node:path';
 import { mayMakeNamespaces } from '@clearmesh/lab/host/capabilities';
 import { checkHost, toolPath } from '@clearmesh/lab/host/tools';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import { cniPlugins } from './node/node.ts';
-import { diskDirectory } from './paths.ts';
+import { cniPlugins, diskDirectory } from './paths.ts';
 
 const neededMemoryMiB = 2000;
 const neededDiskGiB = 4;

@@ -21,3 +21,6 @@ export function logOf(machine: MachinePlan, program: string): string {
 
 /** Inside every machine: Kubernetes' programs, from the cache. */
 export const programsInside = '/opt/kubernetes/bin';
+
+/** Where Debian keeps the plugins; they are copied, since a mesh adds its own to the folder of a node. */
+export const cniPlugins = { folder: '/usr/lib/cni', names: ['bridge', 'host-local', 'loopback', 'portmap'] } as const;

@@ -11,12 +11,9 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Machine } from '../machine/machine.ts';
 import { writeInside } from '../machine/root-folder.ts';
 import { connectNode, disconnectNode } from '../network.ts';
-import { programsInside, rootOf } from '../paths.ts';
+import { cniPlugins, programsInside, rootOf } from '../paths.ts';
 import type { NodePlan } from '../plan.ts';
 import { cniConfig, cniConfigFile, containerdConfig, kubeProxyConfig, kubeletConfig } from './configuration.ts';
-
-/** Where Debian keeps the plugins; they are copied, since a mesh adds its own to the folder of a node. */
-export const cniPlugins = { folder: '/usr/lib/cni', names: ['bridge', 'host-local', 'loopback', 'portmap'] } as const;
 
 export const nodePrograms: readonly string[] = ['containerd', 'kubelet', 'kube-proxy'];
 

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { processesIn } from '@clearmesh/lab/cleanup/namespace-processes';
+import { expect } from 'chai';
+import { after, before, describe, it } from 'mocha';
+import type { Cluster } from '../src/cluster.ts';
+import { machines } from '../src/plan.ts';
+import { bank, descendants, firstStartMs, machineNetwork, prepare, untilItSays } from './cluster-bed.ts';
+
+const main = join(import.meta.dirname, '../src/main.ts');
+
+/** The mounts that this process sees, without those of others that come and go. */
+function mounts(): string {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => /clearmesh-cluster|cm-cluster|containerd|kubelet|\/cni/.test(line))
+    .join('\n');
+}
+
+function processes(): readonly number[] {
+  return processesIn(machines.map(({ namespace }) => namespace)).map(({ pid }) => pid);
+}
+
+describe('the end of the cluster', () => {
+  let cluster: Cluster;
+
+  const nothingLeft = async (): Promise<void> => {
+    expect(await cluster.status()).to.deep.include({ state: 'down', left: [] });
+    expect(processes()).to.deep.equal([]);
+    expect(mounts()).to.equal('');
+    expect(await machineNetwork()).to.equal('');
+  };
+
+  before(async function () {
+    this.timeout(firstStartMs);
+    cluster = await prepare();
+    await cluster.down();
+  });
+
+  after(() => cluster.down());
+
+  it('is no error when there is none', async () => {
+    await cluster.down();
+    await nothingLeft();
+  });
+
+  it('leaves no process, mount, namespace, device, control group or file, with workloads running', async () => {
+    await cluster.up();
+    await cluster.kubectl(['apply', '--server-side', '-f', '-'], bank('workloads'));
+    await cluster.kubectl(['--namespace=workloads', 'rollout', 'status', '--timeout=60s', 'deployment/ledger']);
+    const all = [...new Set(processes().flatMap((pid) => descendants(pid)))];
+    const names = all.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+    expect(names).to.include.members(['kubelet', 'containerd', 'containerd-shim', 'httpd']);
+    await cluster.down();
+    expect(all.filter((pid) => existsSync(`/proc/${pid}`))).to.deep.equal([]);
+    await nothingLeft();
+  });
+
+  for (const moment of ['making certificates', 'the API server serves', 'waiting for the nodes'])
+    it(`is whole after a kill -9 of "up" at "${moment}"`, async () => {
+      const up = await untilItSays([process.execPath, main, 'up'], new RegExp(moment));
+      up.kill('SIGKILL');
+      await once(up, 'exit');
+      await cluster.down();
+      await nothingLeft();
+    });
+
+  it('is not needed after a kill -9 of "up": another one takes it up', async () => {
+    const up = await untilItSays([process.execPath, main, 'up'], /the API server serves/);
+    up.kill('SIGKILL');
+    await once(up, 'exit');
+    await cluster.up();
+    expect(await cluster.status()).to.deep.include({ state: 'up' });
+  });
+
+  it('is not needed after a program ended: the next "up" starts it again', async () => {
+    const [kubelet = ''] = (await cluster.machine('vault-b').run(['pidof', 'kubelet'])).trim().split(' ');
+    await cluster.machine('vault-b').run(['kill', '-KILL', kubelet]);
+    const seen = await cluster.status();
+    expect(seen.state).to.equal('partly');
+    expect(seen.machines[2]?.programs).to.deep.include({ name: 'kubelet', running: false });
+    await cluster.up();
+    expect(await cluster.status()).to.deep.include({ state: 'up' });
+  });
+});
