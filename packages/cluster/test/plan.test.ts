@@ -24,11 +24,12 @@ describe('the plan of the cluster', () => {
       .that.includes('vault-a, vault-b');
   });
 
-  it('leads from each node to the pods of the other', () => {
+  it('leads from each node to the pods of the other, and has a route for everything else', () => {
     expect(nodeCommands(nodeNamed('vault-a'))).to.deep.equal([
       'link set lo up',
       'link set eth0 up',
       'address add 10.98.0.11/24 dev eth0',
+      'route add default via 10.98.0.1',
       'route add 10.244.2.0/24 via 10.98.0.12',
     ]);
   });
