@@ -176,6 +176,8 @@ describe('a mesh with faults', () => {
     await eventually(async () => (await call('back again')).received === 'back again', 'the ztunnel is started again');
     // By their length: what was sent before may be told late, with the clock of another process.
     const lost = `"bytes":${'never arrives *'.length}`;
-    expect(mesh.linesOf('bank/server').filter((line) => line.includes('"event":"data"') && line.includes(lost))).to.deep.equal([]);
+    expect(mesh.linesOf('bank/server').filter((line) => line.includes('"event":"data"') && line.includes(lost))).to.deep.equal(
+      [],
+    );
   });
 });
