@@ -1,10 +1,12 @@
-/** `npm run cluster -- up|down|status|load|reboot|kubectl|exec`: the one place that reads arguments and environment. */
+/** `npm run cluster -- up|down|status|load|reboot|kubectl|helm|gateway-api|exec`: the one place that reads arguments and environment. */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { findTool, toolPath } from '@clearmesh/lab/host/tools';
 import { keepAliveFor } from '@clearmesh/lab/process/keep-alive';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { gatewayApiDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
+import { installHelm } from '@clearmesh/shared/testing/kubernetes/install-kubernetes';
 import { Cluster } from './cluster.ts';
 import { kubeconfigPath } from './paths.ts';
 import { describeStatus } from './status.ts';
@@ -102,6 +104,28 @@ program
   .allowUnknownOption()
   .helpOption(false)
   .action((args: readonly string[]) => withCluster((cluster) => become(cluster.kubectlCommand(args))));
+
+program
+  .command('helm [args...]')
+  .description('run Helm against it')
+  .passThroughOptions()
+  .allowUnknownOption()
+  .helpOption(false)
+  .action((args: readonly string[]) =>
+    withCluster(async (cluster) => become([await installHelm(), '--kubeconfig', cluster.kubeconfigPath, ...args])),
+  );
+
+program
+  .command('gateway-api')
+  .description('teach it the kinds of the Gateway API (standard channel)')
+  .action(() =>
+    withCluster(async (cluster) => {
+      await cluster.kubectl(['apply', '--server-side', '-f', await gatewayApiDefinitions()]);
+      await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all']);
+      onProgress('the Gateway API is known');
+      return 0;
+    }),
+  );
 
 program
   .command('exec <machine> <command...>')

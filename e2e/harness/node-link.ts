@@ -1,0 +1,59 @@
+/** What crosses the link of a node, as an eavesdropper there sees it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { PcapDecoder } from '@clearmesh/lab/wiretap/pcap';
+import { summarise } from '@clearmesh/lab/wiretap/summary';
+import type { WireReport } from '@clearmesh/lab/wiretap/summary';
+import type { Packet } from '@clearmesh/lab/wiretap/packet';
+
+export class NodeLink implements AsyncDisposable {
+  readonly #recorder: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(recorder: ChildProcess, folder: string) {
+    this.#recorder = recorder;
+    this.#folder = folder;
+  }
+
+  /** Records what passes `device` of a network namespace, TCP of pods only; listening when it resolves. */
+  static async record(namespace: string, device: string): Promise<NodeLink> {
+    const folder = await mkdtemp(join(tmpdir(), 'clearmesh-link-'));
+    const file = join(folder, 'link.pcap');
+    const options = ['-i', device, '-n', '-U', '-w', file, '--immediate-mode', '-Z', 'root', 'tcp and net 10.244.0.0/16'];
+    const recorder = spawn('ip', ['netns', 'exec', namespace, 'tcpdump', ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(recorder, 'exit').then(() => {
+      throw new Error('tcpdump ended before it listened');
+    });
+    const listening = new Promise<void>((resolve) => {
+      recorder.stderr.setEncoding('utf8').on('data', (text: string) => text.includes('listening on') && resolve());
+    });
+    await Promise.race([listening, ended]);
+    ended.catch(() => {});
+    return new NodeLink(recorder, folder);
+  }
+
+  /** Ends the recording and judges it: between which pods anything was readable. */
+  async judge(pods: ReadonlySet<string>, secrets: readonly string[]): Promise<WireReport> {
+    await this.#end();
+    const decoder = new PcapDecoder();
+    const packets: readonly Packet[] = decoder.push(await readFile(join(this.#folder, 'link.pcap')));
+    return summarise(packets, { pods, secrets: secrets.map((secret) => Buffer.from(secret)) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #end(): Promise<void> {
+    if (this.#recorder.exitCode !== null || this.#recorder.signalCode !== null) return;
+    const exited = once(this.#recorder, 'exit');
+    this.#recorder.kill('SIGTERM');
+    await exited;
+  }
+}
