@@ -162,6 +162,20 @@ describe('the node agent', function () {
     expect(bed.health('/metrics').body).to.match(/clearmesh_agent_enrolled_pods 0/);
   });
 
+  it('lets ztunnel connect before the Kubernetes API answers, and tells it nothing before it knows the pods', async () => {
+    bed.pod('ledger', { annotations: { 'ambient.istio.io/redirection': 'enabled' } });
+    bed.process('ledger', 41);
+    bed.kube.failing = 503;
+    await bed.agent();
+    const proxy = await bed.dial();
+    await bed.logs('node proxy connected');
+    await bed.logs('cannot follow namespaces');
+    expect(proxy.told).to.deep.equal([]);
+    bed.kube.failing = undefined;
+    await bed.until(() => proxy.about(ledger).includes('snapshot'), 'the snapshot');
+    expect(proxy.about(ledger).slice(0, 2)).to.deep.equal(['add', 'snapshot']);
+  });
+
   it('goes on without the Kubernetes API: a pod it has heard of starts, one it has not is refused', async () => {
     bed.pod('ledger', { phase: 'Pending', hasIp: false });
     await bed.agent();

@@ -71,7 +71,7 @@ export class Annotator implements AsyncDisposable {
   async #write(uid: string): Promise<void> {
     const { clock, random, logger } = this.#deps;
     const { signal } = this.#stop;
-    const backoff = new Backoff({ initialMs: 100, maxMs: 30_000, jitter: 0.2 }, { random });
+    const backoff = new Backoff({ initialMs: 100, maxMs: 5_000, jitter: 0.2 }, { random });
     for (let task = this.#tasks.get(uid); task !== undefined && !signal.aborted; task = this.#tasks.get(uid)) {
       const { pod, mark } = task;
       try {
