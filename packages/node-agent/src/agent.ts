@@ -16,7 +16,9 @@ import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import type { CaptureDeps } from './capture/capture-state.ts';
 import { Captures } from './capture/captures.ts';
+import { podConnections } from './capture/pod-connections.ts';
 import { PodRedirections } from './capture/pod-redirections.ts';
 import { decideEnrolment } from './enrol/enrolment.ts';
 import { HandoverServer } from './handover/handover-server.ts';
@@ -57,6 +59,8 @@ export type AgentOptions = NodeRulesOptions & {
   readonly healthPort: number;
   /** Between two looks at the rules of captured pods, milliseconds. */
   readonly verifyMs: number;
+  /** How long others have to learn that a running pod joins or leaves, milliseconds. */
+  readonly settleMs: number;
 };
 
 export type AgentDeps = { readonly api: KubeApi; readonly clock: Clock; readonly random: Random; readonly logger: Logger };
@@ -189,10 +193,12 @@ export class NodeAgent {
 
   #makeCaptures(): Captures {
     const { clock, random, logger } = this.#deps;
-    return new Captures({
+    const { settleMs } = this.#options;
+    const deps: CaptureDeps = {
       finder: this.#finder,
       redirector: this.#redirector,
       handover: { addPod: (pod) => this.#handover.addPod(pod), removePod: (uid) => this.#handover.removePod(uid) },
+      connectionsOf: podConnections,
       probes: this.#probes,
       annotate: (pod, mark) => this.#annotator.want(pod, mark),
       onEvent: (event) => {
@@ -202,7 +208,8 @@ export class NodeAgent {
       clock,
       random,
       logger: logger.scope('capture'),
-    });
+    };
+    return new Captures({ settleMs }, deps);
   }
 
   async #serve(): Promise<void> {

@@ -8,7 +8,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { Mark } from '../capture/capture-state.ts';
-import { REDIRECTION } from '../capture/pod-capture.ts';
+import { REDIRECTION } from '../capture/capture-steps.ts';
 import { KubeFailure } from './kube-api.ts';
 import type { KubeApi } from './kube-api.ts';
 import type { NodePod } from './pod-object.ts';
