@@ -1,10 +1,10 @@
 /**
  * The node agent without a process around it: what it is made of, and the order it starts and ends in.
  *
- *   start: the node's rules ─▶ plugin's socket ─▶ Kubernetes API ── pods known ──▶ all of them captured or tried ─▶ ztunnel's socket
+ *   start: the node's rules ─▶ sockets of plugin and ztunnel ─▶ Kubernetes API ── pods known ──▶ all captured or tried ─▶ snapshot
  *   end:   sockets close, work stops; rules, plugin and captured pods stay as they are, unless the DaemonSet is gone
  *
- * G1  ztunnel drops what the first snapshot lacks, so it is let in only when the pods that run have been found.
+ * G1  ztunnel drops what the first snapshot lacks, so it may connect from the start and waits until the pods that run have been found.
  * G2  what an annotation says is not believed: after a start every enrolled pod's rules are looked at, and made where they lack.
  */
 import { existsSync } from 'node:fs';
@@ -16,7 +16,9 @@ import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import type { CaptureDeps } from './capture/capture-state.ts';
 import { Captures } from './capture/captures.ts';
+import { podConnections } from './capture/pod-connections.ts';
 import { PodRedirections } from './capture/pod-redirections.ts';
 import { decideEnrolment } from './enrol/enrolment.ts';
 import { HandoverServer } from './handover/handover-server.ts';
@@ -57,6 +59,8 @@ export type AgentOptions = NodeRulesOptions & {
   readonly healthPort: number;
   /** Between two looks at the rules of captured pods, milliseconds. */
   readonly verifyMs: number;
+  /** How long others have to learn that a running pod joins or leaves, milliseconds. */
+  readonly settleMs: number;
 };
 
 export type AgentDeps = { readonly api: KubeApi; readonly clock: Clock; readonly random: Random; readonly logger: Logger };
@@ -115,7 +119,7 @@ export class NodeAgent {
       onGone: (pod) => this.#recvGone(pod),
       onSynced: () => this.#recvSynced(),
     });
-    this.#handover = HandoverServer.prepare(
+    this.#handover = HandoverServer.hold(
       { path: options.handoverSocket },
       {
         clock,
@@ -139,7 +143,10 @@ export class NodeAgent {
       const rules = await nodeRules(options, { host, logger: deps.logger.scope('rules') }, signal);
       await rules.probes.install(signal);
       const agent = new NodeAgent(options, deps, host, rules);
-      await agent.#serve();
+      await agent.#serve().catch(async (error: unknown) => {
+        await agent.#close();
+        throw error;
+      });
       agent.#follow();
       return agent;
     } catch (error) {
@@ -157,13 +164,17 @@ export class NodeAgent {
   async end(): Promise<void> {
     const { logger } = this.#deps;
     const isLast = await this.#daemonSet.isGone();
+    await this.#close();
+    if (isLast) await this.#leave();
+    this.#host[Symbol.dispose]();
+    logger.info('stopped', { uninstalled: isLast });
+  }
+
+  async #close(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
     await Promise.all([this.#captures[Symbol.asyncDispose](), this.#annotator[Symbol.asyncDispose](), ...this.#running]);
     await this.#handover[Symbol.asyncDispose]();
-    if (isLast) await this.#leave();
-    this.#host[Symbol.dispose]();
-    logger.info('stopped', { uninstalled: isLast });
   }
 
   async #leave(): Promise<void> {
@@ -182,10 +193,12 @@ export class NodeAgent {
 
   #makeCaptures(): Captures {
     const { clock, random, logger } = this.#deps;
-    return new Captures({
+    const { settleMs } = this.#options;
+    const deps: CaptureDeps = {
       finder: this.#finder,
       redirector: this.#redirector,
       handover: { addPod: (pod) => this.#handover.addPod(pod), removePod: (uid) => this.#handover.removePod(uid) },
+      connectionsOf: podConnections,
       probes: this.#probes,
       annotate: (pod, mark) => this.#annotator.want(pod, mark),
       onEvent: (event) => {
@@ -195,7 +208,8 @@ export class NodeAgent {
       clock,
       random,
       logger: logger.scope('capture'),
-    });
+    };
+    return new Captures({ settleMs }, deps);
   }
 
   async #serve(): Promise<void> {
@@ -305,21 +319,16 @@ export class NodeAgent {
   #openWhenTried(): void {
     if (this.#isOpen || this.#stop.signal.aborted || !this.#view.synced || !this.#captures.allTried) return;
     this.#isOpen = true;
-    this.#running.push(this.#open());
+    this.#deps.logger.info('pods that run have been looked at', { ...this.#captures.counts });
+    this.#handover.open();
+    this.#conditions.pods.set(undefined);
+    this.#running.push(this.#settleProbes());
   }
 
-  async #open(): Promise<void> {
-    const { logger } = this.#deps;
-    try {
-      this.#handover.open();
-      this.#conditions.pods.set(undefined);
-      logger.info('pods that run have been looked at', { ...this.#captures.counts });
-      await this.#probes.settle(this.#stop.signal);
-    } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      logger.error('cannot hand pods to ztunnel', { error: reason });
-      this.#conditions.pods.set(`cannot hand pods to ztunnel: ${reason}`);
-    }
+  async #settleProbes(): Promise<void> {
+    const { signal } = this.#stop;
+    await this.#probes.settle(signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#deps.logger.error('addresses of pods that went may still pass', { error: String(error) });
+    });
   }
 }

@@ -46,6 +46,7 @@ type RunFlags = Common & {
   readonly handoverSocket: string;
   readonly healthPort: number;
   readonly verifySeconds: number;
+  readonly settleMilliseconds: number;
 };
 
 /** `args` without the interpreter and script; `write` takes help texts. */
@@ -99,6 +100,11 @@ function runCommand(): Command {
         flag('--verify-seconds <n>', 'between two looks at the rules of captured pods', 'VERIFY_SECONDS')
           .argParser(parseSeconds)
           .default(600),
+      )
+      .addOption(
+        flag('--settle-milliseconds <n>', 'for others to learn that a running pod joins or leaves', 'SETTLE_MILLISECONDS')
+          .argParser(parseMilliseconds)
+          .default(1_000),
       ),
   );
 }
@@ -151,7 +157,7 @@ function runOf(flags: RunFlags): CommandLine {
     );
   }
   const { node, namespace, daemonSet, excludeNamespaces, proc, cniBinDir, cniConfDir, cniConfName } = flags;
-  const { pluginBinary, pluginSocket, handoverSocket, healthPort, verifySeconds, kubeconfig } = flags;
+  const { pluginBinary, pluginSocket, handoverSocket, healthPort, verifySeconds, settleMilliseconds, kubeconfig } = flags;
   return {
     kind: 'run',
     kubeconfig: kubeconfig === '' ? undefined : kubeconfig,
@@ -171,6 +177,7 @@ function runOf(flags: RunFlags): CommandLine {
       handoverSocket,
       healthPort,
       verifyMs: verifySeconds * 1000,
+      settleMs: settleMilliseconds,
     },
   };
 }
@@ -221,6 +228,12 @@ function parseSeconds(text: string): number {
   if (!/^\d+$/.test(text) || seconds < 1 || seconds > 86_400)
     throw new InvalidArgumentError('Write a number of seconds from 1 to 86400.');
   return seconds;
+}
+
+function parseMilliseconds(text: string): number {
+  const ms = Number(text);
+  if (!/^\d+$/.test(text) || ms > 60_000) throw new InvalidArgumentError('Write a number of milliseconds up to 60000.');
+  return ms;
 }
 
 function parseFamily(family: 4 | 6): (text: string) => string {

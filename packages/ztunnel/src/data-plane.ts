@@ -84,7 +84,7 @@ export class DataPlane implements Disposable {
   /** Ends every pod now. */
   [Symbol.dispose](): void {
     this.#unsubscribe();
-    this.pods.retain(new Set());
+    this.pods[Symbol.dispose]();
     this.#live[Symbol.dispose]();
   }
 

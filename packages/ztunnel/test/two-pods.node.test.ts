@@ -149,16 +149,23 @@ describe('two captured pods', () => {
     expect((await untilEnd(socket)).data.toString()).to.equal('allowed');
   });
 
-  it('lose their open connections at once when one of them is removed by the node agent', async () => {
-    const port = await pods.serve('server', (socket) => socket.pipe(socket));
-    const socket = await pods.connect('client', { ip: podIps.server, port });
-    socket.write('x');
-    await read(socket, 1);
-    const ended = untilEnd(socket);
-    plane?.pods.remove('server');
-    await ended;
-    expect(await line('connection complete', 'inbound')).to.include({ error: 'connection closed due to connection drain' });
-  });
+  for (const role of ['client', 'server'] as const) {
+    it(`finish what is open when the ${role} is removed by the node agent, and accept nothing new there`, async () => {
+      const port = await pods.serve('server', (socket) => socket.pipe(socket));
+      const socket = await pods.connect('client', { ip: podIps.server, port });
+      socket.write('x');
+      await read(socket, 1);
+      plane?.pods.remove(role);
+      const late = await pods.connect('client', { ip: podIps.server, port }).then(
+        async (accepted) => (await untilEnd(accepted)).data.length,
+        () => 0,
+      );
+      expect(late).to.equal(0);
+      socket.end('y');
+      expect((await untilEnd(socket)).data.toString()).to.equal('y');
+      expect(await line('connection complete', 'inbound')).to.not.include.keys('error');
+    });
+  }
 
   it('lose their tunnels when the control plane removes one of them', async () => {
     const port = await pods.serve('server', (socket) => socket.pipe(socket));

@@ -3,6 +3,7 @@ import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { AddOutcome, HandoverServer } from '../handover/handover-server.ts';
 import type { NamespaceFinder } from '../locate/namespace-finder.ts';
 import type { HostProbes } from '../probe/host-probes.ts';
+import type { PodConnections } from './pod-connections.ts';
 import type { Redirection } from '../redirect/redirection.ts';
 import type { Redirector } from '../redirect/redirector.ts';
 import type { NodePod } from '../watch/pod-object.ts';
@@ -23,6 +24,19 @@ export type Wish =
 /** How far it has come; the namespace is the state's. */
 export type CaptureState =
   | { readonly kind: 'absent' }
+  /** The pod runs, and nothing has been done to it yet: it was labelled while it ran. */
+  | { readonly kind: 'running'; readonly netns: NetworkNamespace }
+  /** The proxy serves it, what it opens goes through the proxy, and it still takes plaintext, until others know of it. */
+  | {
+      readonly kind: 'joining';
+      readonly netns: NetworkNamespace;
+      readonly redirection: Redirection;
+      readonly ips: readonly string[];
+      /** Connections it had before, which stay in plaintext. */
+      readonly older: number;
+      /** By the monotonic clock. */
+      readonly dueMs: number;
+    }
   /** The namespace is known, and nothing of the rules in it. */
   | { readonly kind: 'placed'; readonly netns: NetworkNamespace }
   /** The rules stand, the proxy has not taken over: traffic is refused. */
@@ -32,14 +46,27 @@ export type CaptureState =
       readonly netns: NetworkNamespace;
       readonly redirection: Redirection;
       readonly ips: readonly string[];
-    };
+    }
+  /** On its way out, as it was while joining, until others know. */
+  | { readonly kind: 'leaving'; readonly netns: NetworkNamespace; readonly redirection: Redirection; readonly dueMs: number }
+  /** It is out, but for connections it has through the proxy. */
+  | { readonly kind: 'parting'; readonly netns: NetworkNamespace; readonly dueMs: number };
 
 /** The annotation of a pod: `undefined` takes it away. */
 export type Mark = 'enabled' | 'pending' | undefined;
 
+export type CaptureOptions = {
+  /** How long others have to learn that a running pod joins or leaves, milliseconds. @default 1000 */
+  readonly settleMs?: number;
+  /** How long a pod that has left may keep connections through the proxy, milliseconds; more than ztunnel lets it. @default 660 000 */
+  readonly partMs?: number;
+};
+
 export type CaptureDeps = {
   readonly finder: Pick<NamespaceFinder, 'find'>;
-  readonly redirector: Pick<Redirector, 'install' | 'remove' | 'missing'>;
+  readonly redirector: Pick<Redirector, 'install' | 'remove' | 'missing' | 'hasBegun'>;
+  /** Open connections of a pod. */
+  readonly connectionsOf: (netns: NetworkNamespace) => PodConnections;
   readonly handover: Pick<HandoverServer, 'addPod' | 'removePod'>;
   readonly probes: Pick<HostProbes, 'add' | 'remove'>;
   /** Brings the annotation about, in its own time. */

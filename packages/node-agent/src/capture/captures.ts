@@ -2,8 +2,9 @@
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { Redirection } from '../redirect/redirection.ts';
 import type { NodePod } from '../watch/pod-object.ts';
-import type { CaptureDeps } from './capture-state.ts';
-import { PodCapture, REDIRECTION } from './pod-capture.ts';
+import type { CaptureDeps, CaptureOptions } from './capture-state.ts';
+import { REDIRECTION } from './capture-steps.ts';
+import { PodCapture } from './pod-capture.ts';
 
 /** Pods that belong to the mesh, by how far they are in it. */
 export type CaptureCounts = {
@@ -17,12 +18,14 @@ export type CaptureCounts = {
 export type Sandbox = { readonly netns: NetworkNamespace; readonly containerId: string };
 
 export class Captures implements AsyncDisposable {
+  readonly #options: CaptureOptions;
   readonly #deps: CaptureDeps;
   readonly #byUid = new Map<string, PodCapture>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
-  constructor(deps: CaptureDeps) {
+  constructor(options: CaptureOptions, deps: CaptureDeps) {
+    this.#options = options;
     this.#deps = deps;
   }
 
@@ -54,7 +57,7 @@ export class Captures implements AsyncDisposable {
     // One that is on its way out has no sandbox any more, or loses it now.
     if (known === undefined && pod.terminating) return;
     const wish = { kind: 'captured', pod, redirection } as const;
-    if (known === undefined) this.#start(new PodCapture(wish, this.#deps));
+    if (known === undefined) this.#start(new PodCapture(wish, this.#options, this.#deps));
     else known.want(wish);
   }
 
@@ -63,7 +66,8 @@ export class Captures implements AsyncDisposable {
     const known = this.#byUid.get(pod.uid);
     if (known !== undefined) known.want({ kind: 'released', pod });
     // What the annotation says was true once: an earlier agent may have left its rules.
-    else if (pod.annotations[REDIRECTION] !== undefined) this.#start(new PodCapture({ kind: 'released', pod }, this.#deps));
+    else if (pod.annotations[REDIRECTION] !== undefined)
+      this.#start(new PodCapture({ kind: 'released', pod }, this.#options, this.#deps));
   }
 
   /** The pod has finished; its object is still there. */
@@ -85,7 +89,7 @@ export class Captures implements AsyncDisposable {
   async admit(pod: NodePod, redirection: Redirection, { netns, containerId }: Sandbox): Promise<void> {
     const wish = { kind: 'captured', pod, redirection } as const;
     const known = this.#byUid.get(pod.uid);
-    const capture = known ?? new PodCapture(wish, this.#deps);
+    const capture = known ?? new PodCapture(wish, this.#options, this.#deps);
     const admitted = capture.admit(netns, containerId, wish);
     // Only now, or it would look for the namespace that it has just been given.
     if (known === undefined) this.#start(capture);

@@ -5,12 +5,15 @@
  * H2  during an upgrade two proxies are connected: Adds go to the newest, Dels to all.
  * H3  if the newest leaves while an older one still serves, that one gets the pods it has missed.
  * H4  the pods stay known while no proxy is connected; the next one gets them in its snapshot.
+ * H5  while it is held, proxies are welcome and told nothing: a proxy drops what its first snapshot does not mention, so an
+ *     agent that starts again on a node with pods finds these first.
  */
 import { listenSeqpacket } from '@clearmesh/linux/seqpacket';
 import type { SeqpacketConnection, SeqpacketListener } from '@clearmesh/linux/seqpacket';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { Pace } from './accept-pace.ts';
 import { EnrolledPods, addRequest } from './enrolled-pods.ts';
 import type { EnrolledPod } from './enrolled-pods.ts';
@@ -46,9 +49,11 @@ type Proxy = {
   readonly connection: ProxyConnection;
   /** UIDs sent or queued, of pods as they are now. */
   readonly given: Set<string>;
-  phase: 'snapshot' | 'steady';
+  /** Held: it waits for its snapshot (H5). */
+  phase: 'held' | 'snapshot' | 'steady';
 };
 
+const defaults = { helloDeadlineMs: 5000, ackDeadlineMs: 5000, maxPods: 2000, maxProxies: 8 } as const;
 const MAX_ACCEPTS = { limit: 5, windowMs: 1000 } as const;
 const AFTER_FAULT_MS = 1000;
 
@@ -59,37 +64,36 @@ export class HandoverServer implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #awaitingReady = new Set<() => void>();
-  #listener: SeqpacketListener | undefined;
+  readonly #listener: SeqpacketListener;
+  #isHeld: boolean;
   /** In the order they said hello: the last one is the newest. */
   #proxies: readonly Proxy[] = [];
   #greeting = 0;
 
-  private constructor(options: Required<HandoverOptions>, deps: HandoverDeps) {
+  private constructor(options: Required<HandoverOptions>, isHeld: boolean, deps: HandoverDeps) {
     this.#options = options;
+    this.#isHeld = isHeld;
     this.#deps = deps;
     this.#pods = new EnrolledPods({ maxPods: options.maxPods });
-  }
-
-  /** Takes pods at once; proxies from {@link open} on. */
-  static prepare(options: HandoverOptions, deps: HandoverDeps): HandoverServer {
-    return new HandoverServer({ helloDeadlineMs: 5000, ackDeadlineMs: 5000, maxPods: 2000, maxProxies: 8, ...options }, deps);
+    this.#listener = listenAt(options.path);
+    this.#track(this.#acceptAll(this.#listener, this.#stop.signal));
   }
 
   /** Listens and serves until disposed of. */
   static listen(options: HandoverOptions, deps: HandoverDeps): HandoverServer {
-    const server = HandoverServer.prepare(options, deps);
-    server.open();
-    return server;
+    return new HandoverServer({ ...defaults, ...options }, false, deps);
   }
 
-  /**
-   * Listens, once. A proxy drops what its first snapshot does not mention, so an agent that starts again on a node with pods
-   * finds these first.
-   */
+  /** Listens and takes pods at once; proxies get their snapshot from {@link open} on. */
+  static hold(options: HandoverOptions, deps: HandoverDeps): HandoverServer {
+    return new HandoverServer({ ...defaults, ...options }, true, deps);
+  }
+
+  /** The pods of the node are known: proxies that wait get them now. */
   open(): void {
-    if (this.#stop.signal.aborted || this.#listener !== undefined) return;
-    this.#listener = listenSeqpacket(this.#options.path);
-    this.#track(this.#acceptAll(this.#listener, this.#stop.signal));
+    if (this.#stop.signal.aborted || !this.#isHeld) return;
+    this.#isHeld = false;
+    for (const proxy of this.#proxies) this.#sendSnapshot(proxy);
   }
 
   /** How many proxies are connected and said hello. */
@@ -129,12 +133,12 @@ export class HandoverServer implements AsyncDisposable {
   async removePod(uid: string): Promise<void> {
     this.#withdraw(uid);
     this.#pods.forget(uid);
-    await Promise.all(this.#proxies.map((proxy) => this.#take(proxy, uid)));
+    await Promise.all(this.#proxies.filter(({ phase }) => phase !== 'held').map((proxy) => this.#take(proxy, uid)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#listener?.[Symbol.asyncDispose]();
+    await this.#listener[Symbol.asyncDispose]();
     await Promise.all(this.#running);
     this.#pods[Symbol.dispose]();
   }
@@ -175,7 +179,7 @@ export class HandoverServer implements AsyncDisposable {
     // Each pod can be added and removed once while the proxy is busy with one request, and as many named without a namespace.
     const limits = { helloDeadlineMs, ackDeadlineMs, maxQueue: 3 * maxPods + 1 };
     const connection = new ProxyConnection(limits, { connection: accepted, clock, onHello });
-    const proxy: Proxy = { connection, given: new Set(), phase: 'snapshot' };
+    const proxy: Proxy = { connection, given: new Set(), phase: 'held' };
     const reason = await connection.run(signal);
     if (this.#proxies.includes(proxy)) this.#recvEnd(proxy);
     else this.#greeting--;
@@ -186,6 +190,11 @@ export class HandoverServer implements AsyncDisposable {
     this.#greeting--;
     this.#proxies = [...this.#proxies, proxy];
     this.#deps.logger.info('node proxy connected', { connected: this.proxies, pods: this.#pods.size });
+    if (!this.#isHeld) this.#sendSnapshot(proxy);
+  }
+
+  #sendSnapshot(proxy: Proxy): void {
+    proxy.phase = 'snapshot';
     this.#giveMissing(proxy);
     for (const uid of this.#deps.unplaced?.() ?? []) {
       if (!proxy.given.has(uid)) proxy.connection.enqueue({ request: { kind: 'keep', uid }, settle: () => {} });
@@ -208,7 +217,7 @@ export class HandoverServer implements AsyncDisposable {
   }
 
   #newest(): Proxy | undefined {
-    return this.#proxies.findLast(({ connection }) => connection.greeted);
+    return this.#proxies.findLast(({ connection, phase }) => connection.greeted && phase !== 'held');
   }
 
   #announceReady(): void {
@@ -257,5 +266,17 @@ export class HandoverServer implements AsyncDisposable {
   #track(task: Promise<void>): void {
     this.#running.add(task);
     void task.finally(() => this.#running.delete(task));
+  }
+}
+
+function listenAt(path: string): SeqpacketListener {
+  try {
+    return listenSeqpacket(path);
+  } catch (cause) {
+    throw new MeshError('MESH-CONFIG-003', {
+      message: `cannot listen on ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: 'The directory must exist and be writable: a hostPath volume of type DirectoryOrCreate.',
+      cause,
+    });
   }
 }

@@ -9,10 +9,20 @@
  * G1  it stands before the redirection and goes after it.
  * G2  while the redirection is being installed it drops: the client's kernel sends its SYN again, and nothing is lost.
  *     Afterwards it rejects: the client knows at once.
- * G3  it stops first packets only. Of the connections that were open when the pod was captured, those that tracking knew
- *     live on, in plaintext; the others end with a reset at their next packet, which is redirected.
+ * G3  it stops first packets only, as the redirection takes first packets only: connections that were open when the pod was
+ *     captured live on as they were, in plaintext and unseen by policy, until they end.
  */
-import { DNS_PORT, HBONE_PORT, INBOUND_PORT, NOT_FROM_PROXY, OUTBOUND_PORT, familiesOf, inRows } from './pod-rules.ts';
+import {
+  DNS_PORT,
+  FIRST_PACKET,
+  HBONE_PORT,
+  INBOUND_PORT,
+  NOT_FROM_PROXY,
+  OUTBOUND_PORT,
+  capturesOutbound,
+  familiesOf,
+  inRows,
+} from './pod-rules.ts';
 import type { FamilyTerms } from './pod-rules.ts';
 import type { Redirection } from './redirection.ts';
 import type { Match, Rule, Table } from './rule.ts';
@@ -24,7 +34,6 @@ export type GuardVerdict = 'drop' | 'reject';
 
 // linux/netfilter_ipv4.h: NF_IP_PRI_FILTER, which is after NAT on the way out and on the way in.
 const FILTER = 0;
-const FIRST_PACKET: Match = { field: 'first-packet' };
 
 /** The guard's table for one pod. */
 export function guardTable(redirection: Redirection, verdict: GuardVerdict): Table {
@@ -34,7 +43,7 @@ export function guardTable(redirection: Redirection, verdict: GuardVerdict): Tab
   return {
     name: GUARD_TABLE,
     chains: [
-      { name: 'output', type: 'filter', priority: FILTER, rules: outbound },
+      { name: 'output', type: 'filter', priority: FILTER, rules: capturesOutbound(redirection) ? outbound : [] },
       // A pod that is not captured inwards takes what comes.
       { name: 'input', type: 'filter', priority: FILTER, rules: redirection.inboundCapture === false ? [] : inbound },
     ],

@@ -182,10 +182,16 @@ function matchText(match: Match, before: readonly Match[]): string {
     case 'leaves-by':
       return `${not}-o ${match.device}`;
     case 'first-packet':
-      return `${before.some(({ field }) => field === 'destination-ports') ? '' : '-p tcp '}-m tcp --syn`;
+      return firstPacketText(before);
     default:
       return unreachable(match);
   }
+}
+
+/** A protocol is said once, and a second `-m tcp` would be a second set of ports. */
+function firstPacketText(before: readonly Match[]): string {
+  if (before.some(({ field }) => field === 'destination-port')) return '--syn';
+  return `${before.some(({ field }) => field === 'destination-ports') ? '' : '-p tcp '}-m tcp --syn`;
 }
 
 function actionText(action: Action): string {

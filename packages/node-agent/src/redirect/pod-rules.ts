@@ -8,6 +8,9 @@
  *     route_localnet is asked (tested with rp_filter 0 and 1).
  * M3  IPv4 and IPv6 get the same rows, each with its own addresses.
  * M4  what is not TCP (and, under DNS capture, not DNS) stays untouched.
+ * M5  a connection is redirected at its SYN or never: one that was open before the rules is new to connection tracking, and
+ *     its next packet would end it at a socket that knows nothing of it. It lives on as it was, until it ends.
+ * M6  what was redirected stays so while the nat chains stand, also empty ones: without them the kernel translates no more.
  */
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { Redirection } from './redirection.ts';
@@ -35,6 +38,7 @@ const MANGLE = -150;
 const NAT_DST = -100;
 
 const TCP: Match = { field: 'protocol', is: 'tcp' };
+export const FIRST_PACKET: Match = { field: 'first-packet' };
 const FROM_PROXY: Match = { field: 'packet-mark', mark: PROXY_MARK };
 export const NOT_FROM_PROXY: Match = { field: 'packet-mark', mark: PROXY_MARK, not: true };
 const ACCEPT: Action = { kind: 'accept' };
@@ -57,7 +61,7 @@ function chainsOf(name: TableName, redirection: Redirection, families: readonly 
         { name: 'output', type: 'route', priority: MANGLE, rules: [markReply] },
       ];
     case 'istio-ambient-raw':
-      if (redirection.dnsCapture !== true) return [];
+      if (redirection.dnsCapture !== true || !capturesOutbound(redirection)) return [];
       return [
         { name: 'prerouting', type: 'filter', priority: RAW, rules: families.map(zoneOfAnswers) },
         { name: 'output', type: 'filter', priority: RAW, rules: families.map(zoneOfQueries) },
@@ -85,7 +89,7 @@ const markReply: Rule = {
 };
 
 function inboundRules(redirection: Redirection, families: readonly FamilyTerms[]): readonly Rule[] {
-  const virtual = (redirection.virtualInterfaces ?? []).flatMap(rulesOfVirtualInterface);
+  const virtual = capturesOutbound(redirection) ? (redirection.virtualInterfaces ?? []).flatMap(rulesOfVirtualInterface) : [];
   if (redirection.inboundCapture === false) return virtual;
   const perFamily = ({ family, loopback, probe }: FamilyTerms): readonly Rule[] => [
     {
@@ -100,6 +104,7 @@ function inboundRules(redirection: Redirection, families: readonly FamilyTerms[]
       matches: [
         { field: 'destination', ip: loopback, not: true },
         { field: 'destination-port', protocol: 'tcp', port: HBONE_PORT, not: true },
+        FIRST_PACKET,
         NOT_FROM_PROXY,
       ],
       action: { kind: 'redirect', port: INBOUND_PORT },
@@ -109,6 +114,7 @@ function inboundRules(redirection: Redirection, families: readonly FamilyTerms[]
 }
 
 function outboundRules(redirection: Redirection, families: readonly FamilyTerms[]): readonly Rule[] {
+  if (!capturesOutbound(redirection)) return [];
   const dns = redirection.dnsCapture === true ? dnsRules : (): readonly Rule[] => [];
   const perFamily = (terms: FamilyTerms): readonly Rule[] => {
     const { family, loopback, probe } = terms;
@@ -126,7 +132,7 @@ function outboundRules(redirection: Redirection, families: readonly FamilyTerms[
       {
         family,
         row: 'outbound',
-        matches: [elsewhere, TCP, NOT_FROM_PROXY],
+        matches: [elsewhere, FIRST_PACKET, NOT_FROM_PROXY],
         action: { kind: 'redirect', port: OUTBOUND_PORT },
       },
     ];
@@ -170,6 +176,10 @@ function rulesOfVirtualInterface(device: string): readonly Rule[] {
     { row: 'from a virtual interface', matches: [arrives, TCP], action: { kind: 'redirect', port: OUTBOUND_PORT } },
     { row: 'from a virtual interface', matches: [arrives], action: { kind: 'return' } },
   ];
+}
+
+export function capturesOutbound({ outboundCapture }: Redirection): boolean {
+  return outboundCapture !== false;
 }
 
 export function familiesOf(redirection: Redirection): readonly FamilyTerms[] {

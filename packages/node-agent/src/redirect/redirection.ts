@@ -6,6 +6,8 @@ export type Redirection = {
   readonly dnsCapture?: boolean;
   /** Redirect what arrives; off for pods that only send (ingress gateways). @default true */
   readonly inboundCapture?: boolean;
+  /** Redirect what leaves; off while a pod that has left the mesh still has connections through the proxy. @default true */
+  readonly outboundCapture?: boolean;
   /** Bridges and taps in the pod whose TCP counts as outgoing (nested machines). @default [] */
   readonly virtualInterfaces?: readonly string[];
   /** Source of the node's health probes, which reach the application directly. @default 169.254.7.127 */

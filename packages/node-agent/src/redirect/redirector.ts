@@ -46,11 +46,19 @@ export class Redirector {
     await this.#backend.install(task, redirection, signal);
   }
 
-  /** Releases the pod; its connections through the proxy end. */
+  /** Releases the pod; connections that it still has through the proxy are cut off. */
   async remove(namespace: NetworkNamespace, signal: AbortSignal): Promise<void> {
     const task = this.#task(namespace, {});
     await this.#backend.remove(task, signal);
     for (const family of task.families) await this.#route(namespace, removeRoutes(family), signal);
+  }
+
+  /** Whether the pod has been captured before, if only in part; one that was let go (pod-rules.ts, M6) counts as never captured. */
+  async hasBegun(namespace: NetworkNamespace, signal: AbortSignal): Promise<boolean> {
+    // The route's rule comes first and goes last.
+    if (!hasRule(await this.#execute(namespace, ['ip', '-4', ...listRule], '', signal))) return false;
+    const letGo: Redirection = { inboundCapture: false, outboundCapture: false };
+    return (await this.#backend.missing(this.#task(namespace, letGo), letGo, signal)).length > 0;
   }
 
   /** What the pod lacks of its redirection, in words; empty when it is captured as it has to be. */

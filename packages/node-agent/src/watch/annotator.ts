@@ -8,7 +8,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { Mark } from '../capture/capture-state.ts';
-import { REDIRECTION } from '../capture/pod-capture.ts';
+import { REDIRECTION } from '../capture/capture-steps.ts';
 import { KubeFailure } from './kube-api.ts';
 import type { KubeApi } from './kube-api.ts';
 import type { NodePod } from './pod-object.ts';
@@ -71,7 +71,7 @@ export class Annotator implements AsyncDisposable {
   async #write(uid: string): Promise<void> {
     const { clock, random, logger } = this.#deps;
     const { signal } = this.#stop;
-    const backoff = new Backoff({ initialMs: 100, maxMs: 30_000, jitter: 0.2 }, { random });
+    const backoff = new Backoff({ initialMs: 100, maxMs: 5_000, jitter: 0.2 }, { random });
     for (let task = this.#tasks.get(uid); task !== undefined && !signal.aborted; task = this.#tasks.get(uid)) {
       const { pod, mark } = task;
       try {

@@ -30,6 +30,8 @@ export class KubeFailure extends Error {
 
 /** More than a list of 500 pods has. */
 const maxAnswerBytes = 64 * 1024 * 1024;
+/** Silence before the kernel asks whether the server is still there. */
+const keepAliveMs = 10_000;
 
 type Call = { readonly method: 'GET' | 'PATCH'; readonly path: string; readonly body?: string };
 
@@ -90,6 +92,8 @@ export class HttpKubeApi implements KubeApi {
     return new Promise((resolve, reject) => {
       const sent = request(url, options, resolve);
       sent.on('error', (error) => reject(signal.aborted ? signal.reason : new KubeFailure(`${url.origin}: ${error.message}`)));
+      // A server whose machine died says nothing: without this a watch would wait for its next event.
+      sent.setSocketKeepAlive(true, keepAliveMs);
       sent.end(body);
     });
   }

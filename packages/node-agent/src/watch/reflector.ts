@@ -36,7 +36,11 @@ export type ReflectorDeps = {
   readonly logger: Logger;
 };
 
+/** Small enough that nobody waits for it when the API is back. */
+const retry = { initialMs: 250, maxMs: 5_000, jitter: 0.2 } as const;
 const pageSize = 500;
+/** Time for one page of a list, milliseconds. */
+const pageMs = 15_000;
 /** The server ends a watch after this; one that is silent for longer is dead. Seconds. */
 const watchSeconds = 300;
 const silenceMs = (watchSeconds + 30) * 1000;
@@ -51,7 +55,7 @@ export class Reflector {
   constructor(options: ReflectorOptions, deps: ReflectorDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#backoff = new Backoff({ initialMs: 250, maxMs: 30_000, jitter: 0.2 }, { random: deps.random });
+    this.#backoff = new Backoff(retry, { random: deps.random });
   }
 
   /** Runs until the signal aborts; never rejects. */
@@ -77,12 +81,22 @@ export class Reflector {
     let continuation = '';
     for (;;) {
       const query = { limit: String(pageSize), ...(continuation === '' ? {} : { continue: continuation }) };
-      const { items, metadata } = (await this.#deps.api.get(this.#url(query), signal)) as ListObject;
+      const { items, metadata } = await this.#page(this.#url(query), signal);
       objects.push(...(items ?? []));
       continuation = metadata?.continue ?? '';
       if (continuation !== '') continue;
       this.#deps.onList(objects);
       return metadata?.resourceVersion ?? '';
+    }
+  }
+
+  async #page(url: string, signal: AbortSignal): Promise<ListObject> {
+    const late = new AbortController();
+    const cancel = this.#deps.clock.after(pageMs, () => late.abort(new Error(`no answer within ${pageMs} ms`)));
+    try {
+      return (await this.#deps.api.get(url, AbortSignal.any([signal, late.signal]))) as ListObject;
+    } finally {
+      cancel();
     }
   }
 

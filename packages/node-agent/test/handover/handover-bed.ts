@@ -27,10 +27,10 @@ export class HandoverBed implements AsyncDisposable {
   readonly #directory: string = mkdtempSync(join(tmpdir(), 'zds-'));
   readonly #open: AsyncDisposable[] = [];
 
-  start(options: Partial<HandoverOptions> = {}): HandoverServer {
+  start(options: Partial<HandoverOptions> = {}, how: 'listen' | 'hold' = 'listen'): HandoverServer {
     const onOutcome = (uid: string, { kind }: { kind: string }): void => void this.outcomes.push(`${uid} ${kind}`);
     const path = join(this.#directory, 'z.sock');
-    const server = HandoverServer.listen({ path, ...options }, { clock: this.clock, logger: silentLogger, onOutcome });
+    const server = HandoverServer[how]({ path, ...options }, { clock: this.clock, logger: silentLogger, onOutcome });
     this.#open.push(server);
     return server;
   }

@@ -54,6 +54,26 @@ describe('HandoverServer', () => {
       expect(uidOf((await second)!.hex)).to.equal('uid-b');
     });
 
+    it('waits until the pods of the node are known, and has them all then', async () => {
+      const server = bed.start({}, 'hold');
+      const proxy = await bed.dial();
+      while (server.proxies === 0) await turn();
+      expect(await server.addPod(bed.pod('a'))).to.deep.equal({ kind: 'no-proxy' });
+      await server.addPod(bed.pod('b'));
+      await server.removePod('uid-b');
+      const first = proxy.next();
+      expect(await Promise.race([first, turn()])).to.equal(undefined);
+      server.open();
+      server.open();
+      expect(uidOf((await first)!.hex)).to.equal('uid-a');
+      proxy.send(ACK);
+      expect(await proxy.answer()).to.equal(SNAPSHOT_SENT);
+      await server.proxyReady(soon());
+      const added = server.addPod(bed.pod('c'));
+      expect(uidOf(await proxy.answer())).to.equal('uid-c');
+      expect(await added).to.deep.equal({ kind: 'acked' });
+    });
+
     it('goes on after a NACK, which is reported', async () => {
       const server = bed.start();
       for (const name of ['a', 'b']) await server.addPod(bed.pod(name));

@@ -10,22 +10,15 @@ import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import type { Execute } from '../../src/redirect/execute.ts';
-import { iptablesBackend } from '../../src/redirect/iptables-backend.ts';
 import { runInNamespace } from '../../src/redirect/namespace-command.ts';
-import { nftBackend } from '../../src/redirect/nft-backend.ts';
 import { PROXY_MARK } from '../../src/redirect/pod-rules.ts';
 import type { Redirection } from '../../src/redirect/redirection.ts';
 import { Redirector } from '../../src/redirect/redirector.ts';
+import { backends, stateOf } from './backends.ts';
 
 const families = [
   { family: 4, far: '10.78.0.1', pod: '10.78.0.2', loopback: '127.0.0.1' },
   { family: 6, far: 'fd78::1', pod: 'fd78::2', loopback: '::1' },
-] as const;
-const backends = [
-  { name: 'nft', backend: nftBackend },
-  { name: 'iptables-nft', backend: (execute: Execute) => iptablesBackend('iptables-nft', execute) },
-  { name: 'iptables-legacy', backend: (execute: Execute) => iptablesBackend('iptables-legacy', execute) },
 ] as const;
 const PROBE = '169.254.7.127';
 const soon = (): AbortSignal => AbortSignal.timeout(5000);
@@ -62,10 +55,14 @@ for (const { name, backend } of backends) {
     });
 
     /** Listens on some ports of a namespace and gives the first connection that arrives at any. */
-    async function firstArrival(namespace: NetworkNamespace, ports: readonly number[]): Promise<() => Promise<Arrival>> {
+    async function firstArrival(
+      namespace: NetworkNamespace,
+      ports: readonly number[],
+      mark: number | undefined = PROXY_MARK,
+    ): Promise<() => Promise<Arrival>> {
       const arrival = Promise.withResolvers<Arrival>();
       for (const port of ports) {
-        const { fd } = listenSocket({ namespace, ip: '::', port, mark: PROXY_MARK, transparent: 'required' });
+        const { fd } = listenSocket({ namespace, ip: '::', port, mark, transparent: 'required' });
         const server = net.createServer({ allowHalfOpen: true }, (socket) => {
           cleanups.push(() => socket.destroy());
           const original = originalDestination(socket);
@@ -150,6 +147,41 @@ for (const { name, backend } of backends) {
             expect(Buffer.concat(await client.toArray()).equals(sent)).to.equal(true);
           });
         }
+
+        it('leaves connections alone that were open before it, in both directions', async () => {
+          const inbound = await firstArrival(pod, [8080], 0);
+          const outbound = await firstArrival(far, [443], 0);
+          const calls = [
+            {
+              socket: await connect({ namespace: far, target: { ip: podIp, port: 8080 } }),
+              application: (await inbound()).socket,
+            },
+            {
+              socket: await connect({ namespace: pod, target: { ip: farIp, port: 443 } }),
+              application: (await outbound()).socket,
+            },
+          ];
+          await capture();
+          for (const { socket, application } of calls) {
+            application.pipe(application);
+            socket.end('as before');
+            expect(String(Buffer.concat(await socket.toArray()))).to.equal('as before');
+          }
+        });
+
+        it('keeps what it has redirected after it takes no new connections any more', async () => {
+          await capture();
+          const captured = await firstArrival(pod, [15001]);
+          const kept = await connect({ namespace: pod, target: { ip: farIp, port: 443 } });
+          const { socket: proxied } = await captured();
+          await capture({ inboundCapture: false, outboundCapture: false });
+          const direct = await firstArrival(far, [443], 0);
+          await connect({ namespace: pod, target: { ip: farIp, port: 443 } });
+          expect((await direct()).port).to.equal(443);
+          proxied.pipe(proxied);
+          kept.end('still');
+          expect(String(Buffer.concat(await kept.toArray()))).to.equal('still');
+        });
 
         it('refuses connections while no proxy listens: it fails closed', async () => {
           await capture();
@@ -295,26 +327,4 @@ function dnsProbe(family: 4 | 6, server: string): string {
     const [message] = await once(proxy, 'message', { signal: AbortSignal.timeout(3000) });
     console.log(String(message));
     process.exit(0);`;
-}
-
-function stateOf(bed: NamespaceBed, backend: (typeof backends)[number]['name']): string {
-  const ip = (...args: string[]): string => bed.exec('pod', 'ip', ...args);
-  const routes = [4, 6].map((family) => {
-    const all = ip(`-${family}`, 'route', 'show', 'table', 'all').split('\n');
-    return all.filter((line) => line.includes('table 100')).join('\n');
-  });
-  return [rulesOf(bed, backend), ip('-4', 'rule'), ip('-6', 'rule'), ...routes].join('\n');
-}
-
-/** By iptables: rules and chains of ours alone, table by table; a program leaves an empty table where it has been. */
-function rulesOf(bed: NamespaceBed, backend: (typeof backends)[number]['name']): string {
-  if (backend === 'nft') return bed.exec('pod', 'nft', 'list', 'ruleset');
-  const saved = ['iptables', 'ip6tables'].map((program) => bed.exec('pod', `${backend.replace('iptables', program)}-save`));
-  const tables = saved.flatMap((text) => text.split(/^\*/m)).map((table) => table.replaceAll(/ \[\d+:\d+\]/g, ''));
-  const lines = tables.map((table) => table.match(/^(?:[a-z]+$|:(?:ISTIO|CLEARMESH)|-A).*/gm) ?? []);
-  return lines
-    .filter((table) => table.length > 1)
-    .map((table) => table.join('\n'))
-    .sort()
-    .join('\n');
 }

@@ -13,6 +13,10 @@ const scripts: readonly { name: string; redirection: Redirection }[] = [
   { name: 'dns-capture', redirection: { dnsCapture: true } },
   { name: 'virtual-interfaces', redirection: { virtualInterfaces: ['br0', 'tap-1'] } },
   { name: 'bypass-inbound', redirection: { inboundCapture: false } },
+  {
+    name: 'let-go',
+    redirection: { inboundCapture: false, outboundCapture: false, dnsCapture: true, virtualInterfaces: ['br0'] },
+  },
   { name: 'ipv4-only', redirection: { ipv6: false, probeV4: '169.254.9.9' } },
 ];
 
@@ -23,7 +27,9 @@ describe('the redirection inside a pod', () => {
     });
   }
 
-  for (const { name, redirection } of scripts.filter(({ name }) => ['default', 'bypass-inbound', 'ipv4-only'].includes(name))) {
+  for (const { name, redirection } of scripts.filter(({ name }) =>
+    ['default', 'bypass-inbound', 'let-go', 'ipv4-only'].includes(name),
+  )) {
     it(`is guarded by the text of golden/guard-${name}.nft`, () => {
       expect(guardScript(redirection, 'reject')).to.equal(golden(`guard-${name}`));
     });

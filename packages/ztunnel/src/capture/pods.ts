@@ -1,13 +1,15 @@
 /**
  * The pods this proxy serves, by uid.
  *
- *   (absent) ── add ──▶ pending ── start ──▶ up ── remove | other namespace ──▶ (absent, drained at once)
- *                          │  ▲
+ *   (absent) ── add ──▶ pending ── start ──▶ up ── remove ──▶ parting ── last connection ended | grace over ──▶ (absent)
+ *                          │  ▲               └── other namespace ──▶ (absent, cut at once)
  *                          └──┘ start failed: again after the retry interval
  *
  * P1  A pod that cannot start is kept and tried again; it never stops another one (l4-contract section 5).
  * P2  Whoever owns a pod's namespace handle closes it: a pod that is up owns it until it is gone.
  * P3  Starting is synchronous, so no second event can find a pod half started.
+ * P4  A removed pod takes nothing new, and what it has open may end: it may run on outside the mesh, and the node agent lets go
+ *     of the redirection only when these connections have ended. One that is no more has none.
  */
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
@@ -38,6 +40,8 @@ export interface RunningPod {
 export type PodsOptions = {
   /** Time between attempts to start a pod, milliseconds. @default 5000 */
   readonly retryMs?: number;
+  /** How long the connections of a removed pod may go on, milliseconds. @default 600000 */
+  readonly graceMs?: number;
 };
 
 export type PodsDeps<Namespace extends NamespaceHandle, Pod extends RunningPod> = {
@@ -63,17 +67,22 @@ export type PodState<Pod> = { readonly uid: string; readonly info: ZdsPodInfo } 
 
 type Entry<Namespace extends NamespaceHandle, Pod> =
   | { readonly kind: 'pending'; readonly spec: PodSpec<Namespace>; readonly lastError: string; readonly cancelRetry: Cancel }
-  | { readonly kind: 'up'; readonly spec: PodSpec<Namespace>; readonly pod: Pod };
+  | Up<Namespace, Pod>;
+
+type Up<Namespace extends NamespaceHandle, Pod> = { readonly kind: 'up'; readonly spec: PodSpec<Namespace>; readonly pod: Pod };
 
 /** Starts, retries and stops pods. */
 export class Pods<Namespace extends NamespaceHandle, Pod extends RunningPod> {
   readonly #retryMs: number;
+  readonly #graceMs: number;
   readonly #deps: PodsDeps<Namespace, Pod>;
   readonly #entries = new Map<string, Entry<Namespace, Pod>>();
+  readonly #parting = new Set<Up<Namespace, Pod>>();
   #pending = 0;
 
   constructor(options: PodsOptions, deps: PodsDeps<Namespace, Pod>) {
     this.#retryMs = options.retryMs ?? 5_000;
+    this.#graceMs = options.graceMs ?? 600_000;
     this.#deps = deps;
   }
 
@@ -93,19 +102,14 @@ export class Pods<Namespace extends NamespaceHandle, Pod extends RunningPod> {
       spec.namespace[Symbol.dispose]();
       return undefined;
     }
-    if (known !== undefined) this.remove(spec.uid);
+    if (known !== undefined) this.#remove(known, 'cut');
     return this.#start(spec);
   }
 
-  /** Stops a pod at once; its connections are cut. Unknown uids are no error. */
+  /** Stops serving a pod (P4). Unknown uids are no error. */
   remove(uid: string): void {
     const entry = this.#entries.get(uid);
-    if (entry === undefined) return;
-    this.#entries.delete(uid);
-    if (entry.kind === 'pending') return this.#discard(entry);
-    entry.pod.destroy();
-    entry.spec.namespace[Symbol.dispose]();
-    this.#report('stopped');
+    if (entry !== undefined) this.#remove(entry, 'part');
   }
 
   /** Removes every pod that is not among `uids`. */
@@ -127,9 +131,18 @@ export class Pods<Namespace extends NamespaceHandle, Pod extends RunningPod> {
   async drain(deadlineMs: number): Promise<readonly string[]> {
     this.forgetPending();
     const up = [...this.#entries.values()].filter((entry) => entry.kind === 'up');
-    const ends = await Promise.all(up.map((entry) => entry.pod.drain(deadlineMs)));
-    for (const entry of up) this.remove(entry.spec.uid);
+    const parting = [...this.#parting];
+    const cancel = this.#deps.clock.after(deadlineMs, () => parting.forEach((entry) => entry.pod.destroy()));
+    const ends = await Promise.all([...up, ...parting].map((entry) => entry.pod.drain(deadlineMs)));
+    cancel();
+    for (const entry of up) this.#remove(entry, 'cut');
     return ends.flatMap((end) => end.cut);
+  }
+
+  /** Ends every pod now, and cuts what is open. */
+  [Symbol.dispose](): void {
+    for (const entry of this.#entries.values()) this.#remove(entry, 'cut');
+    for (const entry of this.#parting) this.#end(entry);
   }
 
   /** The pods as the dump shows them. */
@@ -140,6 +153,28 @@ export class Pods<Namespace extends NamespaceHandle, Pod extends RunningPod> {
         ? { uid, info, state: 'Up', pod: entry.pod }
         : { uid, info, state: 'Pending', lastError: entry.lastError };
     }
+  }
+
+  #remove(entry: Entry<Namespace, Pod>, how: 'part' | 'cut'): void {
+    this.#entries.delete(entry.spec.uid);
+    if (entry.kind === 'pending') return this.#discard(entry);
+    this.#parting.add(entry);
+    if (how === 'cut') this.#end(entry);
+    else void this.#part(entry);
+    this.#report('stopped');
+  }
+
+  async #part(entry: Up<Namespace, Pod>): Promise<void> {
+    const { cut } = await entry.pod.drain(this.#graceMs);
+    if (cut.length > 0)
+      this.#deps.logger.warn('connections of a pod that left the mesh were cut', { ...podFields(entry.spec), count: cut.length });
+    this.#end(entry);
+  }
+
+  #end(entry: Up<Namespace, Pod>): void {
+    if (!this.#parting.delete(entry)) return;
+    entry.pod.destroy();
+    entry.spec.namespace[Symbol.dispose]();
   }
 
   #start(spec: PodSpec<Namespace>): string | undefined {

@@ -19,18 +19,28 @@ export class FakeNamespace implements NamespaceHandle {
 export class FakePod implements RunningPod {
   state: 'up' | 'draining' | 'destroyed' = 'up';
   readonly cut: readonly string[];
+  graceMs = -1;
+  readonly #drained = Promise.withResolvers<{ readonly cut: readonly string[] }>();
 
   constructor(cut: readonly string[] = []) {
     this.cut = cut;
   }
 
-  async drain(): Promise<{ readonly cut: readonly string[] }> {
+  /** What it has open ends when a test says so. */
+  drain(deadlineMs: number): Promise<{ readonly cut: readonly string[] }> {
+    if (this.state === 'up') this.graceMs = deadlineMs;
     this.state = 'draining';
-    return { cut: this.cut };
+    return this.#drained.promise;
+  }
+
+  /** The last connection has ended, or the deadline has passed. */
+  finish(): void {
+    this.#drained.resolve({ cut: this.cut });
   }
 
   destroy(): void {
     this.state = 'destroyed';
+    this.finish();
   }
 }
 

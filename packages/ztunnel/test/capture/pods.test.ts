@@ -37,6 +37,7 @@ function bed(): Bed {
   return { pods, clock, started, running, changes, failing };
 }
 
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 const statesOf = ({ pods }: Bed): readonly string[] => [...pods.states()].map(({ uid, state }) => `${uid} ${state}`);
 
 describe('Pods', () => {
@@ -66,12 +67,38 @@ describe('Pods', () => {
     expect(first.namespace.closed).to.equal(true);
   });
 
-  it('destroys a removed pod and closes its namespace', () => {
+  it('takes nothing new for a removed pod, and closes its namespace when what it has open has ended', async () => {
     const all = bed();
     const spec = podSpec('a');
     all.pods.add(spec);
     all.pods.remove('a');
-    expect([all.running[0]?.state, spec.namespace.closed, statesOf(all)]).to.deep.equal(['destroyed', true, []]);
+    const [pod] = all.running;
+    expect([pod?.state, pod?.graceMs, spec.namespace.closed, statesOf(all)]).to.deep.equal(['draining', 600_000, false, []]);
+    expect(all.changes.at(-1)).to.deep.equal({ kind: 'stopped', up: 0, pending: 0 });
+    pod?.finish();
+    await turn();
+    expect([pod?.state, spec.namespace.closed]).to.deep.equal(['destroyed', true]);
+  });
+
+  it('serves a pod anew that comes back while it parts, and lets the old connections end', async () => {
+    const all = bed();
+    const first = podSpec('a');
+    all.pods.add(first);
+    all.pods.remove('a');
+    expect(all.pods.add(podSpec('a'))).to.equal(undefined);
+    expect(all.running.map(({ state }) => state)).to.deep.equal(['draining', 'up']);
+    all.running[0]?.finish();
+    await turn();
+    expect([first.namespace.closed, statesOf(all)]).to.deep.equal([true, ['a Up']]);
+  });
+
+  it('ends everything at once when disposed of, pods that part among it', () => {
+    const all = bed();
+    for (const [index, uid] of ['a', 'b'].entries()) all.pods.add(podSpec(uid, index));
+    all.pods.remove('a');
+    all.pods[Symbol.dispose]();
+    expect(all.running.map(({ state }) => state)).to.deep.equal(['destroyed', 'destroyed']);
+    expect(all.started.every(({ namespace }) => namespace.closed)).to.equal(true);
   });
 
   it('keeps a pod that cannot start as Pending with the reason', () => {
@@ -127,14 +154,25 @@ describe('Pods', () => {
     for (const [index, uid] of ['a', 'b', 'c'].entries()) all.pods.add(podSpec(uid, index));
     all.pods.retain(new Set(['b', 'unknown']));
     expect(statesOf(all)).to.deep.equal(['b Up']);
-    expect(all.running.map(({ state }) => state)).to.deep.equal(['destroyed', 'up', 'destroyed']);
+    expect(all.running.map(({ state }) => state)).to.deep.equal(['draining', 'up', 'draining']);
   });
 
   it('drains every pod and tells what was cut', async () => {
     const all = bed();
     all.pods.add(podSpec('a'));
     all.pods.add(podSpec('b', 2));
-    expect(await all.pods.drain(5_000)).to.deep.equal(['a stream', 'b stream']);
-    expect(statesOf(all)).to.deep.equal([]);
+    const drained = all.pods.drain(5_000);
+    for (const pod of all.running) pod.finish();
+    expect(await drained).to.deep.equal(['a stream', 'b stream']);
+    expect([statesOf(all), all.clock.pendingTimers]).to.deep.equal([[], 0]);
+  });
+
+  it('gives pods that part no longer than the drain', async () => {
+    const all = bed();
+    all.pods.add(podSpec('a'));
+    all.pods.remove('a');
+    const drained = all.pods.drain(5_000);
+    all.clock.advance(5_000);
+    expect(await drained).to.deep.equal(['a stream']);
   });
 });
