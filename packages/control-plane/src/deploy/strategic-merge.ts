@@ -23,23 +23,23 @@ export class PatchError extends Error {
 }
 
 /** Lists that are merged, by path without indexes: what tells two items apart (patchMergeKey of the Kubernetes API). */
-const mergeKeys: Readonly<Record<string, string>> = {
-  imagePullSecrets: 'name',
-  secrets: 'name',
-  'metadata.ownerReferences': 'uid',
-  'spec.ports': 'port',
+const mergeKeys: ReadonlyMap<string, string> = new Map([
+  ['imagePullSecrets', 'name'],
+  ['secrets', 'name'],
+  ['metadata.ownerReferences', 'uid'],
+  ['spec.ports', 'port'],
   ...podMergeKeys('spec.template.spec'),
-};
+]);
 
-function podMergeKeys(pod: string): Readonly<Record<string, string>> {
-  const ofContainers = ['containers', 'initContainers'].flatMap((list) => [
+function podMergeKeys(pod: string): readonly (readonly [string, string])[] {
+  const ofContainers = ['containers', 'initContainers'].flatMap((list): readonly (readonly [string, string])[] => [
     [`${pod}.${list}`, 'name'],
     [`${pod}.${list}.ports`, 'containerPort'],
     [`${pod}.${list}.env`, 'name'],
     [`${pod}.${list}.volumeMounts`, 'mountPath'],
     [`${pod}.${list}.volumeDevices`, 'devicePath'],
   ]);
-  return Object.fromEntries([
+  return [
     ...ofContainers,
     [`${pod}.volumes`, 'name'],
     [`${pod}.imagePullSecrets`, 'name'],
@@ -47,7 +47,7 @@ function podMergeKeys(pod: string): Readonly<Record<string, string>> {
     [`${pod}.resourceClaims`, 'name'],
     [`${pod}.schedulingGates`, 'name'],
     [`${pod}.topologySpreadConstraints`, 'topologyKey'],
-  ]) as Readonly<Record<string, string>>;
+  ];
 }
 
 /** `target` with the patch; throws {@link PatchError}. */
@@ -67,7 +67,7 @@ function mergeMaps(target: JsonMap, patch: JsonMap, path: string): JsonMap {
     // The order of merged lists is of no meaning for these kinds.
     if (key.startsWith('$setElementOrder/')) continue;
     if (key.startsWith('$')) throw new PatchError(at(path, key), 'is a directive that is not supported');
-    const next = mergedValue(merged[key], value, at(path, key));
+    const next = mergedValue(Object.hasOwn(merged, key) ? merged[key] : undefined, value, at(path, key));
     if (next === undefined) delete merged[key];
     else setOwn(merged, key, next);
   }
@@ -82,7 +82,7 @@ function mergedValue(target: Json | undefined, patch: Json, path: string): Json 
     return isMap(target) ? mergeMaps(target, patch, path) : mergeMaps({}, patch, path);
   }
   if (!Array.isArray(patch)) return patch;
-  const key = mergeKeys[path];
+  const key = mergeKeys.get(path);
   const items = patch as readonly Json[];
   if (key === undefined) return items.map((item) => (isMap(item) ? withoutDirectives(item) : item));
   return mergeLists(Array.isArray(target) ? (target as readonly Json[]) : [], items, key, path);
