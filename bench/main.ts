@@ -1,10 +1,12 @@
-/** `npm run bench -- tunnel|waypoint [--rounds N] [--seconds S] [--json FILE]` */
+/** `npm run bench -- tunnel|waypoint|engine [--rounds N] [--seconds S] [--json FILE]` */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { benchEngine } from './engine.ts';
 import { table } from './report.ts';
 import { benchTunnel, machine, tunnelTitles } from './tunnel.ts';
 import { benchWaypoint, waypointParts } from './waypoint.ts';
+import type { WaypointAnswer } from './waypoint/answer.ts';
 import type { WaypointPart } from './waypoint.ts';
 
 function positive(text: string): number {
@@ -53,7 +55,16 @@ async function tunnel(flags: Flags): Promise<void> {
 async function waypoint(flags: Flags & { readonly only?: readonly WaypointPart[] }): Promise<void> {
   const facts = factsOf('waypoint', flags);
   const { rounds, seconds, only = waypointParts } = flags;
-  const answers = await benchWaypoint({ rounds, seconds, onProgress }, only);
+  report(flags, facts, await benchWaypoint({ rounds, seconds, onProgress }, only));
+}
+
+async function engine(flags: Flags): Promise<void> {
+  const facts = factsOf('engine', flags);
+  const { rounds, seconds } = flags;
+  report(flags, facts, await benchEngine({ rounds, seconds, onProgress }));
+}
+
+function report(flags: Flags, facts: Readonly<Record<string, unknown>>, answers: readonly WaypointAnswer[]): void {
   printFacts(facts);
   for (const { part, reference, titles, summaries } of answers)
     console.log(
@@ -83,4 +94,5 @@ question(
 question('waypoint', 'what the waypoint costs: forwarding against Envoy, the mesh against two Envoy sidecars, policies in OPA')
   .addOption(new Option('--only <part...>', 'these parts only').choices(waypointParts))
   .action(waypoint);
+question('engine', 'what tunnels cost on our own HTTP/2 engine, against the one on node:http2').action(engine);
 await program.parseAsync();

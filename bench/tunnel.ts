@@ -74,20 +74,20 @@ export function machine(): Readonly<Record<string, string | number>> {
   return { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, openssl: process.versions.openssl };
 }
 
-function pairPath(name: string, mesh: RunningMesh, namespace: string, pids: readonly number[]): BenchPath {
+export function pairPath(name: string, mesh: RunningMesh, namespace: string, pids: readonly number[]): BenchPath {
   const client = mesh.pod(`${namespace}/client`);
   return { name, clientNamespacePath: client.namespacePath, host: mesh.pod(`${namespace}/server`).ip, httpPort, bulkPort, pids };
 }
 
-function ztunnels(mesh: RunningMesh): number[] {
+export function ztunnels(mesh: RunningMesh): number[] {
   return mesh.ready.nodes.map((node) => mesh.processId(`ztunnel ${node.name}`));
 }
 
-async function warmUp(path: BenchPath): Promise<void> {
+export async function warmUp(path: BenchPath): Promise<void> {
   await wrk(path, { connections: 8, seconds: 2, fresh: false });
 }
 
-async function measure(path: BenchPath, seconds: number): Promise<Figures> {
+export async function measure(path: BenchPath, seconds: number): Promise<Figures> {
   const keepAlive = await costed(path.pids, () => wrk(path, { connections: 32, seconds, fresh: false }));
   const one = await wrk(path, { connections: 1, seconds, fresh: false });
   const fresh = await costed(path.pids, () => wrk(path, { connections: 32, seconds, fresh: true }));

@@ -5,6 +5,8 @@
 //   node scripts/bootstrap.mjs test [args]   what `npm test` runs
 //   node scripts/bootstrap.mjs bench [args]  what `npm run bench` runs
 //   node scripts/bootstrap.mjs fault-runs [args]   what `npm run fault-runs` runs
+//   node scripts/bootstrap.mjs images [args]       what `npm run images` runs
+//   node scripts/bootstrap.mjs cluster [args]   what `npm run cluster` runs
 //   node scripts/bootstrap.mjs doctor        what `npm run doctor` runs
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,14 +20,33 @@ const stamp = join(modules, '.clearmesh-lock');
 
 /** Each purpose: the program it ends in, and the commands (or files) it needs with the Debian package of each. */
 const demoTools = { ip: 'iproute2', nft: 'nftables', tcpdump: 'tcpdump', 'redis-server': 'redis-server', setpriv: 'util-linux' };
+const clusterTools = {
+  ip: 'iproute2',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  tcpdump: 'tcpdump',
+  etcd: 'etcd-server',
+  containerd: 'containerd',
+  runc: 'runc',
+  '/usr/lib/cni/bridge': 'containernetworking-plugins',
+  '/usr/share/doc/busybox-static/copyright': 'busybox-static',
+};
 const purposes = {
   demo: { entry: ['packages/cli/src/main.ts', 'demo'], tools: demoTools },
   test: {
     entry: ['scripts/test.ts'],
-    tools: { ...demoTools, openssl: 'openssl', curl: 'curl', '/usr/lib/python3/dist-packages/h2': 'python3-h2' },
+    tools: {
+      ...demoTools,
+      openssl: 'openssl',
+      curl: 'curl',
+      '/usr/lib/python3/dist-packages/h2': 'python3-h2',
+      etcd: 'etcd-server',
+    },
   },
+  cluster: { entry: ['packages/cluster/src/main.ts'], tools: clusterTools },
   // It is the doctor that says which tools are missing.
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },
+  images: { entry: ['packages/images/src/main.ts'], tools: {} },
   'fault-runs': { entry: ['packages/waypoint/test/fault-runs/main.ts'], tools: { 'redis-server': 'redis-server' } },
   bench: {
     entry: ['bench/main.ts'],

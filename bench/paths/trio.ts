@@ -17,7 +17,8 @@ const waypoint = 'mesh/waypoint-0';
 const startDeadlineMs = 10_000;
 const pollMs = 200;
 
-export async function startTrio(name: string): Promise<RunningTrio> {
+/** @param env of the proxies, such as TUNNEL_ENGINE */
+export async function startTrio(name: string, env: Readonly<Record<string, string>> = {}): Promise<RunningTrio> {
   await using stack = new AsyncDisposableStack();
   const manifests = await mkdtemp(join(tmpdir(), 'clearmesh-bench-'));
   stack.defer(() => rm(manifests, { recursive: true, force: true }));
@@ -25,7 +26,7 @@ export async function startTrio(name: string): Promise<RunningTrio> {
   // The servers are those of the tunnel's bench.
   for (const file of ['nginx.conf', 'serve.sh']) await cp(join(folder, 'manifests', file), join(manifests, file));
   await cp(join(folder, 'manifests-waypoint'), manifests, { recursive: true });
-  const mesh = stack.use(await RunningMesh.start({ manifests }));
+  const mesh = stack.use(await RunningMesh.start({ manifests, env }));
   const proxies = mesh.ready.nodes.map((node) => mesh.processId(`ztunnel ${node.name}`));
   // The waypoint is all that runs in its pod.
   const pids = [...proxies, ...processesIn([basename(mesh.pod(waypoint).namespacePath)]).map(({ pid }) => pid)];

@@ -16,6 +16,7 @@ import { addressPush } from '@clearmesh/shared/testing/pushes';
 import type { OpaPolicy } from '@clearmesh/shared/model/l7/opa';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import type { Rejection } from '@clearmesh/shared/subscribe/delta-push';
+import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
 import { WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import { encodeWaypointConfiguration, waypointResourceName } from '@clearmesh/shared/wire/waypoint-configuration';
 import { readConfig } from '@clearmesh/waypoint/config';
@@ -35,6 +36,8 @@ async function openDataPlane(world: PlainWorld): Promise<DataPlane> {
   const lines = new LineWriter({}, { sink: descriptorSink(openSync('/dev/null', 'w')), clock });
   const plane = await DataPlane.open(config, {
     identity: spiffeId({ trustDomain: config.trustDomain, namespace, serviceAccount: config.serviceAccount }),
+    // Never used: no endpoint of the bench is in the mesh.
+    engine: createEngine(config.tunnelEngine, { clock }),
     snapshots,
     certificates: { get: () => Promise.reject(new Error('no endpoint of the bench is in the mesh')) },
     metrics: new WaypointMetrics({ version: 'bench' }, { clock }),

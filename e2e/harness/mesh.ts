@@ -66,6 +66,8 @@ export class RunningMesh implements AsyncDisposable {
     readonly beside?: Readonly<Record<string, string>>;
     /** Take traces; `ready.tracesUrl` shows them. */
     readonly traces?: boolean;
+    /** Beside the test's own. */
+    readonly env?: Readonly<Record<string, string>>;
     readonly timeoutMs?: number;
   }): Promise<RunningMesh> {
     const workspace = await mkdtemp(join(tmpdir(), 'clearmesh-e2e-'));
@@ -90,6 +92,7 @@ export class RunningMesh implements AsyncDisposable {
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...options.env },
       },
     );
     const lines: ProcessLine[] = [];

@@ -11,11 +11,16 @@ const graceMs = 3000;
 /** How long a connection may wait for its next request, told to the client; one that nobody uses is not kept for long. */
 const keepAliveMs = 3000;
 
-/** Serves `routes` ("GET /hello") on PORT, 8080 by default. On SIGTERM it accepts no more, finishes what runs, and ends. */
+/**
+ * Serves `routes` ("GET /hello") on PORT, 8080 by default, and `GET /healthz`. On SIGTERM it accepts no more, finishes what
+ * runs, and ends.
+ */
 export function serve(routes: Readonly<Record<string, Handler>>, port: number = Number(process.env['PORT'] ?? 8080)): void {
   const server = http.createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const name = `${request.method} ${path}`;
+    // For a kubelet; no span, since nobody asked on behalf of anybody.
+    if (name === 'GET /healthz') return sendJson(response, 200, { serves: true });
     const handler = routes[name];
     if (handler === undefined) return sendJson(response, 404, { error: `no ${name} here` });
     const span = startSpan(name, 'server', contextOf(request.headers['traceparent']));

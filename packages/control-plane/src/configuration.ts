@@ -19,7 +19,10 @@ import type { SourceEvent } from './watch/configuration-source.ts';
 
 type Deps = {
   readonly publisher: Publisher;
-  readonly metrics: Pick<ControlPlaneMetrics, 'configurationReadings' | 'configurationTaken' | 'resources'>;
+  readonly metrics: Pick<
+    ControlPlaneMetrics,
+    'configurationProblems' | 'configurationReadings' | 'configurationTaken' | 'resources'
+  >;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Hears what to report. @default nobody */
@@ -82,6 +85,7 @@ export class Configuration implements Disposable {
   #recvLeftOut(problems: readonly Problem[]): void {
     const fresh = problems.filter((problem) => !this.#leftOut.has(problemText(problem)));
     this.#leftOut = new Set(problems.map(problemText));
+    this.#deps.metrics.configurationProblems.set(problems.length);
     this.#warn(fresh);
   }
 

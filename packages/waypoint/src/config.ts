@@ -9,6 +9,8 @@ import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
+import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTracingOptions } from './telemetry/tracing/tracing-options.ts';
@@ -33,6 +35,8 @@ export type WaypointConfig = {
   readonly network: string;
   readonly trustDomain: string;
   readonly ports: { readonly hbone: number; readonly admin: number; readonly stats: number; readonly readiness: number };
+  /** @default framed */
+  readonly tunnelEngine: EngineName;
   readonly tracing: TracingOptions;
   /** Share of successful requests that get a line in the access log, 0 to 1. @default 1 */
   readonly accessLogShare: number;
@@ -72,6 +76,7 @@ export function readConfig(env: Environment): WaypointConfig {
       stats: port(reader, 'STATS_PORT', 15_020),
       readiness: port(reader, 'READINESS_PORT', 15_021),
     },
+    tunnelEngine: readEngineName(reader),
     tracing: readTracingOptions(reader, {
       'service.name': name,
       'service.namespace': namespace,

@@ -16,7 +16,7 @@ import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
-import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
+import type { IncomingConnect, TunnelEngine } from '@clearmesh/shared/tunnel/engine';
 import { TunnelStreams } from './accept/hbone-front.ts';
 import { HttpFront } from './accept/http-front.ts';
 import type { HttpFrontDeps } from './accept/http-front.ts';
@@ -65,6 +65,8 @@ export type DataPlaneDeps = {
   readonly identity: SpiffeId;
   readonly snapshots: SnapshotStore;
   readonly certificates: CertificateSource;
+  /** Of the tunnels to endpoints. */
+  readonly engine: TunnelEngine;
   readonly metrics: WaypointMetrics;
   readonly log: { scope(name: string): Logger };
   readonly clock: Clock;

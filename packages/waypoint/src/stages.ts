@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { staleAddresses } from '@clearmesh/shared/resolve/stale-addresses';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { Authorisers } from './authorise/authorisers.ts';
 import { Backends } from './forward/backends.ts';
@@ -41,13 +40,10 @@ export function stagesOf(options: DataPlaneOptions, deps: DataPlaneDeps, resourc
 }
 
 function wireOf(options: DataPlaneOptions, deps: DataPlaneDeps, resources: AsyncDisposableStack): WireUpstream {
-  const { identity, certificates, clock, log, snapshots } = deps;
+  const { identity, certificates, engine, clock, log, snapshots } = deps;
   const connect = (target: SocketAddress, signal: AbortSignal): ReturnType<typeof dialTcp> => dialTcp(target, signal);
   const dialer = resources.use(
-    new PooledDialer(
-      { connectMs: 5_000 },
-      { engine: new NodeHttp2Engine({ clock }), certificates, connect, clock, logger: log.scope('tunnel') },
-    ),
+    new PooledDialer({ connectMs: 5_000 }, { engine, certificates, connect, clock, logger: log.scope('tunnel') }),
   );
   const connector = new WireConnector({ identity, address: options.instanceIp }, { dialer });
   const wire = resources.use(new WireUpstream({}, { connector, clock }));

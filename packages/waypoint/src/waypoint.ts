@@ -28,7 +28,8 @@ import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import type { TunnelEngine } from '@clearmesh/shared/tunnel/engine';
+import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
 import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { ADDRESS_TYPE_URL, WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
@@ -62,6 +63,7 @@ export class Waypoint {
   readonly #snapshots: SnapshotStore;
   readonly #authority: ReturnType<typeof authorityOf>;
   readonly #certificates: CertificateStore;
+  readonly #engine: TunnelEngine;
   readonly #plane: DataPlane;
   readonly #readiness = new Readiness();
   readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
@@ -79,6 +81,7 @@ export class Waypoint {
     this.#snapshots = parts.snapshots;
     this.#authority = parts.authority;
     this.#certificates = parts.certificates;
+    this.#engine = parts.engine;
     this.#plane = parts.plane;
   }
 
@@ -159,7 +162,7 @@ export class Waypoint {
     const acceptor = new TunnelAcceptor(
       { identity: this.#identity, trustDomain: this.#config.trustDomain, maxHandshakesPerPeer: 512 },
       {
-        engine: new NodeHttp2Engine({ clock }),
+        engine: this.#engine,
         certificates: this.#certificates,
         drain: this.#plane.draining,
         onConnect: (incoming, peer) => this.#plane.recvConnect(incoming, peer),
@@ -186,6 +189,7 @@ type Parts = {
   readonly snapshots: SnapshotStore;
   readonly authority: ReturnType<typeof authorityOf>;
   readonly certificates: CertificateStore;
+  readonly engine: TunnelEngine;
   readonly plane: DataPlane;
 };
 
@@ -203,8 +207,9 @@ async function build(config: WaypointConfig, deps: WaypointDeps): Promise<Parts>
     { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
     { authority, clock, random, logger: log.scope('ca') },
   );
-  const plane = await DataPlane.open(config, { identity, snapshots, certificates, metrics, log, clock, random });
-  return { identity, metrics, snapshots, authority, certificates, plane };
+  const engine = createEngine(config.tunnelEngine, { clock });
+  const plane = await DataPlane.open(config, { engine, identity, snapshots, certificates, metrics, log, clock, random });
+  return { identity, metrics, snapshots, authority, certificates, engine, plane };
 }
 
 /** The Gateway's own service account proves which configuration may be asked for; the id only names the pod. */

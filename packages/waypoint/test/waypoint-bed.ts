@@ -22,7 +22,7 @@ import { ip, service, workload } from '@clearmesh/shared/testing/builders';
 import { addressPush } from '@clearmesh/shared/testing/pushes';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { encodeWaypointConfiguration } from '@clearmesh/shared/wire/waypoint-configuration';
 import { WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
@@ -64,7 +64,7 @@ export class WaypointBed implements AsyncDisposable {
   readonly #certificates: TestCertificates;
   readonly #plane: DataPlane;
   readonly #dialers = new Map<SpiffeId, PooledDialer>();
-  readonly #engine = new NodeHttp2Engine({ clock: systemClock });
+  readonly #engine = new FramedEngine({ clock: systemClock });
   readonly #port: number;
   readonly #endpoints: Workload[] = [];
   readonly #closed = new AbortController();
@@ -109,6 +109,7 @@ export class WaypointBed implements AsyncDisposable {
         },
         {
           identity: waypointIdentity,
+          engine: new FramedEngine({ clock: systemClock }),
           snapshots,
           certificates,
           metrics,
@@ -123,7 +124,7 @@ export class WaypointBed implements AsyncDisposable {
       new TunnelAcceptor(
         { identity: waypointIdentity, trustDomain: 'cluster.local' },
         {
-          engine: new NodeHttp2Engine({ clock: systemClock }),
+          engine: new FramedEngine({ clock: systemClock }),
           certificates,
           drain: plane.draining,
           onConnect: (incoming, peer) => plane.recvConnect(incoming, peer),

@@ -10,6 +10,8 @@ import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environmen
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
+import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
+import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 
@@ -27,6 +29,8 @@ export type CaptureConfig = {
 };
 
 export type TunnelConfig = {
+  /** @default framed */
+  readonly engine: EngineName;
   /** Bytes. @default 4 MiB */
   readonly streamWindow: number;
   /** Bytes. @default 16 MiB */
@@ -154,6 +158,7 @@ function tunnel(reader: EnvironmentReader): TunnelConfig {
   // Window sizes: RFC 9113 section 6.9.1; frame sizes: section 4.2.
   const window = { min: 65_535, max: 0x7fff_ffff };
   return {
+    engine: readEngineName(reader),
     streamWindow: reader.integer('HTTP2_STREAM_WINDOW_SIZE', 4 * mebibyte, window),
     connectionWindow: reader.integer('HTTP2_CONNECTION_WINDOW_SIZE', 16 * mebibyte, window),
     maxFrame: reader.integer('HTTP2_FRAME_SIZE', mebibyte, { min: 16_384, max: 16_777_215 }),

@@ -38,7 +38,7 @@ import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { readToken } from '@clearmesh/shared/discovery/credentials';
 import { extraHeaders, nodeMetadata } from '@clearmesh/shared/discovery/node-metadata';
 import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
 
 export type ZtunnelDeps = {
   readonly env: Environment;
@@ -95,7 +95,7 @@ export class Ztunnel {
       store: this.#store,
       certificates: this.#certificates,
       metrics: this.#metrics,
-      engine: new NodeHttp2Engine({ clock }),
+      engine: createEngine(config.tunnel.engine, { clock }),
       onPods: (change) => this.#recvPods(change),
     });
   }

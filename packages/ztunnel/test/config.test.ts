@@ -23,6 +23,7 @@ describe('readConfig', () => {
       ipv6: true,
     });
     expect(config.tunnel).to.deep.equal({
+      engine: 'framed',
       streamWindow: 4_194_304,
       connectionWindow: 16_777_216,
       maxFrame: 1_048_576,
@@ -53,6 +54,7 @@ describe('readConfig', () => {
     ],
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
+    ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
     ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
     ['the cluster from proxy metadata', { ISTIO_META_CLUSTER_ID: 'cl-2' }, (c) => c.clusterId, 'cl-2'],
     [
@@ -84,6 +86,7 @@ describe('readConfig', () => {
     ['INPOD_UDS', `/${'x'.repeat(107)}`],
     ['HTTP2_FRAME_SIZE', '16383'],
     ['HTTP2_STREAM_WINDOW_SIZE', '2147483648'],
+    ['TUNNEL_ENGINE', 'nghttp2'],
     ['CONNECTION_TERMINATION_DEADLINE', '5'],
     ['SECRET_TTL', '30d'],
     ['LOG_FORMAT', 'xml'],

@@ -15,7 +15,7 @@ import { readConfig } from '../src/config.ts';
 import { DataPlane } from '../src/data-plane.ts';
 import { FilteredLog, parseLogFilter } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
 import { CapturedPods, podIps } from './captured-pods.ts';
 import { bounded, read, untilEnd } from './path/applications.ts';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
@@ -78,7 +78,7 @@ describe('two captured pods', () => {
     plane = new DataPlane(readConfig({ NODE_NAME: 'node-a', ENABLE_ORIG_SRC: 'true' }), {
       store,
       certificates: await TestCertificates.create(),
-      engine: new NodeHttp2Engine({ clock: systemClock }),
+      engine: new FramedEngine({ clock: systemClock }),
       metrics: new Metrics({ version: 'test' }, { clock: systemClock }),
       log,
       clock: systemClock,

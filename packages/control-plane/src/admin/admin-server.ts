@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import { formatSocketAddress, parseIp } from '@clearmesh/shared/model/ip-address';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { boundAddress } from '../listen/bound-address.ts';
@@ -60,9 +60,16 @@ function respond(request: IncomingMessage, response: ServerResponse, deps: Deps)
       .end(`${reason ?? 'ready'}\n`);
   }
   if (request.url === '/status') {
+    // It names every policy and what is wrong with it, and in a cluster every pod reaches this port.
+    if (!isLocal(request.socket.remoteAddress)) return void response.writeHead(403).end('ask from within the pod\n');
     response.writeHead(200, { 'content-type': 'application/json' });
     return void response.end(`${JSON.stringify(deps.status(), undefined, 2)}\n`);
   }
   if (request.url !== '/metrics') return void response.writeHead(404).end();
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(deps.metrics.text());
+}
+
+function isLocal(address = ''): boolean {
+  const ip = parseIp(address);
+  return ip !== undefined && (ip === '::1' || ip.startsWith('127.'));
 }

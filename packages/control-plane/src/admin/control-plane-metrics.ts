@@ -8,6 +8,12 @@ export type ControlPlaneMetrics = {
   readonly configurationReadings: Counter;
   /** Seconds since the epoch at which the configuration in force was taken. */
   readonly configurationTaken: Gauge;
+  /** Problems of objects that were left out of the configuration in force. */
+  readonly configurationProblems: Gauge;
+  /** Kinds that cannot be watched now. */
+  readonly watchesFailing: Gauge;
+  /** 1 while this replica writes to the cluster. */
+  readonly leading: Gauge;
   /** By `kind`: workload, service, policy, waypoint. */
   readonly resources: Gauge;
   readonly discoveryClients: Gauge;
@@ -36,6 +42,12 @@ export function createMetrics(): ControlPlaneMetrics {
       'clearmesh_configuration_taken_timestamp_seconds',
       'When the configuration in force was taken.',
     ),
+    configurationProblems: registry.gauge(
+      'clearmesh_configuration_problems',
+      'Problems of objects that were left out of the configuration in force.',
+    ),
+    watchesFailing: registry.gauge('clearmesh_watches_failing', 'Kinds of objects that cannot be watched now.'),
+    leading: registry.gauge('clearmesh_leading', '1 while this replica writes to the cluster.'),
     resources: registry.gauge('clearmesh_resources', 'Resources published, by kind.'),
     discoveryClients: registry.gauge('clearmesh_discovery_clients', 'Discovery streams open now.'),
     pushes: registry.counter('clearmesh_discovery_pushes_total', 'Discovery responses sent, by type.'),

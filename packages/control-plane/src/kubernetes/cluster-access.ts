@@ -1,10 +1,12 @@
 /** Which API server, and as whom: a kubeconfig, or what a pod is given. */
 import { existsSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 
 /** @param file of the kubeconfig; without one, the pod's own account. MESH-CONFIG-003 when neither can be used. */
-export function openCluster(file: string | undefined): KubeConfig {
+export async function openCluster(file: string | undefined): Promise<KubeConfig> {
+  // Half a second and 80 MiB, which a control plane without a cluster need not spend.
+  const { KubeConfig } = await import('@kubernetes/client-node');
   const kubeConfig = new KubeConfig();
   try {
     if (file !== undefined) kubeConfig.loadFromFile(file);

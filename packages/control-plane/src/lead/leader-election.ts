@@ -105,7 +105,7 @@ export class LeaderElection implements AsyncDisposable {
     const step = decideLease({ lease: look.lease, unchangedMs: this.#unchangedMs(look.lease) }, this.#options.identity);
     if (step === 'wait') return this.#lose(`${look.lease?.holder} leads`);
     // The work of an earlier term ends before a new one begins.
-    if (step !== 'renew') await this.#ending;
+    if (!this.leading) await this.#ending;
     const beganMs = this.#deps.clock.monotonicMs();
     const answer = await this.#write(look.lease, this.#options.identity, signal);
     // A conflict is another replica's success, and the next look shows whose.

@@ -9,7 +9,7 @@ import type { DeriveOptions } from '../derive/options.ts';
 import type { BackendObjectManifest, ParentRefManifest, RouteManifest } from '../manifest/route.ts';
 import type { Condition, ObjectStatus, ParentStatus } from './status-report.ts';
 
-const controllerName = 'clearmesh.io/mesh-controller';
+export const controllerName = 'clearmesh.io/mesh-controller';
 
 type Around = { readonly services: ServiceIndex; readonly bindings: Bindings; readonly options: DeriveOptions };
 

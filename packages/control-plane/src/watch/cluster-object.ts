@@ -7,7 +7,7 @@ import { checkShape } from './check-shape.ts';
 import { project } from './schema-projection.ts';
 import type { Manifest } from '../manifest/collections.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
-import type { RouteManifest } from '../manifest/route.ts';
+import type { ParentRefManifest } from '../manifest/route.ts';
 import type { ApiObject, ObjectName } from '../kubernetes/resource.ts';
 import type { Finding } from './finding.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
@@ -23,12 +23,19 @@ export type ClusterObject = {
   readonly generation: number;
   /** As the server has it; only of kinds whose status is reported. */
   readonly status?: unknown;
+  /** Something in its status was written by us. */
+  readonly reported: boolean;
   readonly reading: ObjectReading;
 };
 
 export type ObjectReading =
   | { readonly kind: 'good'; readonly manifest: Manifest }
-  | { readonly kind: 'wrong'; readonly findings: readonly Finding[] }
+  | {
+      readonly kind: 'wrong';
+      readonly findings: readonly Finding[];
+      /** Of a route: what to report under. */
+      readonly parents?: readonly ParentRefManifest[];
+    }
   /** Of another controller, and in a form that we do not know: not ours to judge. */
   | { readonly kind: 'foreign' };
 
@@ -43,16 +50,28 @@ export function readClusterObject(object: ApiObject, watched: WatchedKind, rules
     resourceVersion,
     generation,
     ...(watched.reported === true && status !== undefined ? { status } : {}),
+    reported: (object.metadata as Metadata).managedFields?.some(isOurWrite) ?? false,
     reading: read(object, watched, rules),
   };
 }
 
 function read(object: ApiObject, { kind }: WatchedKind, rules: PeerAuthenticationRules): ObjectReading {
   const findings = checkShape(kind.schema, object);
-  if (findings.length > 0) return isOurs(object) ? { kind: 'wrong', findings } : { kind: 'foreign' };
+  if (findings.length > 0) return isOurs(object) ? wrong(object, findings) : { kind: 'foreign' };
   const manifest = kind.manifest(project(kind.schema, withoutBookkeeping(object, kind.schema)));
   const meaning = checkMeaning(manifest, rules);
-  return meaning.length > 0 ? { kind: 'wrong', findings: meaning } : { kind: 'good', manifest };
+  return meaning.length > 0 ? wrong(object, meaning) : { kind: 'good', manifest };
+}
+
+function wrong(object: ApiObject, findings: readonly Finding[]): ObjectReading {
+  const parents = serviceParents(object);
+  return { kind: 'wrong', findings, ...(parents.length === 0 ? {} : { parents }) };
+}
+
+type ManagedFields = { readonly manager?: string; readonly subresource?: string };
+
+function isOurWrite({ manager = '', subresource }: ManagedFields): boolean {
+  return subresource === 'status' && manager.startsWith('clearmesh-');
 }
 
 /** What the server adds for itself, and kubectl: longer than the rest, and other after each write of a status. */
@@ -68,7 +87,7 @@ function withoutBookkeeping(object: ApiObject, schema: TSchema): unknown {
 }
 
 type Metadata = ApiObject['metadata'] & {
-  readonly managedFields?: unknown;
+  readonly managedFields?: readonly ManagedFields[];
   readonly annotations?: Readonly<Record<string, string>>;
 };
 
@@ -82,12 +101,17 @@ function readsStatus(schema: TSchema): boolean {
 
 /** Gateways and routes serve many controllers. The shape is not known yet: look, and expect nothing. */
 function isOurs(object: ApiObject): boolean {
-  const { spec } = object as { readonly spec?: Partial<GatewayManifest['spec'] & RouteManifest['spec']> | null };
-  if (object.kind === 'Gateway') return isWaypoint({ spec } as GatewayManifest);
-  if (object.kind !== 'HTTPRoute' && object.kind !== 'GRPCRoute') return true;
-  const { parentRefs } = spec ?? {};
-  return (
-    Array.isArray(parentRefs) &&
-    parentRefs.some((parent) => parent !== null && typeof parent === 'object' && isServiceParent(parent))
-  );
+  const { spec } = object as { readonly spec?: Partial<GatewayManifest['spec']> | null };
+  if (object.kind === 'Gateway') return isWaypoint({ spec: spec ?? {} } as GatewayManifest);
+  return !object.kind.endsWith('Route') || serviceParents(object).length > 0;
+}
+
+function serviceParents(object: ApiObject): readonly ParentRefManifest[] {
+  const { spec } = object as { readonly spec?: { readonly parentRefs?: unknown } | null };
+  const parents: readonly unknown[] = Array.isArray(spec?.parentRefs) ? spec.parentRefs : [];
+  return parents.filter(isParentRef).filter(isServiceParent);
+}
+
+function isParentRef(value: unknown): value is ParentRefManifest {
+  return value !== null && typeof value === 'object' && 'name' in value && typeof value.name === 'string';
 }

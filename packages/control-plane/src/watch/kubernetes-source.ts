@@ -18,11 +18,13 @@ import { readClusterObject } from './cluster-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { WatchHealth } from './watch-health.ts';
 import { watchedKinds } from './watched-resources.ts';
+import type { ControlPlaneMetrics } from '../admin/control-plane-metrics.ts';
 import type { ApiClient } from '../kubernetes/api-client.ts';
 import type { WatchState } from '../kubernetes/informer.ts';
 import type { ConfigurationSource, SourceEvent } from './configuration-source.ts';
 import type { ClusterObject } from './cluster-object.ts';
-import type { ChangeWeight } from './object-store.ts';
+import type { Resource } from '../kubernetes/resource.ts';
+import type { ChangeWeight, StoredObject } from './object-store.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
 import type { WatchedKind } from './watched-resources.ts';
 
@@ -34,13 +36,23 @@ export type KubernetesSourceOptions = {
   readonly maxMs?: number;
 };
 
-type Deps = { readonly api: ApiClient; readonly clock: Clock; readonly random: Random; readonly logger: Logger };
+type Deps = {
+  readonly api: ApiClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Pick<ControlPlaneMetrics, 'watchesFailing'>;
+};
 
 type Watched = { readonly kind: WatchedKind; readonly store: ObjectStore; readonly informer: Informer<ClusterObject> };
 
+/** An object with a status of ours, and the resource it is one of. */
+export type Observed = StoredObject & { readonly resource: Resource };
+
 /** Objects with a status of ours, as the API server has them; by `Kind namespace/name`. */
 export interface ObservedObjects {
-  observed(): Iterable<readonly [string, ClusterObject]>;
+  observed(): Iterable<readonly [string, Observed]>;
+  find(key: string): Observed | undefined;
   /** Calls back when one of them may have changed; returns the unsubscriber. */
   onObserved(listener: () => void): () => void;
 }
@@ -91,11 +103,19 @@ export class KubernetesSource implements ConfigurationSource, ObservedObjects {
     return () => this.#observers.delete(listener);
   }
 
-  *observed(): Generator<readonly [string, ClusterObject]> {
-    for (const { kind, store } of this.#watched) {
-      if (kind.reported !== true) continue;
-      for (const { object } of store.objects) yield [`${kind.kind.kind} ${object.key}`, object];
+  *observed(): Generator<readonly [string, Observed]> {
+    for (const watched of this.#watched) {
+      if (watched.kind.reported !== true) continue;
+      for (const stored of watched.store.objects)
+        yield [`${watched.kind.kind.kind} ${stored.object.key}`, observedIn(watched, stored)];
     }
+  }
+
+  find(key: string): Observed | undefined {
+    const at = key.indexOf(' ');
+    const watched = this.#watched.find(({ kind }) => kind.reported === true && kind.kind.kind === key.slice(0, at));
+    const stored = watched?.store.get(key.slice(at + 1));
+    return watched === undefined || stored === undefined ? undefined : observedIn(watched, stored);
   }
 
   /** Does not wait for the API server, which may be away: the first event comes when everything was listed. */
@@ -135,6 +155,7 @@ export class KubernetesSource implements ConfigurationSource, ObservedObjects {
 
   #recvState(kind: string, state: WatchState): void {
     this.#health.recvState(kind, state);
+    this.#deps.metrics.watchesFailing.set(this.#health.failing);
     // The last kind to answer may have nothing to tell.
     if (!this.#told) this.#debounce.trigger();
   }
@@ -150,6 +171,11 @@ export class KubernetesSource implements ConfigurationSource, ObservedObjects {
     const snapshot = clusterSnapshot(new Map(this.#watched.map(({ kind, store }) => [kind.kind.kind, store.objects])));
     for (const listener of this.#listeners) listener({ kind: 'taken', ...snapshot });
   }
+}
+
+function observedIn({ kind }: Watched, stored: StoredObject): Observed {
+  const [{ plural, kind: name }] = kind.resources;
+  return { ...stored, resource: { apiVersion: stored.object.apiVersion, kind: name, plural } };
 }
 
 /** C1. */

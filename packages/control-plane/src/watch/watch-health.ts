@@ -24,6 +24,7 @@ export class WatchHealth implements Disposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #states = new Map<string, WatchState>();
+  readonly #named = new Map<string, 'absent' | 'forbidden'>();
   #state: State = { kind: 'well' };
 
   constructor(deps: { readonly clock: Clock; readonly logger: Logger }) {
@@ -37,9 +38,8 @@ export class WatchHealth implements Disposable {
   }
 
   recvState(kind: string, state: WatchState): void {
-    const before = this.#states.get(kind)?.kind;
     this.#states.set(kind, state);
-    if (before !== state.kind) this.#tell(kind, state, before);
+    this.#tell(kind, state);
     const fails = this.#failing().length > 0;
     if (fails && this.#state.kind === 'well')
       this.#state = { kind: 'doubtful', cancel: this.#clock.after(doubtMs, () => this.#recvDue()) };
@@ -55,7 +55,10 @@ export class WatchHealth implements Disposable {
     return this.#failing().length;
   }
 
-  #tell(kind: string, state: WatchState, before: WatchState['kind'] | undefined): void {
+  /** What is missing is named once, whatever happens until it is there. */
+  #tell(kind: string, state: WatchState): void {
+    const missing = state.kind === 'absent' || state.kind === 'forbidden';
+    if (missing && this.#named.get(kind) === state.kind) return;
     if (state.kind === 'absent')
       this.#logger.info('the cluster has no such resource; it is read as soon as there is one', { kind });
     else if (state.kind === 'forbidden')
@@ -63,8 +66,8 @@ export class WatchHealth implements Disposable {
         kind,
         error: state.message,
       });
-    else if (state.kind === 'synced' && (before === 'absent' || before === 'forbidden'))
-      this.#logger.info('the resource is read now', { kind });
+    else if (state.kind === 'synced' && this.#named.delete(kind)) this.#logger.info('the resource is read now', { kind });
+    if (missing) this.#named.set(kind, state.kind);
   }
 
   #failing(): readonly (readonly [string, Failing])[] {

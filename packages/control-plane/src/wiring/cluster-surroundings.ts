@@ -7,10 +7,12 @@
 import { hostname } from 'node:os';
 import { openClusterRoot } from '../certify/cluster-root.ts';
 import { TokenReviewer } from '../certify/token-reviewer.ts';
+import { RootBundles } from '../distribute/root-bundles.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
 import { LeaderElection } from '../lead/leader-election.ts';
 import { Leader } from '../lead/leader.ts';
+import { StatusTask } from '../report/status-task.ts';
 import { KubernetesSource } from '../watch/kubernetes-source.ts';
 import type { LeaderTask } from '../lead/leader-task.ts';
 import type { ClusterSetting } from './options.ts';
@@ -20,18 +22,19 @@ import type { Surroundings, Wiring } from './parts.ts';
 const leaseName = 'clearmesh-status';
 
 export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promise<Surroundings> {
-  const { options, deps, resources, signal } = wiring;
+  const { options, deps, metrics, resources, signal } = wiring;
   const { rootNamespace, trustDomain, requirePermissiveExpiry } = options;
   const { clock, random, logger } = deps;
-  const api = resources.use(new ApiClient({}, { kubeConfig: openCluster(options.setting.kubeconfig), clock }));
+  const api = resources.use(new ApiClient({}, { kubeConfig: await openCluster(options.setting.kubeconfig), clock }));
   const root = await openClusterRoot(
     { namespace: rootNamespace, trustDomain },
     { api, clock, random, logger: logger.scope('ca') },
     signal,
   );
   const rules = { requirePermissiveExpiry, rootNamespace };
-  const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config') }));
-  const tasks: readonly LeaderTask[] = [];
+  const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config'), metrics }));
+  const statuses = new StatusTask(source);
+  const tasks: readonly LeaderTask[] = [new RootBundles(() => root.rootPem), statuses];
   const leader = new Leader(tasks, { api, clock, random, logger });
   elect(wiring, api, leader);
   return {
@@ -39,19 +42,30 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
     source,
     authenticator: new TokenReviewer({}, { api, clock }),
     root,
+    write: (report) => statuses.recvReport(report),
     onConfiguration: (configured) => leader.recvConfigured(configured),
     describe: () => ({ watches: Object.fromEntries(source.states) }),
   };
 }
 
-function elect({ options, deps, resources }: Wiring<ClusterSetting>, api: ApiClient, leader: Leader): void {
+function elect({ options, deps, metrics, resources }: Wiring<ClusterSetting>, api: ApiClient, leader: Leader): void {
   const { clock, random, logger } = deps;
   const identity = `${options.setting.podName ?? hostname()}_${random.hex(8)}`;
   const election = resources.use(
     new LeaderElection(
       { lease: { namespace: options.rootNamespace, name: leaseName }, identity },
-      { api, clock, random, logger: logger.scope('lead'), lead: (signal) => leader.lead(signal) },
+      { api, clock, random, logger: logger.scope('lead'), lead: (signal) => counted(leader.lead(signal), metrics) },
     ),
   );
   election.start();
+}
+
+function counted(work: AsyncDisposable, { leading }: Wiring['metrics']): AsyncDisposable {
+  leading.set(1);
+  return {
+    [Symbol.asyncDispose]: () => {
+      leading.set(0);
+      return work[Symbol.asyncDispose]();
+    },
+  };
 }

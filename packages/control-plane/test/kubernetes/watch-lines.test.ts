@@ -41,7 +41,7 @@ describe('readLines', () => {
 
 describe('parseWatchLine', () => {
   it('makes an event of whatever it is given, and never throws', () => {
-    const kinds = ['changed', 'removed', 'bookmark', 'error', 'malformed'];
+    const kinds: ReadonlySet<string> = new Set(['changed', 'removed', 'bookmark', 'error', 'malformed']);
     const shaped = constantFrom(
       '{"type":"ADDED","object":null}',
       '{"type":"ADDED","object":{"metadata":null}}',
@@ -51,7 +51,7 @@ describe('parseWatchLine', () => {
       'null',
     );
     const bytes = uint8Array().map((each) => Buffer.from(each).toString('latin1'));
-    assert(property(oneof(shaped, string(), bytes), (line) => kinds.includes(parseWatchLine(line, resource).kind)));
+    assert(property(oneof(shaped, string(), bytes), (line) => kinds.has(parseWatchLine(line, resource).kind)));
   });
 
   for (const [line, event] of [

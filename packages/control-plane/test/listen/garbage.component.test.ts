@@ -94,7 +94,8 @@ describe('the TLS port', () => {
     expect(socket.getProtocol()).to.equal('TLSv1.3');
     expect(socket.alpnProtocol).to.equal('h2');
     const names = String(socket.getPeerCertificate().subjectaltname);
-    expect(names).to.equal('DNS:clearmesh-control-plane.clearmesh-system.svc, DNS:localhost, IP Address:127.0.0.1');
+    const service = 'DNS:clearmesh-control-plane.clearmesh-system';
+    expect(names).to.equal(`${service}.svc, ${service}.svc.cluster.local, ${service}, DNS:localhost, IP Address:127.0.0.1`);
     socket.destroy();
     const old = await tls(running, ['h2'], 'TLSv1.2').catch((error: unknown) => error);
     expect(old).to.be.instanceOf(Error);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 
 /** What the caller wants to do on this machine. */
-export type HostNeed = 'lab' | 'wiretap' | 'redis' | 'bench';
+export type HostNeed = 'lab' | 'wiretap' | 'redis' | 'bench' | 'cluster';
 
 export type MissingTool = { readonly tool: string; readonly debianPackage: string; readonly neededFor: string };
 
@@ -23,6 +23,13 @@ const tools: readonly Tool[] = [
   { tool: 'redis-server', debianPackage: 'redis-server', need: 'redis', neededFor: 'the example bank’s store' },
   { tool: 'iperf3', debianPackage: 'iperf3', need: 'bench', neededFor: 'throughput measurements' },
   { tool: 'wrk', debianPackage: 'wrk', need: 'bench', neededFor: 'request measurements' },
+  { tool: 'etcd', debianPackage: 'etcd-server', need: 'cluster', neededFor: 'the store of the API server' },
+  { tool: 'containerd', debianPackage: 'containerd', need: 'cluster', neededFor: 'containers' },
+  { tool: 'ctr', debianPackage: 'containerd', need: 'cluster', neededFor: 'loading images' },
+  { tool: 'runc', debianPackage: 'runc', need: 'cluster', neededFor: 'containers' },
+  { tool: 'portmap', debianPackage: 'containernetworking-plugins', need: 'cluster', neededFor: 'networks of pods' },
+  { tool: 'busybox', debianPackage: 'busybox-static', need: 'cluster', neededFor: 'the images of the cluster itself' },
+  { tool: 'pivot_root', debianPackage: 'util-linux', need: 'cluster', neededFor: 'file systems of nodes' },
 ];
 
 // Debian keeps ip, nft and tcpdump where the PATH of ordinary users does not look.

@@ -55,7 +55,7 @@ export type SuperviseDeps = { readonly clock: Clock; readonly env: NodeJS.Proces
 
 const tailLines = 40;
 const drainMs = 1000;
-const inherited = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_V8_COVERAGE'];
+const inherited = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_V8_COVERAGE', 'TUNNEL_ENGINE'];
 
 // S1: had the parent died before the child asked for its death signal, none would come, so the child looks once itself.
 const stillOurs = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"';

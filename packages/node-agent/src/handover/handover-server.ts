@@ -38,6 +38,8 @@ export type HandoverDeps = {
   readonly logger: Logger;
   /** Told of every Add that was answered or lost, those of snapshots included. */
   readonly onOutcome?: (uid: string, outcome: Delivery) => void;
+  /** Pods that belong to the mesh and whose namespaces are not found yet: a proxy that serves them shall go on. */
+  readonly unplaced?: () => readonly string[];
 };
 
 type Proxy = {
@@ -53,27 +55,41 @@ const AFTER_FAULT_MS = 1000;
 export class HandoverServer implements AsyncDisposable {
   readonly #options: Required<HandoverOptions>;
   readonly #deps: HandoverDeps;
-  readonly #listener: SeqpacketListener;
   readonly #pods: EnrolledPods;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #awaitingReady = new Set<() => void>();
+  #listener: SeqpacketListener | undefined;
   /** In the order they said hello: the last one is the newest. */
   #proxies: readonly Proxy[] = [];
   #greeting = 0;
 
-  private constructor(options: Required<HandoverOptions>, deps: HandoverDeps, listener: SeqpacketListener) {
+  private constructor(options: Required<HandoverOptions>, deps: HandoverDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#listener = listener;
     this.#pods = new EnrolledPods({ maxPods: options.maxPods });
-    this.#track(this.#acceptAll(this.#stop.signal));
+  }
+
+  /** Takes pods at once; proxies from {@link open} on. */
+  static prepare(options: HandoverOptions, deps: HandoverDeps): HandoverServer {
+    return new HandoverServer({ helloDeadlineMs: 5000, ackDeadlineMs: 5000, maxPods: 2000, maxProxies: 8, ...options }, deps);
   }
 
   /** Listens and serves until disposed of. */
   static listen(options: HandoverOptions, deps: HandoverDeps): HandoverServer {
-    const settings = { helloDeadlineMs: 5000, ackDeadlineMs: 5000, maxPods: 2000, maxProxies: 8, ...options };
-    return new HandoverServer(settings, deps, listenSeqpacket(options.path));
+    const server = HandoverServer.prepare(options, deps);
+    server.open();
+    return server;
+  }
+
+  /**
+   * Listens, once. A proxy drops what its first snapshot does not mention, so an agent that starts again on a node with pods
+   * finds these first.
+   */
+  open(): void {
+    if (this.#stop.signal.aborted || this.#listener !== undefined) return;
+    this.#listener = listenSeqpacket(this.#options.path);
+    this.#track(this.#acceptAll(this.#listener, this.#stop.signal));
   }
 
   /** How many proxies are connected and said hello. */
@@ -118,17 +134,17 @@ export class HandoverServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#listener[Symbol.asyncDispose]();
+    await this.#listener?.[Symbol.asyncDispose]();
     await Promise.all(this.#running);
     this.#pods[Symbol.dispose]();
   }
 
-  async #acceptAll(signal: AbortSignal): Promise<void> {
+  async #acceptAll(listener: SeqpacketListener, signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#deps;
     const pace = new Pace(MAX_ACCEPTS);
     while (!signal.aborted) {
       try {
-        const connection = await this.#listener.accept(signal);
+        const connection = await listener.accept(signal);
         if (connection === undefined) return;
         this.#admit(connection, signal);
         const restMs = pace.count(clock.monotonicMs());
@@ -156,8 +172,8 @@ export class HandoverServer implements AsyncDisposable {
     const { helloDeadlineMs, ackDeadlineMs, maxPods } = this.#options;
     this.#greeting++;
     const onHello = (): void => this.#recvHello(proxy);
-    // Each pod can be added and removed once while the proxy is busy with one request.
-    const limits = { helloDeadlineMs, ackDeadlineMs, maxQueue: 2 * maxPods + 1 };
+    // Each pod can be added and removed once while the proxy is busy with one request, and as many named without a namespace.
+    const limits = { helloDeadlineMs, ackDeadlineMs, maxQueue: 3 * maxPods + 1 };
     const connection = new ProxyConnection(limits, { connection: accepted, clock, onHello });
     const proxy: Proxy = { connection, given: new Set(), phase: 'snapshot' };
     const reason = await connection.run(signal);
@@ -171,6 +187,9 @@ export class HandoverServer implements AsyncDisposable {
     this.#proxies = [...this.#proxies, proxy];
     this.#deps.logger.info('node proxy connected', { connected: this.proxies, pods: this.#pods.size });
     this.#giveMissing(proxy);
+    for (const uid of this.#deps.unplaced?.() ?? []) {
+      if (!proxy.given.has(uid)) proxy.connection.enqueue({ request: { kind: 'keep', uid }, settle: () => {} });
+    }
     proxy.connection.enqueue({
       request: { kind: 'snapshotSent' },
       settle: (delivery) => this.#recvSnapshotAnswer(proxy, delivery),

@@ -13,17 +13,18 @@
  *     live on, in plaintext; the others end with a reset at their next packet, which is redirected.
  */
 import { DNS_PORT, HBONE_PORT, INBOUND_PORT, NOT_FROM_PROXY, OUTBOUND_PORT, familiesOf, inRows } from './pod-rules.ts';
-import type { FamilyTerms, Rule, Table } from './pod-rules.ts';
+import type { FamilyTerms } from './pod-rules.ts';
 import type { Redirection } from './redirection.ts';
+import type { Match, Rule, Table } from './rule.ts';
 
 export const GUARD_TABLE = 'clearmesh-guard';
 
 /** What becomes of a first packet that was not redirected (G2). */
-export type GuardVerdict = 'drop' | 'reject with tcp reset';
+export type GuardVerdict = 'drop' | 'reject';
 
 // linux/netfilter_ipv4.h: NF_IP_PRI_FILTER, which is after NAT on the way out and on the way in.
 const FILTER = 0;
-const FIRST_PACKET = 'tcp flags & (fin | syn | rst | ack) == syn';
+const FIRST_PACKET: Match = { field: 'first-packet' };
 
 /** The guard's table for one pod. */
 export function guardTable(redirection: Redirection, verdict: GuardVerdict): Table {
@@ -41,14 +42,23 @@ export function guardTable(redirection: Redirection, verdict: GuardVerdict): Tab
 }
 
 /** A redirected packet has the loopback address by now; one to an address of the pod leaves by `lo`. */
-function outboundGuard({ address, loopback, probe }: FamilyTerms, verdict: GuardVerdict): Rule {
-  const elsewhere = [`${address} daddr != ${loopback}`, `${address} daddr != ${probe}`, 'oifname != "lo"'];
-  return { row: 'outbound, but not redirected', matches: [...elsewhere, FIRST_PACKET, NOT_FROM_PROXY], action: verdict };
+function outboundGuard({ family, loopback, probe }: FamilyTerms, verdict: GuardVerdict): Rule {
+  const elsewhere: readonly Match[] = [
+    { field: 'destination', ip: loopback, not: true },
+    { field: 'destination', ip: probe, not: true },
+    { field: 'leaves-by', device: 'lo', not: true },
+  ];
+  const matches = [...elsewhere, FIRST_PACKET, NOT_FROM_PROXY];
+  return { family, row: 'outbound, but not redirected', matches, action: { kind: verdict } };
 }
 
-/** A redirected packet has a port of the proxy by now. */
-function inboundGuard({ address, probe }: FamilyTerms, verdict: GuardVerdict): Rule {
-  const ports = `tcp dport != { ${[OUTBOUND_PORT, INBOUND_PORT, HBONE_PORT, DNS_PORT].join(', ')} }`;
-  const from = [`${address} saddr != ${probe}`, 'iifname != "lo"'];
-  return { row: 'inbound, but not redirected', matches: [...from, ports, FIRST_PACKET, NOT_FROM_PROXY], action: verdict };
+/** A redirected packet has a port of the proxy by now. Probes of the node come as they are, and are let in. */
+function inboundGuard({ family, probe }: FamilyTerms, verdict: GuardVerdict): Rule {
+  const from: readonly Match[] = [
+    { field: 'source', ip: probe, not: true },
+    { field: 'arrives-at', device: 'lo', not: true },
+    { field: 'destination-ports', ports: [OUTBOUND_PORT, INBOUND_PORT, HBONE_PORT, DNS_PORT], not: true },
+  ];
+  const matches = [...from, FIRST_PACKET, NOT_FROM_PROXY];
+  return { family, row: 'inbound, but not redirected', matches, action: { kind: verdict } };
 }

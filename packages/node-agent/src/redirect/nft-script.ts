@@ -6,10 +6,11 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { GUARD_TABLE, guardTable } from './guard-rules.ts';
 import type { GuardVerdict } from './guard-rules.ts';
-import { TABLE_NAMES, podTables } from './pod-rules.ts';
-import type { Chain, Rule, Table } from './pod-rules.ts';
+import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
+import { MARK_MASK, TABLE_NAMES, podTables } from './pod-rules.ts';
 import { isInterfaceName } from './redirection.ts';
 import type { Redirection } from './redirection.ts';
+import type { Action, Chain, Match, Rule, Table } from './rule.ts';
 
 /** The script that makes a pod's redirection exactly `redirection`; the guard stays as it is. */
 export function installScript(redirection: Redirection): string {
@@ -34,7 +35,7 @@ function removal(names: readonly string[]): string {
 }
 
 /** Settings end up inside rule text: what is not of the expected form must not reach nft. */
-function refuseForeignText(redirection: Redirection): void {
+export function refuseForeignText(redirection: Redirection): void {
   const { virtualInterfaces = [], probeV4, probeV6 } = redirection;
   const badName = virtualInterfaces.find((name) => !isInterfaceName(name));
   const badProbe = [probeV4, probeV6].find((ip) => ip !== undefined && parseIp(ip) === undefined);
@@ -55,6 +56,65 @@ function chainText({ name, type, priority, rules }: Chain): string {
   return `  chain ${name} {\n${hook}${rules.map(ruleText).join('')}  }\n`;
 }
 
-function ruleText({ row, matches, action }: Rule): string {
-  return `    ${[...matches, action].join(' ')} comment "${row}"\n`;
+function ruleText({ family, row, matches, action }: Rule): string {
+  const words = [...matches.map((match) => matchText(match, family)), actionText(action)];
+  return `    ${words.join(' ')} comment "${row}"\n`;
+}
+
+function matchText(match: Match, family: 4 | 6 | undefined): string {
+  const address = family === 6 ? 'ip6' : 'ip';
+  const not = 'not' in match && match.not ? '!= ' : '';
+  switch (match.field) {
+    case 'family':
+      return `meta nfproto ${family === 6 ? 'ipv6' : 'ipv4'}`;
+    case 'protocol':
+      return `meta l4proto ${match.is}`;
+    case 'source':
+      return `${address} saddr ${not}${match.ip}`;
+    case 'destination':
+      return `${address} daddr ${not}${match.ip}`;
+    case 'source-port':
+      return `${match.protocol} sport ${not}${match.port}`;
+    case 'destination-port':
+      return `${match.protocol} dport ${not}${match.port}`;
+    case 'destination-ports':
+      return `tcp dport ${not}{ ${match.ports.join(', ')} }`;
+    case 'packet-mark':
+      return `meta mark & ${hex(MARK_MASK)} ${not || '== '}${hex(match.mark)}`;
+    case 'connection-mark':
+      return `ct mark & ${hex(MARK_MASK)} ${not || '== '}${hex(match.mark)}`;
+    case 'arrives-at':
+      return `iifname ${not}"${match.device}"`;
+    case 'leaves-by':
+      return `oifname ${not}"${match.device}"`;
+    case 'first-packet':
+      return 'tcp flags & (fin | syn | rst | ack) == syn';
+    default:
+      return unreachable(match);
+  }
+}
+
+function actionText(action: Action): string {
+  switch (action.kind) {
+    case 'accept':
+    case 'return':
+    case 'drop':
+      return action.kind;
+    case 'reject':
+      return 'reject with tcp reset';
+    case 'redirect':
+      return `redirect to :${action.port}`;
+    case 'mark-connection':
+      return `ct mark set ct mark & ${hex(0xffffffff - MARK_MASK)} | ${hex(action.mark)}`;
+    case 'restore-mark':
+      return 'meta mark set ct mark';
+    case 'connection-zone':
+      return `ct zone set ${action.zone}`;
+    default:
+      return unreachable(action);
+  }
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
 }

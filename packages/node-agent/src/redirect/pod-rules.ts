@@ -11,6 +11,7 @@
  */
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { Redirection } from './redirection.ts';
+import type { Action, Chain, Match, Rule, Table } from './rule.ts';
 
 export const PROXY_MARK = 0x539;
 export const REPLY_MARK = 0x111;
@@ -19,24 +20,13 @@ export const OUTBOUND_PORT = 15001;
 export const INBOUND_PORT = 15006;
 export const HBONE_PORT = 15008;
 export const DNS_PORT = 15053;
-
-/** One nft rule: all matches hold → action. `row` says which row of the contract it is, and stands in the kernel as comment. */
-export type Rule = { readonly row: string; readonly matches: readonly string[]; readonly action: string };
-
-export type Chain = {
-  readonly name: 'prerouting' | 'input' | 'output';
-  readonly type: 'filter' | 'route' | 'nat';
-  /** As the kernel's number: nft's names for them differ by hook. */
-  readonly priority: number;
-  readonly rules: readonly Rule[];
-};
-
-/** A table of family `inet`; those of the redirection are named as upstream's nft variant names them. */
-export type Table = { readonly name: string; readonly chains: readonly Chain[] };
+/** Sources that the node's own connections to pods take on, such as the kubelet's probes. */
+export const PROBE_V4 = '169.254.7.127';
+export const PROBE_V6 = 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff';
 
 type TableName = 'istio-ambient-mangle' | 'istio-ambient-raw' | 'istio-ambient-nat';
 
-/** Every table the redirection itself may own. */
+/** Every table the redirection itself may own; named as upstream's nft variant names them. */
 export const TABLE_NAMES: readonly TableName[] = ['istio-ambient-mangle', 'istio-ambient-raw', 'istio-ambient-nat'];
 
 // linux/netfilter_ipv4.h: NF_IP_PRI_RAW, _MANGLE, _NAT_DST.
@@ -44,17 +34,13 @@ const RAW = -300;
 const MANGLE = -150;
 const NAT_DST = -100;
 
-const TCP = 'meta l4proto tcp';
-const FROM_PROXY = `meta mark & ${hex(MARK_MASK)} == ${hex(PROXY_MARK)}`;
-export const NOT_FROM_PROXY: string = `meta mark & ${hex(MARK_MASK)} != ${hex(PROXY_MARK)}`;
+const TCP: Match = { field: 'protocol', is: 'tcp' };
+const FROM_PROXY: Match = { field: 'packet-mark', mark: PROXY_MARK };
+export const NOT_FROM_PROXY: Match = { field: 'packet-mark', mark: PROXY_MARK, not: true };
+const ACCEPT: Action = { kind: 'accept' };
 
-/** How rules of one address family are written. */
-export type FamilyTerms = {
-  readonly only: string;
-  readonly address: 'ip' | 'ip6';
-  readonly loopback: string;
-  readonly probe: string;
-};
+/** The addresses that rules of one address family name. */
+export type FamilyTerms = { readonly family: 4 | 6; readonly loopback: string; readonly probe: string };
 
 /** The tables of one pod; `istio-ambient-raw` has no rules without DNS capture. */
 export function podTables(redirection: Redirection): readonly Table[] {
@@ -89,24 +75,34 @@ function chainsOf(name: TableName, redirection: Redirection, families: readonly 
 const markConnection: Rule = {
   row: 'connection made by the proxy',
   matches: [FROM_PROXY],
-  action: `ct mark set ct mark & ${hex(0xffffffff - MARK_MASK)} | ${hex(REPLY_MARK)}`,
+  action: { kind: 'mark-connection', mark: REPLY_MARK },
 };
 
 const markReply: Rule = {
   row: 'reply to the proxy',
-  matches: [`ct mark & ${hex(MARK_MASK)} == ${hex(REPLY_MARK)}`],
-  action: 'meta mark set ct mark',
+  matches: [{ field: 'connection-mark', mark: REPLY_MARK }],
+  action: { kind: 'restore-mark' },
 };
 
 function inboundRules(redirection: Redirection, families: readonly FamilyTerms[]): readonly Rule[] {
   const virtual = (redirection.virtualInterfaces ?? []).flatMap(rulesOfVirtualInterface);
   if (redirection.inboundCapture === false) return virtual;
-  const perFamily = (terms: FamilyTerms): readonly Rule[] => [
-    { row: 'probe goes straight to the application', matches: [`${terms.address} saddr ${terms.probe}`, TCP], action: 'accept' },
+  const perFamily = ({ family, loopback, probe }: FamilyTerms): readonly Rule[] => [
     {
+      family,
+      row: 'probe goes straight to the application',
+      matches: [{ field: 'source', ip: probe }, TCP],
+      action: ACCEPT,
+    },
+    {
+      family,
       row: 'inbound',
-      matches: [`${terms.address} daddr != ${terms.loopback}`, `tcp dport != ${HBONE_PORT}`, NOT_FROM_PROXY],
-      action: `redirect to :${INBOUND_PORT}`,
+      matches: [
+        { field: 'destination', ip: loopback, not: true },
+        { field: 'destination-port', protocol: 'tcp', port: HBONE_PORT, not: true },
+        NOT_FROM_PROXY,
+      ],
+      action: { kind: 'redirect', port: INBOUND_PORT },
     },
   ];
   return [...virtual, ...inRows(families.map(perFamily))];
@@ -114,53 +110,72 @@ function inboundRules(redirection: Redirection, families: readonly FamilyTerms[]
 
 function outboundRules(redirection: Redirection, families: readonly FamilyTerms[]): readonly Rule[] {
   const dns = redirection.dnsCapture === true ? dnsRules : (): readonly Rule[] => [];
-  const perFamily = (terms: FamilyTerms): readonly Rule[] => [
-    { row: 'answer to a probe', matches: [`${terms.address} daddr ${terms.probe}`, TCP], action: 'accept' },
-    ...dns(terms),
-    {
-      row: 'reply to the proxy',
-      matches: [terms.only, TCP, `meta mark & ${hex(MARK_MASK)} == ${hex(REPLY_MARK)}`],
-      action: 'accept',
-    },
-    { row: 'call to an own address', matches: [`${terms.address} daddr != ${terms.loopback}`, 'oifname "lo"'], action: 'accept' },
-    {
-      row: 'outbound',
-      matches: [`${terms.address} daddr != ${terms.loopback}`, TCP, NOT_FROM_PROXY],
-      action: `redirect to :${OUTBOUND_PORT}`,
-    },
-  ];
+  const perFamily = (terms: FamilyTerms): readonly Rule[] => {
+    const { family, loopback, probe } = terms;
+    const elsewhere: Match = { field: 'destination', ip: loopback, not: true };
+    return [
+      { family, row: 'answer to a probe', matches: [{ field: 'destination', ip: probe }, TCP], action: ACCEPT },
+      ...dns(terms),
+      {
+        family,
+        row: 'reply to the proxy',
+        matches: [{ field: 'family' }, TCP, { field: 'packet-mark', mark: REPLY_MARK }],
+        action: ACCEPT,
+      },
+      { family, row: 'call to an own address', matches: [elsewhere, { field: 'leaves-by', device: 'lo' }], action: ACCEPT },
+      {
+        family,
+        row: 'outbound',
+        matches: [elsewhere, TCP, NOT_FROM_PROXY],
+        action: { kind: 'redirect', port: OUTBOUND_PORT },
+      },
+    ];
+  };
   return inRows(families.map(perFamily));
 }
 
-function dnsRules(terms: FamilyTerms): readonly Rule[] {
-  const action = `redirect to :${DNS_PORT}`;
+function dnsRules({ family, loopback }: FamilyTerms): readonly Rule[] {
+  const action: Action = { kind: 'redirect', port: DNS_PORT };
+  const udp: readonly Match[] = [
+    { field: 'family' },
+    { field: 'destination-port', protocol: 'udp', port: 53 },
+    { field: 'leaves-by', device: 'lo', not: true },
+  ];
+  const tcp: readonly Match[] = [
+    { field: 'destination', ip: loopback, not: true },
+    { field: 'destination-port', protocol: 'tcp', port: 53 },
+  ];
   return [
-    { row: 'DNS over UDP', matches: [terms.only, 'udp dport 53', 'oifname != "lo"', NOT_FROM_PROXY], action },
-    { row: 'DNS over TCP', matches: [`${terms.address} daddr != ${terms.loopback}`, 'tcp dport 53', NOT_FROM_PROXY], action },
+    { family, row: 'DNS over UDP', matches: [...udp, NOT_FROM_PROXY], action },
+    { family, row: 'DNS over TCP', matches: [...tcp, NOT_FROM_PROXY], action },
   ];
 }
 
 /** Queries of the proxy keep apart from the redirected ones, whose tuples may be equal. */
-function zoneOfQueries(terms: FamilyTerms): Rule {
-  return { row: 'DNS query of the proxy', matches: [terms.only, 'udp dport 53', FROM_PROXY], action: 'ct zone set 1' };
+function zoneOfQueries({ family }: FamilyTerms): Rule {
+  const query: Match = { field: 'destination-port', protocol: 'udp', port: 53 };
+  const matches = [{ field: 'family' } as const, query, FROM_PROXY];
+  return { family, row: 'DNS query of the proxy', matches, action: { kind: 'connection-zone', zone: 1 } };
 }
 
-function zoneOfAnswers(terms: FamilyTerms): Rule {
-  return { row: 'DNS answer to the proxy', matches: [terms.only, 'udp sport 53', NOT_FROM_PROXY], action: 'ct zone set 1' };
+function zoneOfAnswers({ family }: FamilyTerms): Rule {
+  const answer: Match = { field: 'source-port', protocol: 'udp', port: 53 };
+  const matches = [{ field: 'family' } as const, answer, NOT_FROM_PROXY];
+  return { family, row: 'DNS answer to the proxy', matches, action: { kind: 'connection-zone', zone: 1 } };
 }
 
-function rulesOfVirtualInterface(name: string): readonly Rule[] {
-  const arrives = `iifname "${name}"`;
+function rulesOfVirtualInterface(device: string): readonly Rule[] {
+  const arrives: Match = { field: 'arrives-at', device };
   return [
-    { row: 'from a virtual interface', matches: [arrives, TCP], action: `redirect to :${OUTBOUND_PORT}` },
-    { row: 'from a virtual interface', matches: [arrives], action: 'return' },
+    { row: 'from a virtual interface', matches: [arrives, TCP], action: { kind: 'redirect', port: OUTBOUND_PORT } },
+    { row: 'from a virtual interface', matches: [arrives], action: { kind: 'return' } },
   ];
 }
 
 export function familiesOf(redirection: Redirection): readonly FamilyTerms[] {
-  const { probeV4 = '169.254.7.127', probeV6 = 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' } = redirection;
-  const v4: FamilyTerms = { only: 'meta nfproto ipv4', address: 'ip', loopback: '127.0.0.1', probe: probeV4 };
-  const v6: FamilyTerms = { only: 'meta nfproto ipv6', address: 'ip6', loopback: '::1', probe: probeV6 };
+  const { probeV4 = PROBE_V4, probeV6 = PROBE_V6 } = redirection;
+  const v4: FamilyTerms = { family: 4, loopback: '127.0.0.1', probe: probeV4 };
+  const v6: FamilyTerms = { family: 6, loopback: '::1', probe: probeV6 };
   return redirection.ipv6 === false ? [v4] : [v4, v6];
 }
 
@@ -168,8 +183,4 @@ export function familiesOf(redirection: Redirection): readonly FamilyTerms[] {
 export function inRows(lists: readonly (readonly Rule[])[]): readonly Rule[] {
   const [first = []] = lists;
   return first.flatMap((_, index) => lists.flatMap((list) => list[index] ?? []));
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

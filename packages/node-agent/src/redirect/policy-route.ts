@@ -33,6 +33,18 @@ export function removeRoutes(family: RouteFamily): RouteScript {
   return { family, lines: [`rule del ${RULE}`, `route del ${routeOf(family)}`], harmless };
 }
 
+/** Words for ip that list the rule, and the route. */
+export const listRule: readonly string[] = ['rule', 'show', 'pref', String(PREFERENCE)];
+export const listRoute: readonly string[] = ['route', 'show', 'table', String(TABLE)];
+
+export function hasRule(listing: string): boolean {
+  return listing.includes(`fwmark 0x${REPLY_MARK.toString(16)}/0x${MARK_MASK.toString(16)} lookup ${TABLE}`);
+}
+
+export function hasRoute(listing: string): boolean {
+  return /^local default dev lo\b/m.test(listing);
+}
+
 function routeOf(family: RouteFamily): string {
   return `local ${family === 4 ? '0.0.0.0/0' : '::/0'} dev lo table ${TABLE}`;
 }

@@ -10,74 +10,74 @@
  */
 import { readFileSync } from 'node:fs';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import { guardScript, installScript, removeScript } from './nft-script.ts';
+import { executor } from './execute.ts';
+import type { Execute } from './execute.ts';
 import type { RunInNamespace } from './namespace-command.ts';
-import { installRoutes, removeRoutes } from './policy-route.ts';
-import type { RouteFamily, RouteScript } from './policy-route.ts';
+import { nftBackend } from './nft-backend.ts';
+import { hasRoute, hasRule, installRoutes, listRoute, listRule, removeRoutes } from './policy-route.ts';
+import type { RouteScript } from './policy-route.ts';
 import type { Redirection } from './redirection.ts';
+import type { AddressFamily, RuleBackend, RuleTask } from './rule-backend.ts';
 
 export type RedirectorDeps = {
   readonly run: RunInNamespace;
   /** Whether the namespace has IPv6 at all. @default {@link namespaceHasIpv6} */
   readonly hasIpv6?: (namespace: NetworkNamespace) => boolean;
+  /** What says the rules to the kernel. @default {@link nftBackend} */
+  readonly backend?: (execute: Execute) => RuleBackend;
 };
 
 /** Owns nothing; the namespaces stay their callers'. */
 export class Redirector {
-  readonly #run: RunInNamespace;
+  readonly #execute: Execute;
+  readonly #backend: RuleBackend;
   readonly #hasIpv6: (namespace: NetworkNamespace) => boolean;
 
   constructor(deps: RedirectorDeps) {
-    this.#run = deps.run;
+    this.#execute = executor(deps.run);
+    this.#backend = (deps.backend ?? nftBackend)(this.#execute);
     this.#hasIpv6 = deps.hasIpv6 ?? namespaceHasIpv6;
   }
 
   /** Captures the pod: installs, updates or repairs its rules. */
   async install(namespace: NetworkNamespace, redirection: Redirection, signal: AbortSignal): Promise<void> {
-    const script = installScript(redirection);
-    for (const family of this.#familiesOf(namespace, redirection)) await this.#route(namespace, installRoutes(family), signal);
-    await this.#nft(namespace, guardScript(redirection, 'drop'), signal);
-    await this.#nft(namespace, script, signal);
-    await this.#nft(namespace, guardScript(redirection, 'reject with tcp reset'), signal);
+    const task = this.#task(namespace, redirection);
+    for (const family of task.families) await this.#route(namespace, installRoutes(family), signal);
+    await this.#backend.install(task, redirection, signal);
   }
 
   /** Releases the pod; its connections through the proxy end. */
   async remove(namespace: NetworkNamespace, signal: AbortSignal): Promise<void> {
-    await this.#nft(namespace, removeScript(), signal);
-    for (const family of this.#familiesOf(namespace, {})) await this.#route(namespace, removeRoutes(family), signal);
+    const task = this.#task(namespace, {});
+    await this.#backend.remove(task, signal);
+    for (const family of task.families) await this.#route(namespace, removeRoutes(family), signal);
   }
 
-  #familiesOf(namespace: NetworkNamespace, redirection: Redirection): readonly RouteFamily[] {
+  /** What the pod lacks of its redirection, in words; empty when it is captured as it has to be. */
+  async missing(namespace: NetworkNamespace, redirection: Redirection, signal: AbortSignal): Promise<readonly string[]> {
+    const task = this.#task(namespace, redirection);
+    const lacking = [...(await this.#backend.missing(task, redirection, signal))];
+    for (const family of task.families) {
+      const list = (words: readonly string[]): Promise<string> =>
+        // A table without a route does not exist, and ip says so.
+        this.#execute(namespace, ['ip', `-${family}`, ...words], '', signal, { forgive: (text) => /FIB table/.test(text) });
+      if (!hasRule(await list(listRule))) lacking.push(`IPv${family}: rule of the return path`);
+      if (!hasRoute(await list(listRoute))) lacking.push(`IPv${family}: route of the return path`);
+    }
+    return lacking;
+  }
+
+  #task(namespace: NetworkNamespace, redirection: Redirection): RuleTask {
     // The rules may name IPv6 where there is none, routes may not ("IPv6 is disabled on nexthop device").
-    return redirection.ipv6 !== false && this.#hasIpv6(namespace) ? [4, 6] : [4];
+    const families: readonly AddressFamily[] = redirection.ipv6 !== false && this.#hasIpv6(namespace) ? [4, 6] : [4];
+    return { namespace, families };
   }
 
-  async #nft(namespace: NetworkNamespace, script: string, signal: AbortSignal): Promise<void> {
-    const { status, complaint } = await this.#attempt(namespace, ['nft', '-f', '-'], script, signal);
-    if (status !== 0) throw failure(namespace, 'nft', status, complaint);
-  }
-
-  async #route(namespace: NetworkNamespace, script: RouteScript, signal: AbortSignal): Promise<void> {
-    const { family, lines, harmless } = script;
+  async #route(namespace: NetworkNamespace, { family, lines, harmless }: RouteScript, signal: AbortSignal): Promise<void> {
     // -force: a line that finds its work done must not keep the next from running.
     const command = ['ip', `-${family}`, '-force', '-batch', '-'] as const;
-    const { status, complaint } = await this.#attempt(namespace, command, `${lines.join('\n')}\n`, signal);
-    if (status !== 0 && !isHarmless(complaint, harmless)) throw failure(namespace, `ip -${family}`, status, complaint);
-  }
-
-  async #attempt(
-    namespace: NetworkNamespace,
-    command: readonly [string, ...string[]],
-    input: string,
-    signal: AbortSignal,
-  ): ReturnType<RunInNamespace> {
-    try {
-      return await this.#run(namespace, command, input, signal);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw MeshError.from(error, 'MESH-REDIRECT-001');
-    }
+    const forgive = (complaint: string): boolean => isHarmless(complaint, harmless);
+    await this.#execute(namespace, command, `${lines.join('\n')}\n`, signal, { forgive });
   }
 }
 
@@ -96,11 +96,4 @@ export function namespaceHasIpv6(namespace: NetworkNamespace): boolean {
 function isHarmless(complaint: string, harmless: RegExp): boolean {
   const lines = complaint.split('\n').filter((line) => line !== '' && !/^Command failed -:\d+$/.test(line));
   return lines.length > 0 && lines.every((line) => harmless.test(line));
-}
-
-function failure(namespace: NetworkNamespace, program: string, status: number | undefined, complaint: string): MeshError {
-  const said = complaint.trim().split('\n', 1)[0] ?? '';
-  return new MeshError('MESH-REDIRECT-001', {
-    message: `${program} in network namespace ${namespace.inode} ended with ${status ?? 'a signal'}: ${said === '' ? 'no message' : said}`,
-  });
 }

@@ -19,7 +19,8 @@ export function startStatsServer(
   return HttpEndpoint.listen({ name: 'stats', ...options }, { '/metrics': scrape, '/stats/prometheus': scrape }, deps);
 }
 
-async function answerScrape(registry: Registry, { headers }: HttpRequest): Promise<HttpAnswer> {
+/** The metrics, as the one who asks wants them. */
+export async function answerScrape(registry: Registry, { headers }: HttpRequest): Promise<HttpAnswer> {
   const text = await registry.metrics();
   const open = wantsOpenMetrics(headers.accept);
   const page = open ? toOpenMetrics(text) : text;

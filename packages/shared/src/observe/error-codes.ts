@@ -29,7 +29,10 @@ export type MeshErrorCode =
   | 'MESH-CAPTURE-001'
   | 'MESH-DELIVER-001'
   | 'MESH-HOST-001'
-  | 'MESH-LAB-001';
+  | 'MESH-LAB-001'
+  | 'MESH-AGENT-001'
+  | 'MESH-AGENT-002'
+  | 'MESH-AGENT-003';
 
 export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
   'MESH-INTERNAL-001': {
@@ -153,5 +156,26 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     retry: true,
     meaning: 'A part of the simulated network could not be made, run or observed.',
     remedy: 'Read what the tool said in the message; the next start removes what this one left.',
+  },
+  'MESH-AGENT-001': {
+    source: 'internal',
+    retry: true,
+    meaning: 'A pod that is enrolled in the mesh is not captured.',
+    remedy:
+      'The node agent tries again by itself; the reason is in the message. Until then the pod’s traffic is refused where its rules stand, and outside the mesh where they do not: restart the pod if it stays so.',
+  },
+  'MESH-AGENT-002': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The node agent could not read from the Kubernetes API, or write to it.',
+    remedy:
+      'Pods that are captured keep working. Check that the API server is reachable from the node, and the ClusterRole of service account clearmesh-node-agent.',
+  },
+  'MESH-AGENT-003': {
+    source: 'configuration',
+    retry: true,
+    meaning: 'The CNI plugin could not be put into the node’s network configuration.',
+    remedy:
+      'Mend the file named in the message; new pods start without the plugin until then, and are captured as soon as they run.',
   },
 };

@@ -17,13 +17,15 @@ export type Usage = 'serverAuth' | 'clientAuth';
 
 /** What a leaf says; all of it may be wrong on purpose. */
 export type LeafSpec = {
+  /** The subject as RFC 4514 writes it, such as `CN=admin,O=system:masters`. @default empty */
+  readonly subject?: string;
   /** URI names, in order. @default none */
   readonly uris?: readonly string[];
   /** DNS names, after the URIs. @default none */
   readonly dnsNames?: readonly string[];
   /** IP addresses, after the DNS names. @default none */
   readonly ips?: readonly string[];
-  /** @default true, as the subject is empty */
+  /** @default true, as an empty subject asks */
   readonly criticalSan?: boolean;
   /** @default both; `[]` leaves the extension out */
   readonly usages?: readonly Usage[];
@@ -122,7 +124,7 @@ export class TestAuthority {
   async #certify(publicKey: webcrypto.CryptoKey, spec: LeafSpec): Promise<readonly string[]> {
     const notBefore = spec.notBefore ?? Date.now() - 60_000;
     const leaf = await X509CertificateGenerator.create({
-      subject: '',
+      subject: spec.subject ?? '',
       issuer: this.#issuer.certificate.subject,
       serialNumber: serial(),
       notBefore: new Date(notBefore),

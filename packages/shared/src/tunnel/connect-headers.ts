@@ -12,6 +12,7 @@ const names: Readonly<Record<keyof ConnectHeaders, string>> = {
 };
 
 const fields = Object.entries(names) as readonly [keyof ConnectHeaders, string][];
+const fieldsByName: ReadonlyMap<string, keyof ConnectHeaders> = new Map(fields.map(([field, name]) => [name, field]));
 
 /** Names and values in turn, pseudo headers first, in the order upstream sends them and ours last. */
 export function requestHeaderList(request: ConnectRequest): string[] {
@@ -29,6 +30,18 @@ export function connectHeadersOf(headers: IncomingHttpHeaders): ConnectHeaders {
   for (const [field, name] of fields) {
     const value = headers[name];
     if (value !== undefined) found[field] = Array.isArray(value) ? value.join(',') : value;
+  }
+  return found;
+}
+
+/** The same from a list of names and values in turn. */
+export function connectHeadersIn(list: readonly string[]): ConnectHeaders {
+  const found: { -readonly [Field in keyof ConnectHeaders]: string } = {};
+  for (let i = 0; i + 1 < list.length; i += 2) {
+    const field = fieldsByName.get(list[i] ?? '');
+    if (field === undefined) continue;
+    const before = found[field];
+    found[field] = before === undefined ? (list[i + 1] ?? '') : `${before},${list[i + 1] ?? ''}`;
   }
   return found;
 }

@@ -1,13 +1,13 @@
 import { constants } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { errorCodeName } from '../http2/error-code.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import type { ClientSession, ConnectRequest, ConnectResponse, EngineSettings, SessionEnd } from './engine.ts';
 import { connectHeadersOf, requestHeaderList } from './connect-headers.ts';
 import { SessionLife } from './node-http2-session.ts';
 import { adoptStream } from './node-http2-stream.ts';
-import { errorCodeName } from './session-end.ts';
 
 type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader;
 

@@ -12,11 +12,12 @@
 import { constants } from 'node:http2';
 import type { Http2Session, Http2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { errorCodeName } from '../http2/error-code.ts';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
 import { Keepalive } from './keepalive.ts';
-import { errorCodeName, sessionEndOf } from './session-end.ts';
+import { sessionEndOf } from './session-end.ts';
 
 /** How long a closing connection may take to say good-bye, milliseconds. */
 const lingerMs = 2_000;

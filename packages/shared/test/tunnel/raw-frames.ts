@@ -70,6 +70,18 @@ function integer(value: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
+/** Frames that are whole. */
+export function framesIn(bytes: Buffer): Frame[] {
+  const frames: Frame[] = [];
+  for (let rest = bytes; rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3);) {
+    const end = 9 + rest.readUIntBE(0, 3);
+    const [type = 0, flags = 0] = rest.subarray(3, 5);
+    frames.push({ type, flags, stream: rest.readUInt32BE(5), payload: rest.subarray(9, end) });
+    rest = rest.subarray(end);
+  }
+  return frames;
+}
+
 /** One end of a connection as frames. */
 export class RawPeer {
   readonly transport: Duplex;
@@ -110,13 +122,9 @@ export class RawPeer {
     if (this.#rest.length < this.#prefaceLeft) return;
     this.#rest = this.#rest.subarray(this.#prefaceLeft);
     this.#prefaceLeft = 0;
-    while (this.#rest.length >= 9) {
-      const length = this.#rest.readUIntBE(0, 3);
-      if (this.#rest.length < 9 + length) break;
-      const [type = 0, flags = 0] = this.#rest.subarray(3, 5);
-      this.frames.push({ type, flags, stream: this.#rest.readUInt32BE(5), payload: this.#rest.subarray(9, 9 + length) });
-      this.#rest = this.#rest.subarray(9 + length);
-    }
+    const frames = framesIn(this.#rest);
+    for (const { payload } of frames) this.#rest = this.#rest.subarray(9 + payload.length);
+    this.frames.push(...frames);
     this.#wake();
   }
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { errorCodeName, sessionEndOf } from '../../src/tunnel/session-end.ts';
+import { sessionEndOf } from '../../src/tunnel/session-end.ts';
 
 describe('sessionEndOf', () => {
   for (const [what, fields, reason] of [
@@ -14,17 +14,5 @@ describe('sessionEndOf', () => {
     it(`reads ${what} as ${reason}`, () => {
       expect(sessionEndOf(Object.assign(new Error('text'), fields)).reason).to.equal(reason);
     });
-  }
-});
-
-describe('errorCodeName', () => {
-  for (const [code, name] of [
-    [0, 'NO_ERROR'],
-    [7, 'REFUSED_STREAM'],
-    [8, 'CANCEL'],
-    [11, 'ENHANCE_YOUR_CALM'],
-    [99, 'code 99'],
-  ] as const) {
-    it(`calls ${code} ${name}`, () => expect(errorCodeName(code)).to.equal(name));
   }
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { systemClock } from '../../src/lifecycle/clock.ts';
 import { serverSettings } from '../../src/tunnel/engine-settings.ts';
-import { NodeHttp2Engine } from '../../src/tunnel/node-http2-engine.ts';
+import { createEngine } from '../../src/tunnel/engine-choice.ts';
 
 describe('chunks written together on a tunnel stream', () => {
   const written: readonly (readonly [what: string, chunks: readonly (string | Buffer)[]])[] = [
@@ -13,9 +13,10 @@ describe('chunks written together on a tunnel stream', () => {
     ['nothing in between', ['HTTP/1.1 200 OK\r\n\r\n', '', 'body']],
     ['bytes and no bytes', [Buffer.from('HTTP/1.1 200 OK\r\n\r\n'), Buffer.from('body'), Buffer.alloc(0)]],
   ];
-  for (const [what, chunks] of written) {
-    it(`arrive as they were: ${what}`, async () => {
-      const engine = new NodeHttp2Engine({ clock: systemClock });
+  const cases = (['framed', 'node'] as const).flatMap((name) => written.map((each) => [name, ...each] as const));
+  for (const [name, what, chunks] of cases) {
+    it(`arrive as they were, by engine ${name}: ${what}`, async () => {
+      const engine = createEngine(name, { clock: systemClock });
       const server = net.createServer((socket) => {
         engine.serve(socket, serverSettings, (incoming) => {
           const stream = incoming.accept({});

@@ -19,7 +19,7 @@ import { ip } from '@clearmesh/shared/testing/builders';
 import type { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
 import { dialTcp } from '../../src/forward/tcp-dial.ts';
 import type { TunnelFault } from './fault-kinds.ts';
 import type { Arrival, Journal, LedgerAnswer, Told } from './journal.ts';
@@ -121,7 +121,7 @@ export class LedgerReplica implements AsyncDisposable {
     return new TunnelAcceptor(
       { identity: this.#options.identity, trustDomain: 'cluster.local' },
       {
-        engine: new NodeHttp2Engine({ clock: systemClock }),
+        engine: new FramedEngine({ clock: systemClock }),
         certificates: this.#certificates,
         drain: new Drain({ clock: systemClock }),
         onConnect: (incoming) => void this.#recvConnect(incoming),

@@ -10,7 +10,7 @@ import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { identity, ip } from '@clearmesh/shared/testing/builders';
 import type { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import { encodeWaypointConfiguration } from '@clearmesh/shared/wire/waypoint-configuration';
@@ -66,7 +66,7 @@ export class WaypointReplica implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const lines = new Map<string, string[]>();
     const plane = stack.use(await openPlane(options, deps, lines));
-    const engine = new NodeHttp2Engine({ clock: systemClock });
+    const engine = new FramedEngine({ clock: systemClock });
     const acceptor = stack.use(
       new TunnelAcceptor(
         { identity: waypointIdentity, trustDomain: 'cluster.local' },
@@ -159,6 +159,7 @@ function openPlane(
     },
     {
       identity: waypointIdentity,
+      engine: new FramedEngine({ clock: systemClock }),
       snapshots,
       certificates,
       metrics: new WaypointMetrics({ version: 'test' }, { clock: systemClock }),

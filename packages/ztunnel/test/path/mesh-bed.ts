@@ -30,7 +30,7 @@ import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
 import { PolicyLog } from '../../src/path/policy-log.ts';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
-import { NodeHttp2Engine } from '@clearmesh/shared/tunnel/node-http2-engine';
+import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { bounded } from './applications.ts';
@@ -76,7 +76,7 @@ export class MeshBed implements AsyncDisposable {
   /** Where addresses of the mesh (`ip:port`) really listen, so that beds do not disturb each other. */
   readonly ports: Map<string, number> = new Map();
   readonly certificates: TestCertificates;
-  readonly engine: NodeHttp2Engine = new NodeHttp2Engine({ clock: systemClock });
+  readonly engine: FramedEngine = new FramedEngine({ clock: systemClock });
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
   readonly #limits: Limits;

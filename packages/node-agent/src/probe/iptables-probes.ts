@@ -1,0 +1,100 @@
+/** The probe rules by iptables and ipset (control-plane-contract section 6, "Host rules"). */
+import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import type { Execute } from '../redirect/execute.ts';
+import type { Flavour } from '../redirect/iptables-backend.ts';
+import { byFamily } from './probe-backend.ts';
+import type { AddressSet, ProbeBackend, ProbeSources } from './probe-backend.ts';
+
+const CHAIN = 'CLEARMESH_POSTRT';
+const JUMP = `-A POSTROUTING -j ${CHAIN}`;
+
+export type IptablesProbesOptions = {
+  readonly host: NetworkNamespace;
+  readonly sources: ProbeSources;
+  readonly flavour: Flavour;
+  /** False where the kernel has no IPv6. */
+  readonly ipv6: boolean;
+};
+
+type Family = { readonly program: string; readonly set: 'v4' | 'v6'; readonly source: string };
+
+export function iptablesProbes(options: IptablesProbesOptions, deps: { readonly execute: Execute }): ProbeBackend {
+  const { host, flavour, sources, ipv6 } = options;
+  const v4: Family = { program: flavour, set: 'v4', source: sources.v4 };
+  const v6: Family = { program: flavour.replace('iptables', 'ip6tables'), set: 'v6', source: sources.v6 };
+  const families = ipv6 ? [v4, v6] : [v4];
+  const sets = async (lines: readonly string[], signal: AbortSignal): Promise<void> => {
+    if (lines.length > 0) await deps.execute(host, ['ipset', 'restore', '-exist'], `${lines.join('\n')}\n`, signal);
+  };
+  const rules = async (textOf: (family: Family, saved: string) => string, signal: AbortSignal): Promise<void> => {
+    for (const family of families) {
+      const saved = await deps.execute(host, [`${family.program}-save`, '-t', 'nat'], '', signal);
+      const text = textOf(family, saved);
+      if (text === '') continue;
+      await deps.execute(host, [`${family.program}-restore`, '--noflush', '-w', '5'], text, signal);
+    }
+  };
+  return {
+    install: async (signal) => {
+      await sets([creation('v4', ''), creation('v6', '')], signal);
+      await rules(installText, signal);
+    },
+    add: (ips, signal) =>
+      sets(
+        byFamily(ips).flatMap((set) => entries('add', set, '')),
+        signal,
+      ),
+    remove: (ips, signal) =>
+      sets(
+        byFamily(ips).flatMap((set) => entries('del', set, '')),
+        signal,
+      ),
+    replace: (ips, signal) => sets(byFamily(ips).flatMap(replacement), signal),
+    uninstall: async (signal) => {
+      await rules((_family, saved) => removeText(saved), signal);
+      // Created first, so that there is something to destroy.
+      const names = ['v4', 'v6'] as const;
+      await sets([...names.map((name) => creation(name, '')), ...names.map((name) => `destroy ${setName(name)}`)], signal);
+    },
+  };
+}
+
+/** Whether a set of ours is in the namespace: the rules of an earlier agent are iptables' then. */
+export async function hasProbeSets(host: NetworkNamespace, execute: Execute, signal: AbortSignal): Promise<boolean> {
+  const listing = await execute(host, ['ipset', 'list', '-n'], '', signal, { forgive: () => true });
+  return listing.split('\n').includes(setName('v4'));
+}
+
+function installText({ set, source }: Family, saved: string): string {
+  const rule = `-A ${CHAIN} -p tcp -m owner --socket-exists -m set --match-set ${setName(set)} dst -j SNAT --to-source ${source}`;
+  return `*nat\n:${CHAIN} - [0:0]\n${jumpsGone(saved)}-I POSTROUTING 1 -j ${CHAIN}\n${rule}\nCOMMIT\n`;
+}
+
+function removeText(saved: string): string {
+  if (!saved.includes(`:${CHAIN} `)) return '';
+  return `*nat\n:${CHAIN} - [0:0]\n${jumpsGone(saved)}-X ${CHAIN}\nCOMMIT\n`;
+}
+
+function jumpsGone(saved: string): string {
+  const jumps = saved.split('\n').filter((line) => line.trim() === JUMP);
+  return jumps.map(() => `-D POSTROUTING -j ${CHAIN}\n`).join('');
+}
+
+function setName(name: 'v4' | 'v6'): string {
+  return `clearmesh-probes-${name}`;
+}
+
+function creation(name: 'v4' | 'v6', suffix: string): string {
+  return `create ${setName(name)}${suffix} hash:ip family ${name === 'v4' ? 'inet' : 'inet6'}`;
+}
+
+function entries(verb: 'add' | 'del', { name, ips }: AddressSet, suffix: string): readonly string[] {
+  return ips.map((ip) => `${verb} ${setName(name)}${suffix} ${ip}`);
+}
+
+/** A new set takes the old one's place, so that no address is missing in between. */
+function replacement(set: AddressSet): readonly string[] {
+  const next = `${setName(set.name)}-next`;
+  const fresh = [creation(set.name, '-next'), `flush ${next}`, ...entries('add', set, '-next')];
+  return [...fresh, `swap ${next} ${setName(set.name)}`, `destroy ${next}`];
+}

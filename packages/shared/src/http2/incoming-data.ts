@@ -1,0 +1,101 @@
+/**
+ * DATA (RFC 9113 sections 5.2, 6.1 and 6.9).
+ *
+ * D1  The connection's window is given back at once: a reader that stops holds up its stream, never the others. What a
+ *     stream may hold unread is its own window.
+ * D2  What comes for a stream that this side reset is passed over, for the peer may not know yet; for one that ended otherwise
+ *     it is STREAM_CLOSED, and for one that nobody opened a connection error (section 5.1).
+ * D3  The whole frame counts against the windows, padding included (section 6.1), which nobody reads: it is given back with
+ *     the frame's end.
+ * D4  Empty frames that end nothing are useless (CVE-2019-9518).
+ */
+import type { ConnectionCore } from './connection-core.ts';
+import { errorCode } from './error-code.ts';
+import { ReceiveWindow } from './flow-window.ts';
+import { flag } from './frame.ts';
+import type { HeaderVerdict } from './frame-reader.ts';
+import type { Http2Stream } from './stream.ts';
+import { afterRecvEnd, mayReceive } from './stream-state.ts';
+
+export class IncomingData {
+  readonly #core: ConnectionCore;
+  readonly #window: ReceiveWindow;
+  /** Whose frame is being read. */
+  #stream: Http2Stream | undefined;
+  #endStream = false;
+  #left = 0;
+
+  constructor(core: ConnectionCore) {
+    this.#core = core;
+    this.#window = new ReceiveWindow(core.options.connectionWindow);
+  }
+
+  recvHeader(flags: number, id: number, length: number): HeaderVerdict {
+    const core = this.#core;
+    if (!this.#window.recv(length)) core.fail(errorCode.FLOW_CONTROL_ERROR, 'more DATA than the window of the connection');
+    // D1.
+    const given = this.#window.consume(length);
+    if (given > 0) core.sender.windowUpdate(0, given);
+    const endStream = (flags & flag.endStream) !== 0;
+    // D4.
+    if (length === 0 && !endStream) core.allows('useless');
+    if (!core.isOpen) return 'over';
+    const stream = core.streams.get(id);
+    const fault = stream === undefined ? this.#stray(id) : this.#fault(stream, length);
+    if (stream === undefined || fault) return core.isOpen ? 'skip' : 'over';
+    this.#stream = stream;
+    this.#endStream = endStream;
+    this.#left = length;
+    return 'take';
+  }
+
+  recvPiece(bytes: Buffer): void {
+    this.#left -= bytes.length;
+    const stream = this.#stream;
+    // A copy, which may be kept: the bytes were read into a buffer that is used again.
+    if (stream !== undefined && stream.state !== 'closed') stream.events.recvData(Buffer.from(bytes));
+  }
+
+  recvEnd(): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.state === 'closed') return;
+    // D3.
+    if (this.#left > 0) this.consume(stream, this.#left);
+    if (this.#endStream) this.endOf(stream);
+  }
+
+  /** END_STREAM, wherever it stood. */
+  endOf(stream: Http2Stream): void {
+    stream.state = afterRecvEnd(stream.state);
+    if (stream.state === 'closed') this.#core.close(stream, 'ended');
+    stream.events.recvEnd();
+  }
+
+  consume(stream: Http2Stream, bytes: number): void {
+    if (!mayReceive(stream.state) || !this.#core.isOpen) return;
+    const given = stream.receive.consume(bytes);
+    if (given > 0) this.#core.sender.windowUpdate(stream.id, given);
+  }
+
+  /** D2. */
+  #stray(id: number): void {
+    const { streams } = this.#core;
+    if (streams.isIdle(id)) this.#core.fail(errorCode.PROTOCOL_ERROR, 'DATA on a stream that nobody opened');
+    else if (streams.howClosed(id) !== 'reset') this.#core.refuse(id, errorCode.STREAM_CLOSED);
+  }
+
+  /** True when the stream was reset for it. */
+  #fault(stream: Http2Stream, length: number): boolean {
+    const code = this.#faultCode(stream, length);
+    if (code === undefined) return false;
+    this.#core.fault(stream, code);
+    return true;
+  }
+
+  #faultCode(stream: Http2Stream, length: number): number | undefined {
+    if (!mayReceive(stream.state)) return errorCode.STREAM_CLOSED;
+    if (!stream.receive.recv(length)) return errorCode.FLOW_CONTROL_ERROR;
+    // Section 8.1: an answer begins with its fields.
+    return stream.awaitsAnswer ? errorCode.PROTOCOL_ERROR : undefined;
+  }
+}

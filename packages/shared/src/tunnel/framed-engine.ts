@@ -1,0 +1,35 @@
+/**
+ * The engine of our own: HTTP/2 as far as HBONE needs it (`../http2`), in the same language as its streams' owners. No byte
+ * crosses from one runtime to the other but where TLS does.
+ */
+import type { Duplex } from 'node:stream';
+import { Slabs } from '../http2/outbox.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import { MeshError } from '../observe/mesh-error.ts';
+import { createReadBuffer } from '../tls/borrowed-reads.ts';
+import type { ClientSession, EngineSettings, IncomingConnect, ServerSession, TunnelEngine } from './engine.ts';
+import { FramedClientSession } from './framed-client-session.ts';
+import { FramedServerSession } from './framed-server-session.ts';
+import type { FramedDeps } from './framed-session.ts';
+
+export class FramedEngine implements TunnelEngine {
+  readonly name = 'framed';
+  readonly #deps: FramedDeps;
+
+  /** Buffers are shared by all connections: one that is at rest holds none. */
+  constructor(deps: { readonly clock: Clock }) {
+    this.#deps = { clock: deps.clock, slabs: new Slabs(), readBuffer: createReadBuffer() };
+  }
+
+  connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession> {
+    if (transport.destroyed) {
+      const message = 'the connection closed before HTTP/2 began';
+      return Promise.reject(new MeshError('MESH-HBONE-004', { message }));
+    }
+    return Promise.resolve(new FramedClientSession(transport, settings, this.#deps));
+  }
+
+  serve(transport: Duplex, settings: EngineSettings, onConnect: (incoming: IncomingConnect) => void): ServerSession {
+    return new FramedServerSession(transport, settings, { ...this.#deps, onConnect });
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N6 of engine.ts.
+ *
+ *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent
+ *   live ── peer reset it with NO_ERROR or CANCEL ─▶ rest: ended ── read ─▶ destroyed
+ *   live ── connection gone, data unread ──────────▶ rest: cut ──── read ─▶ destroyed, with an error unless all was complete
+ *
+ * T1  What was read, and nothing else, is given back to the peer: its window is what may wait here.
+ * T2  Bytes for a reader who listens and has read all before go to him at once, past the buffer and its turn of the loop:
+ *     most bytes of a tunnel do (`npm run bench -- engine`).
+ * T3  A write is done once its frames are in the outbox, which is bounded; what does not fit waits here, one write at a time.
+ * T4  Chunks that are written together go in one frame, text and bytes alike.
+ * T5  A listener that throws harms its own stream at most: the connection reads on.
+ */
+import { Duplex } from 'node:stream';
+import type { Cancel, Clock } from '../lifecycle/clock.ts';
+import type { Http2Connection } from '../http2/connection.ts';
+import { errorCode, errorCodeName } from '../http2/error-code.ts';
+import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
+import { MeshError } from '../observe/mesh-error.ts';
+
+export type FramedStreamDeps = {
+  readonly connection: Http2Connection;
+  readonly clock: Clock;
+  /** The stream is gone for good. */
+  readonly onClose: () => void;
+};
+
+/** `rest`: nothing more comes or goes, but what came can still be read. */
+type State = { readonly kind: 'live' } | { readonly kind: 'rest' };
+type Pending = { readonly bytes: Uint8Array; from: number; readonly callback: Done };
+type Done = (error?: Error | null) => void;
+type Idle = { untilMs: number; cancel: Cancel };
+type Written = { readonly chunk: Buffer | string; readonly encoding: BufferEncoding };
+
+/** Bytes that wait for a reader before it is asked whether there is one: as much as is read from a socket at once. */
+const highWaterMark = 64 * 1024;
+const live: State = { kind: 'live' };
+const rest: State = { kind: 'rest' };
+
+export class FramedStream extends Duplex implements StreamEvents {
+  readonly #stream: Http2Stream;
+  readonly #deps: FramedStreamDeps;
+  #state: State = live;
+  /** T1. Bytes handed to the Readable and not given back yet. */
+  #held = 0;
+  #ended = false;
+  #code: number = errorCode.NO_ERROR;
+  /** T3. */
+  #pending: Pending | undefined;
+  #idle: Idle | undefined;
+
+  constructor(stream: Http2Stream, deps: FramedStreamDeps) {
+    super({ allowHalfOpen: true, decodeStrings: false, highWaterMark });
+    this.#stream = stream;
+    this.#deps = deps;
+    // N5.
+    this.on('error', ignore);
+  }
+
+  /** What the peer reset it with. */
+  get rstCode(): number {
+    return this.#code;
+  }
+
+  recvHeaders(): void {}
+
+  recvData(bytes: Buffer): void {
+    if (this.destroyed || this.#ended) return;
+    try {
+      // T2.
+      if (this.readableFlowing === true && this.readableLength === 0 && this.readableEncoding === null) {
+        this.#deps.connection.consume(this.#stream, bytes.length);
+        this.emit('data', bytes);
+      } else {
+        this.#held += bytes.length;
+        this.push(bytes);
+      }
+    } catch (error) {
+      rethrow(error);
+    }
+  }
+
+  recvEnd(): void {
+    if (this.destroyed || this.#ended) return;
+    this.#ended = true;
+    this.push(null);
+  }
+
+  /** N2. */
+  recvReset(code: number): void {
+    if (this.destroyed) return;
+    this.#code = code;
+    if (code !== errorCode.NO_ERROR && code !== errorCode.CANCEL) {
+      this.destroy(failure(`the stream was reset with ${errorCodeName(code)}`));
+      return;
+    }
+    this.#enterRest();
+    try {
+      this.emit('aborted');
+    } catch (error) {
+      rethrow(error);
+    }
+    if (this.readableEnded) process.nextTick(() => this.destroy());
+    else this.once('end', () => this.destroy());
+    this.recvEnd();
+  }
+
+  recvCapacity(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    pending.from += this.#deps.connection.sendData(this.#stream, pending.bytes, pending.from);
+    if (pending.from < pending.bytes.length) return;
+    this.#pending = undefined;
+    try {
+      pending.callback();
+    } catch (error) {
+      rethrow(error);
+    }
+  }
+
+  /** N6. */
+  recvLost(): void {
+    if (this.destroyed) return;
+    const lost = failure('the tunnel connection ended before the stream did');
+    const complete = this.#ended && this.writableFinished;
+    if (this.#ended && !this.readableEnded) {
+      this.#enterRest();
+      this.once('end', () => this.destroy(complete ? undefined : lost));
+    } else if (this.readableLength > 0) this.#endOnceRead(lost);
+    else this.destroy(complete ? undefined : lost);
+  }
+
+  /**
+   * `timeout` is emitted so long after the last call; 0: never. A server of node:http calls it twice a request, to end
+   * connections at rest, so the timer is set once and looks again when it fires.
+   */
+  setTimeout(ms: number): this {
+    const untilMs = ms > 0 ? this.#deps.clock.monotonicMs() + ms : Infinity;
+    if (this.#idle !== undefined) this.#idle.untilMs = untilMs;
+    else if (ms > 0 && !this.destroyed) {
+      this.#idle = { untilMs, cancel: ignore };
+      this.#watchIdle(this.#idle, ms);
+    }
+    return this;
+  }
+
+  override _read(): void {
+    const read = this.#held - this.readableLength;
+    if (read <= 0) return;
+    this.#held -= read;
+    this.#deps.connection.consume(this.#stream, read);
+  }
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: Done): void {
+    if (typeof chunk !== 'string') return this.#send(chunk, callback);
+    this._writev([{ chunk, encoding }], callback);
+  }
+
+  /** T4. */
+  override _writev(chunks: readonly Written[], callback: Done): void {
+    let length = 0;
+    for (const written of chunks) length += lengthOf(written);
+    const { connection } = this.#deps;
+    if (this.#state === rest || length === 0) return callback();
+    if (!connection.sendWhole(this.#stream, length)) return this.#send(Buffer.concat(chunks.map(bytesOf), length), callback);
+    const { outbox } = connection;
+    for (const { chunk, encoding } of chunks) {
+      if (typeof chunk === 'string') outbox.putText(chunk, encoding);
+      else outbox.putBytes(chunk, 0, chunk.length);
+    }
+    callback();
+  }
+
+  /** N1, and N2: after a reset nothing is said to have arrived. */
+  override _final(callback: Done): void {
+    if (this.#state === rest) return;
+    this.#deps.connection.sendEnd(this.#stream);
+    callback();
+  }
+
+  /** N3. */
+  override _destroy(error: Error | null, callback: Done): void {
+    this.#pending = undefined;
+    this.#idle?.cancel();
+    this.#deps.connection.reset(this.#stream, errorCode.CANCEL);
+    this.#deps.onClose();
+    callback(error);
+  }
+
+  #send(bytes: Uint8Array, callback: Done): void {
+    if (this.#state === rest) return callback();
+    const sent = this.#deps.connection.sendData(this.#stream, bytes, 0);
+    if (sent === bytes.length) callback();
+    else this.#pending = { bytes, from: sent, callback };
+  }
+
+  /** What is still written is discarded. */
+  #enterRest(): void {
+    this.#state = rest;
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending !== undefined) process.nextTick(pending.callback);
+  }
+
+  /** A cut must not look like an end: no `end` comes, but an error when the last byte was read. */
+  #endOnceRead(lost: Error): void {
+    this.#enterRest();
+    const read = this.read.bind(this);
+    this.read = (size?: number): unknown => {
+      const chunk: unknown = read(size);
+      if (this.readableLength === 0) process.nextTick(() => this.destroy(lost));
+      return chunk;
+    };
+  }
+
+  #watchIdle(idle: Idle, ms: number): void {
+    idle.cancel = this.#deps.clock.after(ms, () => {
+      const leftMs = idle.untilMs - this.#deps.clock.monotonicMs();
+      if (leftMs > 0 && leftMs < Infinity) return this.#watchIdle(idle, leftMs);
+      this.#idle = undefined;
+      if (leftMs <= 0) this.emit('timeout');
+    });
+  }
+}
+
+function lengthOf({ chunk, encoding }: Written): number {
+  if (typeof chunk !== 'string') return chunk.length;
+  return encoding === 'latin1' ? chunk.length : Buffer.byteLength(chunk, encoding);
+}
+
+function bytesOf({ chunk, encoding }: Written): Buffer {
+  return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+}
+
+/** T5. */
+function rethrow(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
+}
+
+function failure(message: string): MeshError {
+  return new MeshError('MESH-HBONE-004', { message });
+}
+
+function ignore(): void {}
