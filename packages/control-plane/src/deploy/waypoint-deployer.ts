@@ -31,33 +31,37 @@ export type WaypointDeployerOptions = {
   readonly waypoints: WaypointOptions;
   readonly rootNamespace: string;
   readonly revision: string;
+  /** Where waypoints may be made. @default everywhere */
+  readonly namespaces?: ReadonlySet<string>;
 };
 
 const gateways: Resource = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', plural: 'gateways' };
 
-type Deps = {
-  /** Why nothing can be made for Gateways, by `namespace/name`. */
-  readonly recvInvalidParameters: (invalid: ReadonlyMap<string, string>) => void;
-};
+/** Hears why nothing can be made for Gateways, by `namespace/name`. */
+type RecvInvalid = (invalid: ReadonlyMap<string, string>) => void;
 
 export class WaypointDeployer implements LeaderTask {
   readonly name = 'waypoints';
   readonly #options: WaypointDeployerOptions;
-  readonly #deps: Deps;
+  #recvInvalid: RecvInvalid = () => {};
 
-  constructor(options: WaypointDeployerOptions, deps: Deps) {
+  constructor(options: WaypointDeployerOptions) {
     this.#options = options;
-    this.#deps = deps;
+  }
+
+  /** One hears it, from now on. */
+  onInvalidParameters(recv: RecvInvalid): void {
+    this.#recvInvalid = recv;
   }
 
   lead(leadership: Leadership): LeaderRun {
-    return new DeployRun(this.#options, this.#deps, leadership);
+    return new DeployRun(this.#options, (invalid) => this.#recvInvalid(invalid), leadership);
   }
 }
 
 class DeployRun implements LeaderRun {
   readonly #options: WaypointDeployerOptions;
-  readonly #deps: Deps;
+  readonly #recvInvalid: RecvInvalid;
   readonly #leadership: Leadership;
   readonly #gateways = new Map<string, GatewayManifest>();
   /** What is ours in the cluster, by Gateway, then by key. */
@@ -69,9 +73,9 @@ class DeployRun implements LeaderRun {
   readonly #overlays: OverlayWatch;
   readonly #informers: readonly AsyncDisposable[];
 
-  constructor(options: WaypointDeployerOptions, deps: Deps, leadership: Leadership) {
+  constructor(options: WaypointDeployerOptions, recvInvalid: RecvInvalid, leadership: Leadership) {
     this.#options = options;
-    this.#deps = deps;
+    this.#recvInvalid = recvInvalid;
     this.#leadership = leadership;
     const { clock, random, signal } = leadership;
     this.#writer = new ObjectWriter(leadership);
@@ -85,7 +89,10 @@ class DeployRun implements LeaderRun {
   }
 
   onConfiguration({ collections }: Configured): void {
-    const gateways = collections.gateways.filter((gateway) => isDeployed(gateway, this.#options.revision));
+    const { revision, namespaces } = this.#options;
+    const gateways = collections.gateways
+      .filter((gateway) => isDeployed(gateway, revision))
+      .filter(({ metadata }) => namespaces?.has(metadata.namespace) ?? true);
     const names = new Set(gateways.map(({ metadata }) => objectName(metadata)));
     for (const name of this.#gateways.keys()) {
       if (names.has(name)) continue;
@@ -104,6 +111,8 @@ class DeployRun implements LeaderRun {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#classes, this.#overlays, ...this.#informers].map((each) => each[Symbol.asyncDispose]()));
     await this.#queue[Symbol.asyncDispose]();
+    // The next one to lead finds out for itself.
+    if (this.#invalid.size > 0) this.#recvInvalid(new Map());
   }
 
   #watch(resource: Resource): AsyncDisposable {
@@ -215,7 +224,7 @@ class DeployRun implements LeaderRun {
       this.#invalid.set(name, message);
       this.#leadership.logger.warn('nothing is made for a Gateway', { gateway: name, reason: message });
     }
-    this.#deps.recvInvalidParameters(new Map(this.#invalid));
+    this.#recvInvalid(new Map(this.#invalid));
   }
 }
 

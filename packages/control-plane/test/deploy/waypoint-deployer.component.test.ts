@@ -12,7 +12,7 @@ import { startWritablePeer, writes } from '../fixtures/writable-peer.ts';
 import type { LeaderRun } from '../../src/lead/leader-task.ts';
 import type { GatewayManifest } from '../../src/manifest/gateway.ts';
 import type { Configured } from '../../src/report/report.ts';
-import type { ApiPeer, PeerObject } from '../fixtures/api-peer.ts';
+import type { ApiPeer } from '../fixtures/api-peer.ts';
 
 const deployments = '/apis/apps/v1/deployments';
 const services = '/api/v1/services';
@@ -44,32 +44,20 @@ let run: LeaderRun;
 let invalid: ReadonlyMap<string, string>;
 let lines: string[];
 
-beforeEach(async () => {
-  peer = await startWritablePeer(all);
-  api = new ApiClient({}, { kubeConfig: peer.kubeConfig, clock: systemClock });
-  stop = new AbortController();
-  invalid = new Map();
-  lines = [];
-});
-
-afterEach(async () => {
-  stop.abort();
-  await run[Symbol.asyncDispose]();
-  api[Symbol.dispose]();
-  await peer[Symbol.asyncDispose]();
-});
-
-function lead(): void {
+function lead(options: { readonly namespaces?: ReadonlySet<string> } = {}): void {
   const logger = createLogger('test', { write: (line) => void lines.push(line) });
-  const task = new WaypointDeployer(
-    { waypoints: waypointOptions, rootNamespace: 'clearmesh-system', revision: 'default' },
-    { recvInvalidParameters: (told) => (invalid = told) },
-  );
+  const task = new WaypointDeployer({
+    waypoints: waypointOptions,
+    rootNamespace: 'clearmesh-system',
+    revision: 'default',
+    ...options,
+  });
+  task.onInvalidParameters((told) => (invalid = told));
   run = task.lead({ api, signal: stop.signal, clock: systemClock, random: systemRandom, logger });
 }
 
 function configure(...list: readonly GatewayManifest[]): void {
-  for (const each of list) peer.put(gateways, each as unknown as PeerObject);
+  for (const each of list) peer.put(gateways, each);
   const collections = collect(list.map((value) => ({ kind: 'Gateway', value })));
   run.onConfiguration?.({ collections } as Configured);
 }
@@ -81,6 +69,21 @@ const made = (name = 'gate'): Promise<void> =>
   );
 
 describe('WaypointDeployer', () => {
+  beforeEach(async () => {
+    peer = await startWritablePeer(all);
+    api = new ApiClient({}, { kubeConfig: peer.kubeConfig, clock: systemClock });
+    stop = new AbortController();
+    invalid = new Map();
+    lines = [];
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await run[Symbol.asyncDispose]();
+    api[Symbol.dispose]();
+    await peer[Symbol.asyncDispose]();
+  });
+
   it('makes the classes that are missing, and says that they are accepted', async () => {
     peer.put(classes, { metadata: { name: 'istio-waypoint' }, spec: { controllerName: 'clearmesh.io/mesh-controller' } });
     lead();
@@ -165,7 +168,7 @@ describe('WaypointDeployer', () => {
     await peer.until(() => peer.get(budgets, 'ledger/gate') !== undefined, 'made');
     configure(gateway('gate'));
     await peer.until(() => peer.get(budgets, 'ledger/gate') === undefined, 'removed');
-    const [call] = peer.calls.filter(({ method }) => method === 'DELETE');
+    const call = peer.calls.find(({ method }) => method === 'DELETE');
     expect(call?.body).to.have.nested.property('preconditions.uid', 'uid-of-gate');
   });
 
@@ -197,6 +200,13 @@ describe('WaypointDeployer', () => {
       lines.filter((line) => line.includes('another controller')),
       lines.join('\n'),
     ).to.have.length(1);
+  });
+
+  it('makes nothing where it may not', async () => {
+    lead({ namespaces: new Set(['ledger']) });
+    configure(gateway('gate', { namespace: 'cards' }), gateway('gate'));
+    await made();
+    expect(writes(peer).filter((line) => line.includes('/cards/'))).to.deep.equal([]);
   });
 
   it('tries again what failed, and writes nothing once it leads no more', async () => {
