@@ -1,5 +1,6 @@
 /**
- * Regenerates what is derived from another file: the protobuf code of packages/shared and the pages of docs/errors.
+ * Regenerates what is derived from another file: the protobuf code of packages/shared, the pages of docs/errors, and the
+ * definitions of our kinds in the chart base.
  * `node scripts/generate.ts` writes; with `--check` nothing is written, and files out of step are named with exit code 1.
  * docs/METRICS.md is written by hand; that it names the metrics of the code, all of them and no others, is checked here.
  */
@@ -8,6 +9,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { createMetrics } from '@clearmesh/control-plane/admin/control-plane-metrics';
+import { definitionFiles } from '@clearmesh/control-plane/define/definitions';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
@@ -21,6 +23,7 @@ const root = join(import.meta.dirname, '..');
 const sharedPackage = 'packages/shared';
 const wireCode = `${sharedPackage}/src/wire/gen`;
 const errorPages = 'docs/errors';
+const definitions = 'charts/base/files/crds';
 const metricsPage = 'docs/METRICS.md';
 
 const sources: Readonly<Record<(typeof errorCodes)[keyof typeof errorCodes]['source'], string>> = {
@@ -33,8 +36,9 @@ const sources: Readonly<Record<(typeof errorCodes)[keyof typeof errorCodes]['sou
 await main(process.argv.includes('--check'));
 
 async function main(check: boolean): Promise<void> {
-  const expected = new Map([...(await generateWireCode()), ...describeErrors()]);
-  const actual = new Map([...(await readTree(root, wireCode)), ...(await readTree(root, errorPages))]);
+  const expected = new Map([...(await generateWireCode()), ...describeErrors(), ...defineKinds()]);
+  const trees = await Promise.all([wireCode, errorPages, definitions].map((folder) => readTree(root, folder)));
+  const actual = new Map(trees.flatMap((tree) => [...tree]));
   const stale = [...expected].filter(([path, text]) => actual.get(path) !== text).map(([path]) => path);
   const surplus = [...actual.keys()].filter((path) => !expected.has(path));
   if (check) return report([...stale, ...surplus, ...(await compareMetrics())]);
@@ -66,6 +70,10 @@ async function generateWireCode(): Promise<Files> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function defineKinds(): Files {
+  return new Map([...definitionFiles()].map(([name, text]) => [`${definitions}/${name}`, text]));
 }
 
 function describeErrors(): Files {

@@ -4,7 +4,9 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { LogLevel } from '@clearmesh/shared/observe/log';
+import { addWaypointFlags, strayWaypointFlag, waypointSetting } from './wiring/waypoint-flags.ts';
 import type { ClusterSetting, ControlPlaneOptions, DirectorySetting } from './wiring/options.ts';
+import type { WaypointFlags } from './wiring/waypoint-flags.ts';
 
 export type ServeCommand = {
   readonly options: ControlPlaneOptions;
@@ -17,7 +19,7 @@ export type CommandLine =
   | { readonly kind: 'told' }
   | { readonly kind: 'wrong'; readonly error: MeshError };
 
-type Flags = {
+type Flags = WaypointFlags & {
   readonly directory?: string;
   readonly status?: string;
   readonly statusOut?: string;
@@ -29,6 +31,7 @@ type Flags = {
   readonly listen: SocketAddress;
   readonly clusterId: string;
   readonly trustDomain: string;
+  readonly network?: string;
   readonly rootNamespace: string;
   readonly defaultMtls: 'STRICT' | 'PERMISSIVE';
   readonly permissiveExpiry: 'required' | 'optional';
@@ -60,7 +63,7 @@ export function parseCommandLine(args: readonly string[], write: (text: string) 
 }
 
 function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('Serves discovery and certificates for a Kubernetes cluster, or for a directory of manifests.')
     .option('--kubernetes', 'configuration, tokens, root and statuses are those of a cluster')
     .option('--kubeconfig <file>', 'with --kubernetes: how the API server is reached; without it, as the pod that this is')
@@ -78,6 +81,7 @@ function serveCommand(): Command {
     .option('--token-keys <file>', 'with --directory: JWKS file with the public ES256 keys of service account tokens')
     .requiredOption('--listen <ip:port>', 'TLS port for discovery and certificates', parseAddress)
     .option('--cluster-id <name>', 'name of this cluster in workload ids', parseName, 'Kubernetes')
+    .option('--network <name>', 'network of all pods and services; unless given there is one only', parseName)
     .option('--trust-domain <name>', 'first part of every identity', parseName, 'cluster.local')
     .option('--root-namespace <name>', 'namespace whose policies are for the whole mesh', parseName, 'clearmesh-system')
     .addOption(
@@ -98,6 +102,7 @@ function serveCommand(): Command {
     .addOption(
       new Option('--log-level <level>', 'least severe level written').choices(['debug', 'info', 'warn', 'error']).default('info'),
     );
+  return addWaypointFlags(command);
 }
 
 /** The setting, or what is wrong: each flag belongs to one of the two. */
@@ -112,13 +117,17 @@ function settingOf(flags: Flags): DirectorySetting | ClusterSetting | string {
       '--token-keys': tokenKeys,
     });
     if (stray !== undefined) return `${stray} has no effect with --kubernetes`;
+    const { rootNamespace, logLevel, logFormat } = flags;
+    const waypoints = waypointSetting(flags, { rootNamespace, log: { level: logLevel, format: logFormat } });
+    if (typeof waypoints === 'string') return waypoints;
     return {
       kind: 'kubernetes',
+      ...(waypoints === undefined ? {} : { waypoints }),
       ...(kubeconfig === undefined ? {} : { kubeconfig }),
       ...(podName === undefined ? {} : { podName }),
     };
   }
-  const stray = strayFlag({ '--kubeconfig': kubeconfig, '--pod-name': podName });
+  const stray = strayFlag({ '--kubeconfig': kubeconfig, '--pod-name': podName }) ?? strayWaypointFlag(flags);
   if (stray !== undefined) return `${stray} has no effect without --kubernetes`;
   if (directory === undefined) return 'either --kubernetes or --directory is needed';
   if (state === undefined) return '--directory needs --state';
@@ -138,7 +147,7 @@ function strayFlag(flags: Readonly<Record<string, string | undefined>>): string 
 }
 
 function commandOf(flags: Flags, setting: DirectorySetting | ClusterSetting): ServeCommand {
-  const { listen, clusterId, trustDomain, rootNamespace, defaultMtls, trustedNodeAccounts, admin } = flags;
+  const { listen, clusterId, trustDomain, rootNamespace, defaultMtls, trustedNodeAccounts, admin, network } = flags;
   return {
     options: {
       setting,
@@ -149,6 +158,7 @@ function commandOf(flags: Flags, setting: DirectorySetting | ClusterSetting): Se
       defaultMtls,
       requirePermissiveExpiry: flags.permissiveExpiry === 'required',
       trustedNodeAccounts,
+      ...(network === undefined ? {} : { network }),
       ...(admin === undefined ? {} : { admin }),
     },
     log: { format: flags.logFormat, level: flags.logLevel },

@@ -104,6 +104,7 @@ async function build(wiring: Wiring): Promise<Parts> {
       ...(surroundings.onConfiguration === undefined ? {} : { onConfiguration: surroundings.onConfiguration }),
     }),
   );
+  if (reporter !== undefined) surroundings.onInvalidParameters?.((invalid) => reporter.recvInvalidParameters(invalid));
   surroundings.source.onEvent((event) => configuration.recvEvent(event));
   const server = await listenForProxies(wiring, { published, configuration, reporter, surroundings });
   const admin = await adminOf(wiring, surroundings, configuration, reports);
@@ -118,8 +119,8 @@ function surroundingsOf(wiring: Wiring): Promise<Surroundings> {
 }
 
 function derivationOf(options: ControlPlaneOptions): DeriveOptions {
-  const { clusterId, trustDomain, rootNamespace, defaultMtls, requirePermissiveExpiry } = options;
-  return { ...defaultDeriveOptions, clusterId, trustDomain, rootNamespace, defaultMtls, requirePermissiveExpiry };
+  const { clusterId, trustDomain, network = '', rootNamespace, defaultMtls, requirePermissiveExpiry } = options;
+  return { ...defaultDeriveOptions, clusterId, trustDomain, network, rootNamespace, defaultMtls, requirePermissiveExpiry };
 }
 
 function reporterOf({ write }: Surroundings, derivation: DeriveOptions, reports: { last?: StatusReport }): Reporter | undefined {

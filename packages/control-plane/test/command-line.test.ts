@@ -82,6 +82,47 @@ describe('parseCommandLine', () => {
     expect(setting).to.deep.equal({ kind: 'kubernetes', kubeconfig: 'f', podName: 'cp-0' });
   });
 
+  it('says what waypoints are made with', () => {
+    const cluster = ['serve', '--kubernetes', '--listen', '0.0.0.0:15012', '--root-namespace', 'mesh', '--log-format', 'json'];
+    const settingOf = (...args: readonly string[]): unknown => {
+      const line = parseCommandLine([...cluster, ...args], () => {});
+      return line.kind === 'serve' ? line.command.options.setting : line;
+    };
+    const waypoints = {
+      image: 'registry.bank.example:5000/mesh/waypoint:1.2',
+      imagePullPolicy: 'IfNotPresent',
+      imagePullSecrets: [],
+      controlPlane: 'https://clearmesh-control-plane.mesh.svc:15012',
+      log: { level: 'info', format: 'json' },
+      classes: ['clearmesh-waypoint', 'istio-waypoint'],
+      namespaces: [],
+    };
+    const image = ['--waypoint-image', waypoints.image];
+    expect(settingOf()).to.deep.equal({ kind: 'kubernetes' });
+    expect(settingOf(...image)).to.deep.equal({ kind: 'kubernetes', waypoints });
+    expect(
+      settingOf(
+        ...image,
+        '--waypoint-image-pull-policy=Never',
+        '--waypoint-image-pull-secrets=registry,other',
+        '--waypoint-control-plane=https://mesh.bank.example:15012',
+        '--waypoint-namespaces=ledger,cards',
+        '--waypoint-classes=clearmesh-waypoint',
+      ),
+    ).to.deep.equal({
+      kind: 'kubernetes',
+      waypoints: {
+        ...waypoints,
+        imagePullPolicy: 'Never',
+        imagePullSecrets: ['registry', 'other'],
+        controlPlane: 'https://mesh.bank.example:15012',
+        namespaces: ['ledger', 'cards'],
+        classes: ['clearmesh-waypoint'],
+      },
+    });
+  });
+
+  const cluster = ['serve', '--kubernetes', '--listen', '0.0.0.0:15012'];
   const wrong: readonly [string, readonly string[], RegExp][] = [
     ['no command', [], /no command given/],
     ['an unknown command', ['serv'], /serv/],
@@ -98,6 +139,19 @@ describe('parseCommandLine', () => {
     ['an unknown mode', [...needed, '--default-mtls', 'DISABLE'], /STRICT, PERMISSIVE/],
     ['an account without namespace', [...needed, '--trusted-node-accounts', 'ztunnel'], /namespace\/account/],
     ['a trust domain with a slash', [...needed, '--trust-domain', 'a/b'], /--trust-domain/],
+    [
+      'namespaces of waypoints without an image',
+      [...cluster, '--waypoint-namespaces', 'a'],
+      /no effect without --waypoint-image/,
+    ],
+    ['waypoints without a cluster', [...needed, '--waypoint-image', 'a'], /--waypoint-image has no effect without --kubernetes/],
+    ['an image with a blank', [...cluster, '--waypoint-image', 'a b'], /such as clearmesh\/waypoint/],
+    ['a class of others', [...cluster, '--waypoint-image', 'a', '--waypoint-classes', 'istio'], /istio is no class of waypoints/],
+    [
+      'an address without scheme',
+      [...cluster, '--waypoint-image', 'a', '--waypoint-control-plane', 'a:1'],
+      /https:\/\/HOST:PORT/,
+    ],
     ['a stray word', [...needed, 'x'], /./],
   ];
   for (const [title, args, message] of wrong) {
@@ -123,6 +177,8 @@ describe('parseCommandLine', () => {
       '--default-mtls',
       '--admin',
       '--log-format',
+      '--waypoint-image',
+      '--network',
     ]) {
       expect(text).to.contain(flag);
     }

@@ -109,7 +109,7 @@ describe('readWish', () => {
 
   it('runs what is written where a pod of a Gateway has a command of its own', () => {
     const labels = {
-      'gateway.istio.io/managed': 'clearmesh.io-mesh-controller',
+      'gateway.clearmesh.io/managed': 'clearmesh-mesh-controller',
       'gateway.networking.k8s.io/gateway-name': 'gate',
     };
     const reading = read([pod({ labels })]);

@@ -10,7 +10,7 @@
 import { isOfRevision } from '../derive/labels.ts';
 import { objectName } from '../manifest/collections.ts';
 import { hbonePort, isManaged, isWaypoint, replicasOf } from '../manifest/gateway.ts';
-import { gatewayNameLabel, managedLabel, ourController } from '../manifest/managed.ts';
+import { gatewayClassLabel, gatewayNameLabel, managedLabel, ourController } from '../manifest/managed.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { Labels } from '../manifest/metadata.ts';
@@ -69,7 +69,7 @@ function podsOf(gateway: GatewayManifest): readonly PodManifest[] {
 function ownLabels(gateway: GatewayManifest): Labels {
   return {
     [gatewayNameLabel]: gateway.metadata.name,
-    'gateway.networking.k8s.io/gateway-class-name': gateway.spec.gatewayClassName,
+    [gatewayClassLabel]: gateway.spec.gatewayClassName,
     [managedLabel]: ourController,
   };
 }

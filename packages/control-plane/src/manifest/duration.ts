@@ -1,5 +1,6 @@
 /** Durations of the Gateway API (GEP-2257): `10s`, `250ms`, `1h30m`. */
-import { Type } from 'typebox';
+import type { Type } from 'typebox';
+import { patterned } from './patterned.ts';
 
 const shape = /^(?:\d{1,5}(?:h|ms|m|s)){1,4}$/;
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
@@ -18,10 +19,4 @@ export function durationMs(text: string): number {
   return parseDuration(text) ?? 0;
 }
 
-export const durationSchema: Type.TUnsafe<string> = Type.Unsafe<string>(
-  Type.Refine(
-    Type.String(),
-    (text) => parseDuration(text) !== undefined,
-    () => 'a duration, such as 250ms, 10s or 1h30m',
-  ),
-);
+export const durationSchema: Type.TUnsafe<string> = patterned(shape, 'a duration, such as 250ms, 10s or 1h30m');

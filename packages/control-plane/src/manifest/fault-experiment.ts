@@ -2,8 +2,9 @@ import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { httpMatchSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
+import { patterned, refined } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
-import { parseTime } from './time.ts';
+import { parseTime, timeShape } from './time.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { HttpMatchManifest } from './http-match.ts';
 import type { Kind } from './kind.ts';
@@ -39,15 +40,10 @@ export const maxExperimentMs = 3_600_000;
 /** Of the matching requests, where the namespace is no test environment. */
 export const maxProductionPercent = 5;
 
-const time = Type.Refine(
-  Type.String(),
-  (text) => parseTime(text) !== undefined,
-  () => 'a time, such as "2027-03-31T18:00:00Z"',
-);
-const caller = Type.Refine(
-  Type.String(),
-  (text) => /^(?:spiffe:\/\/[^/]+\/ns\/)?[a-z0-9][-a-z0-9]*\/(?:sa\/)?[a-z0-9][-a-z0-9.]*$/.test(text),
-  () => 'a caller as namespace/account, or as a whole SPIFFE id',
+const time = refined(timeShape, (text) => parseTime(text) !== undefined, 'a time, such as "2027-03-31T18:00:00Z"');
+const caller = patterned(
+  /^(?:spiffe:\/\/[^/]+\/ns\/)?[a-z0-9][-a-z0-9]*\/(?:sa\/)?[a-z0-9][-a-z0-9.]*$/,
+  'a caller as namespace/account, or as a whole SPIFFE id',
 );
 
 export const faultExperimentKind: Kind<FaultExperimentManifest> = defineKind(

@@ -22,6 +22,13 @@ export type ListenerManifest = {
   };
 };
 
+/** For the objects that are made for a Gateway. */
+export type InfrastructureManifest = {
+  readonly labels?: Labels;
+  readonly annotations?: Labels;
+  readonly parametersRef?: { readonly group: string; readonly kind: string; readonly name: string };
+};
+
 export type GatewayAddressManifest = { readonly type?: string; readonly value?: string };
 
 export type GatewayManifest = {
@@ -30,6 +37,7 @@ export type GatewayManifest = {
     readonly gatewayClassName: string;
     readonly listeners?: readonly ListenerManifest[];
     readonly addresses?: readonly GatewayAddressManifest[];
+    readonly infrastructure?: InfrastructureManifest;
   };
   /** As an API server shows it; absent in a directory. */
   readonly status?: { readonly addresses?: readonly GatewayAddressManifest[] };
@@ -81,6 +89,16 @@ const allowedRoutes = Type.Object(
   },
   strict,
 );
+const infrastructure = Type.Object(
+  {
+    labels: Type.Optional(labels),
+    annotations: Type.Optional(labels),
+    parametersRef: Type.Optional(
+      Type.Object({ group: Type.String(), kind: Type.String(), name: Type.String({ minLength: 1 }) }, strict),
+    ),
+  },
+  strict,
+);
 const listener = Type.Object(
   {
     name: Type.String({ minLength: 1 }),
@@ -102,7 +120,7 @@ export const gatewayKind: Kind<GatewayManifest> = defineKind(
         gatewayClassName: Type.String({ minLength: 1 }),
         listeners: Type.Optional(Type.Array(listener)),
         addresses: Type.Optional(Type.Array(address)),
-        infrastructure: Type.Optional(Type.Unknown()),
+        infrastructure: Type.Optional(infrastructure),
         allowedListeners: Type.Optional(Type.Unknown()),
         defaultScope: Type.Optional(Type.String()),
         tls: Type.Optional(Type.Unknown()),

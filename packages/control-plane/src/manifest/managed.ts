@@ -2,19 +2,22 @@
 import type { Labels } from './metadata.ts';
 
 export const gatewayNameLabel = 'gateway.networking.k8s.io/gateway-name';
-export const managedLabel = 'gateway.istio.io/managed';
-/** The value of {@link managedLabel} on what this control plane implies. */
-export const ourController = 'clearmesh.io-mesh-controller';
+export const gatewayClassLabel = 'gateway.networking.k8s.io/gateway-class-name';
+export const managedLabel = 'gateway.clearmesh.io/managed';
+/** The value of {@link managedLabel} on what this control plane makes for a Gateway. */
+export const ourController = 'clearmesh-mesh-controller';
 
-const waypointControllers: ReadonlySet<string> = new Set([
-  ourController,
-  'istio.io-mesh-controller',
-  'istio.io-eastwest-controller',
-]);
+const istioManagedLabel = 'gateway.istio.io/managed';
+const istioWaypointControllers: ReadonlySet<string> = new Set(['istio.io-mesh-controller', 'istio.io-eastwest-controller']);
 
-/** True for Services and pods of waypoints and network gateways: their own traffic never passes a waypoint. */
+/** True for what this control plane made itself, and may change. */
+export function isOurs(labels: Labels | undefined): boolean {
+  return labels?.[managedLabel] === ourController;
+}
+
+/** True for Services and pods of waypoints and network gateways, ours or Istio's: their own traffic never passes a waypoint. */
 export function belongsToWaypoint(labels: Labels | undefined): boolean {
-  return waypointControllers.has(labels?.[managedLabel] ?? '');
+  return isOurs(labels) || istioWaypointControllers.has(labels?.[istioManagedLabel] ?? '');
 }
 
 /** True for pods of any Gateway. */

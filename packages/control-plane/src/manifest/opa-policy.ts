@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { defineKind } from './kind.ts';
+import { patterned } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
@@ -35,11 +36,7 @@ const serverUrl = Type.Refine(
   },
   () => 'http://host:port of an OPA server, without credentials',
 );
-const rulePath = Type.Refine(
-  Type.String(),
-  (text) => /^[A-Za-z_][\w-]*(?:\/[A-Za-z_][\w-]*)*$/.test(text),
-  () => 'the path of a rule, such as envoy/authz/allow',
-);
+const rulePath = patterned(/^[A-Za-z_][\w-]*(?:\/[A-Za-z_][\w-]*)*$/, 'the path of a rule, such as envoy/authz/allow');
 const engine = Type.Object(
   {
     wasm: Type.Optional(Type.Object({ bundle: Type.String({ minLength: 1 }), watchdog: Type.Optional(durationSchema) }, strict)),

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { httpMatchSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
+import { patterned } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
 import { redisStoreSchema } from './redis-store.ts';
 import { targetRefsSchema } from './target-ref.ts';
@@ -42,11 +43,7 @@ export type RateLimitPolicyManifest = {
 
 const count = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
 /** Becomes a name in `RateLimit-Policy`, a quoted string of RFC 9651. */
-const limitName = Type.Refine(
-  Type.String(),
-  (text) => /^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$/.test(text),
-  () => 'letters, digits, "-", "_" and ".", at most 63',
-);
+const limitName = patterned(/^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$/, 'letters, digits, "-", "_" and ".", at most 63');
 
 const limit = Type.Object(
   {

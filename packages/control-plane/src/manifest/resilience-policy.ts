@@ -3,6 +3,7 @@ import { retryConditions } from '@clearmesh/shared/model/l7/resilience';
 import type { RetryCondition } from '@clearmesh/shared/model/l7/resilience';
 import { durationSchema } from './duration.ts';
 import { defineKind } from './kind.ts';
+import { patterned } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
 import { redisStoreSchema } from './redis-store.ts';
 import { targetRefsSchema } from './target-ref.ts';
@@ -26,7 +27,7 @@ export type ResiliencePolicyManifest = {
     };
     readonly retry?: {
       readonly attempts?: number;
-      readonly on?: readonly RetryCondition[];
+      readonly conditions?: readonly RetryCondition[];
       readonly statusCodes?: readonly number[];
       readonly backoff?: { readonly base?: string; readonly max?: string };
       readonly budget?: { readonly percent?: number; readonly interval?: string; readonly minPerSecond?: number };
@@ -80,21 +81,13 @@ const bytes = Type.Optional(Type.Integer({ minimum: 0, maximum: 1_073_741_824 })
 const percent = Type.Optional(Type.Number({ minimum: 0, maximum: 100 }));
 const word = Type.String({ minLength: 1 });
 /** What a header may be called (RFC 9110 section 5.1). */
-const headerName = Type.Refine(
-  Type.String(),
-  (text) => /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/.test(text),
-  () => 'the name of a header, such as idempotency-key',
-);
-const grpcMethod = Type.Refine(
-  Type.String(),
-  (text) => /^\/[^/\s]+\/[^/\s]+$/.test(text),
-  () => 'a gRPC method, such as /ledger.Ledger/Balance',
-);
+const headerName = patterned(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, 'the name of a header, such as idempotency-key');
+const grpcMethod = patterned(/^\/[^/\s]+\/[^/\s]+$/, 'a gRPC method, such as /ledger.Ledger/Balance');
 
 const retry = Type.Object(
   {
     attempts: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
-    on: Type.Optional(Type.Array(Type.Enum([...retryConditions]))),
+    conditions: Type.Optional(Type.Array(Type.Enum([...retryConditions]))),
     statusCodes: Type.Optional(Type.Array(Type.Integer({ minimum: 400, maximum: 599 }))),
     backoff: Type.Optional(Type.Object({ base: duration, max: duration }, strict)),
     budget: Type.Optional(Type.Object({ percent, interval: duration, minPerSecond: count }, strict)),

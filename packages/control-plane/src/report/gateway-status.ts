@@ -1,37 +1,55 @@
 /** Status of waypoint Gateways (control-plane-contract section 3, Status). */
 import { formatGatewayAddress } from './gateway-address-text.ts';
 import { addressOf } from '../derive/waypoint-binding.ts';
-import { hbonePort } from '../manifest/gateway.ts';
+import { hbonePort, isManaged } from '../manifest/gateway.ts';
+import { clusterIps } from '../manifest/service.ts';
 import { condition } from './status-report.ts';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { DeriveOptions } from '../derive/options.ts';
 import type { Readiness } from '../derive/waypoint-binding.ts';
 import type { GatewayManifest, ListenerManifest } from '../manifest/gateway.ts';
-import type { Condition, ObjectStatus } from './status-report.ts';
+import type { ServiceManifest } from '../manifest/service.ts';
+import type { Condition, GatewayStatusAddress, ObjectStatus } from './status-report.ts';
 
 /** Pods of a waypoint that refused their configuration, with the reason. */
 export type Refusals = ReadonlyMap<string, string>;
 
-export function gatewayStatus(
-  gateway: GatewayManifest,
-  options: DeriveOptions,
-  isReady: Readiness,
-  refusals: Refusals = new Map(),
-): ObjectStatus {
+export type GatewayFacts = {
+  readonly isReady: Readiness;
+  /** Of the Gateway's name, as it is made for waypoints that the mesh runs itself. */
+  readonly service?: ServiceManifest | undefined;
+  /** @default none */
+  readonly refusals?: Refusals | undefined;
+  /** Why nothing can be made for it. */
+  readonly invalidParameters?: string | undefined;
+};
+
+export function gatewayStatus(gateway: GatewayManifest, options: DeriveOptions, facts: GatewayFacts): ObjectStatus {
+  const { isReady, service, refusals = new Map(), invalidParameters } = facts;
   const address = addressOf(gateway, options);
   const ready = address !== undefined && isReady(address);
   return {
     conditions: [
-      condition('Accepted', 'True', 'Accepted', 'the Gateway is a waypoint of this mesh'),
-      programmed(address, ready, refusals),
+      invalidParameters === undefined
+        ? condition('Accepted', 'True', 'Accepted', 'the Gateway is a waypoint of this mesh')
+        : condition('Accepted', 'False', 'InvalidParameters', invalidParameters),
+      isManaged(gateway) && service === undefined ? noService(gateway) : programmed(address, ready, refusals),
       condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all references are resolved'),
     ],
-    ...(ready ? { addresses: [addressStatus(address)] } : {}),
+    ...(ready ? { addresses: addressStatus(address, isManaged(gateway) ? service : undefined) } : {}),
     listeners: (gateway.spec.listeners ?? []).map((listener) => ({
       name: listener.name,
+      // Routes are attached to Services; one that names a waypoint's Gateway has no effect.
+      attachedRoutes: 0,
+      supportedKinds: [],
       conditions: listenerConditions(listener),
     })),
   };
+}
+
+function noService({ metadata }: GatewayManifest): Condition {
+  const message = `there is no Service ${metadata.namespace}/${metadata.name} yet; calls that need the waypoint are refused`;
+  return condition('Programmed', 'False', 'AddressNotUsable', message);
 }
 
 function programmed(address: GatewayAddress | undefined, ready: boolean, refusals: Refusals): Condition {
@@ -53,10 +71,11 @@ function programmed(address: GatewayAddress | undefined, ready: boolean, refusal
   );
 }
 
-function addressStatus(address: GatewayAddress): { readonly type: 'IPAddress' | 'Hostname'; readonly value: string } {
-  return address.kind === 'hostname'
-    ? { type: 'Hostname', value: address.hostname }
-    : { type: 'IPAddress', value: address.address.ip };
+/** Addresses before the name, as upstream; a headless Service has none of its own. */
+function addressStatus(address: GatewayAddress, service: ServiceManifest | undefined): readonly GatewayStatusAddress[] {
+  if (address.kind === 'address') return [{ type: 'IPAddress', value: address.address.ip }];
+  const ips = service === undefined ? [] : clusterIps(service);
+  return [...ips.map((value) => ({ type: 'IPAddress', value }) as const), { type: 'Hostname', value: address.hostname }];
 }
 
 function listenerConditions({ protocol, port }: ListenerManifest): readonly Condition[] {

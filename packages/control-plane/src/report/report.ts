@@ -18,6 +18,7 @@ import type { DeriveOptions } from '../derive/options.ts';
 import type { AuthorizationPolicyManifest } from '../manifest/authorization-policy.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { FaultExperimentManifest } from '../manifest/fault-experiment.ts';
+import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { Refusals } from './gateway-status.ts';
 import type { Idle, PolicySurroundings, TargetedPolicy } from './policy-status.ts';
 import type { ObjectStatus, StatusReport } from './status-report.ts';
@@ -31,22 +32,25 @@ export type ReportFacts = {
   readonly configured?: Configured;
   /** By `namespace/name` of the Gateway. */
   readonly refusals: ReadonlyMap<string, Refusals>;
+  /** Why nothing can be made for a Gateway, by `namespace/name`. @default none */
+  readonly invalidParameters?: ReadonlyMap<string, string>;
   /** Of the last reading; none when it was good. */
   readonly problems: readonly Problem[];
 };
 
-export function reportStatus({ configured, refusals, problems }: ReportFacts, options: DeriveOptions): StatusReport {
+export function reportStatus(facts: ReportFacts, options: DeriveOptions): StatusReport {
+  const { configured, problems } = facts;
   const taken = problems.length === 0 ? 'current' : 'last-good';
   return {
     serving: configured === undefined ? 'none' : taken,
-    objects: configured === undefined ? {} : Object.fromEntries(objectStatuses(configured, refusals, options)),
+    objects: configured === undefined ? {} : Object.fromEntries(objectStatuses(configured, facts, options)),
     rejections: problems,
   };
 }
 
 type Statuses = readonly (readonly [string, ObjectStatus])[];
 
-function objectStatuses(configured: Configured, refusals: ReadonlyMap<string, Refusals>, options: DeriveOptions): Statuses {
+function objectStatuses(configured: Configured, facts: ReportFacts, options: DeriveOptions): Statuses {
   const { collections, model } = configured;
   const gateways = collections.gateways.filter(({ metadata }) => isOfRevision(metadata.labels, options.revision));
   const around: PolicySurroundings = {
@@ -55,16 +59,32 @@ function objectStatuses(configured: Configured, refusals: ReadonlyMap<string, Re
     bindings: model.bindings,
     options,
   };
-  const isReady = readinessOf(model.workloads, model.services);
   return [
-    ...gateways.filter(isWaypoint).map((gateway) => {
-      const status = gatewayStatus(gateway, options, isReady, refusals.get(objectName(gateway.metadata)));
-      return [objectKey('Gateway', gateway), status] as const;
-    }),
+    ...gatewayStatuses(gateways.filter(isWaypoint), configured, facts, options),
     ...serviceStatuses(collections, around),
     ...routeStatuses(collections, around),
     ...policyStatuses(configured, around),
   ];
+}
+
+function gatewayStatuses(
+  gateways: readonly GatewayManifest[],
+  { collections, model }: Configured,
+  { refusals, invalidParameters }: ReportFacts,
+  options: DeriveOptions,
+): Statuses {
+  const isReady = readinessOf(model.workloads, model.services);
+  const services = new Map(collections.services.map((service) => [objectName(service.metadata), service]));
+  return gateways.map((gateway) => {
+    const name = objectName(gateway.metadata);
+    const facts = {
+      isReady,
+      service: services.get(name),
+      refusals: refusals.get(name),
+      invalidParameters: invalidParameters?.get(name),
+    };
+    return [objectKey('Gateway', gateway), gatewayStatus(gateway, options, facts)] as const;
+  });
 }
 
 function serviceStatuses({ services }: Collections, { bindings, gateways, options }: PolicySurroundings): Statuses {

@@ -15,6 +15,7 @@ export class Reporter implements WaypointListener {
   readonly #sessions = new Set<Session>();
   #configured: Configured | undefined;
   #problems: readonly Problem[] = [];
+  #invalidParameters: ReadonlyMap<string, string> = new Map();
   #due = false;
 
   constructor(options: DeriveOptions, deps: { readonly write: (report: StatusReport) => void }) {
@@ -31,6 +32,12 @@ export class Reporter implements WaypointListener {
   /** Of the last reading; none when it was taken. */
   recvProblems(problems: readonly Problem[]): void {
     this.#problems = problems;
+    this.#schedule();
+  }
+
+  /** Why nothing can be made for Gateways, by `namespace/name`; those that are not named are well. */
+  recvInvalidParameters(invalid: ReadonlyMap<string, string>): void {
+    this.#invalidParameters = invalid;
     this.#schedule();
   }
 
@@ -71,6 +78,9 @@ export class Reporter implements WaypointListener {
       refusals.set(gateway, pods.set(pod, error));
     }
     const configured = this.#configured === undefined ? {} : { configured: this.#configured };
-    return reportStatus({ ...configured, refusals, problems: this.#problems }, this.#options);
+    return reportStatus(
+      { ...configured, refusals, invalidParameters: this.#invalidParameters, problems: this.#problems },
+      this.#options,
+    );
   }
 }

@@ -108,8 +108,6 @@ function gatewayParts(facts: StatusFacts, actual: Readonly<Record<string, unknow
   if (listeners === undefined) return [];
   const before = arrayOf(actual['listeners']) as readonly { readonly name?: string; readonly conditions?: unknown }[];
   const wanted = listeners.map((listener) => ({
-    attachedRoutes: 0,
-    supportedKinds: [],
     ...listener,
     conditions: listener.conditions.map((each) =>
       written(each, conditionsOf(before.find(({ name }) => name === listener.name)?.conditions), facts),

@@ -20,13 +20,22 @@ export type Condition = {
 export type ObjectStatus = {
   readonly conditions?: readonly Condition[];
   /** Of a Gateway. */
-  readonly addresses?: readonly { readonly type: 'IPAddress' | 'Hostname'; readonly value: string }[];
+  readonly addresses?: readonly GatewayStatusAddress[];
   /** Of a Gateway. */
-  readonly listeners?: readonly { readonly name: string; readonly conditions: readonly Condition[] }[];
+  readonly listeners?: readonly ListenerStatus[];
   /** Of a route. */
   readonly parents?: readonly ParentStatus[];
   /** Of a policy: the services in which it is in force, as `namespace/hostname`. */
   readonly services?: readonly string[];
+};
+
+export type GatewayStatusAddress = { readonly type: 'IPAddress' | 'Hostname'; readonly value: string };
+
+export type ListenerStatus = {
+  readonly name: string;
+  readonly attachedRoutes: number;
+  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+  readonly conditions: readonly Condition[];
 };
 
 export type ParentStatus = {

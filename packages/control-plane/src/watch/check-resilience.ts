@@ -76,7 +76,7 @@ function checkIdempotency({ idempotency }: Spec): readonly Finding[] {
 
 /** Status codes without the condition that reads them do nothing, and the condition without codes neither. */
 function checkRetry({ retry }: Spec): readonly Finding[] {
-  const asks = retry?.on?.includes('retriable-status-codes') ?? false;
+  const asks = retry?.conditions?.includes('retriable-status-codes') ?? false;
   const names = (retry?.statusCodes ?? []).length > 0;
   if (asks === names) return [];
   return asks
@@ -92,7 +92,7 @@ function checkRetry({ retry }: Spec): readonly Finding[] {
           path: ['spec', 'retry', 'statusCodes'],
           value: retry?.statusCodes,
           message: 'has no effect without the condition retriable-status-codes',
-          remedy: 'Add it to spec.retry.on, or remove the codes.',
+          remedy: 'Add it to spec.retry.conditions, or remove the codes.',
         },
       ];
 }

@@ -36,6 +36,13 @@ const watchedResources: Readonly<Record<Manifest['kind'], WatchedResource | unde
   FaultExperiment: { plural: 'faultexperiments', reported: true },
 };
 
+/** What the API server calls its collection; kinds that are watched only. */
+export function pluralOf(kind: string): string {
+  const plural = watchedResources[kind as Manifest['kind']]?.plural;
+  if (plural === undefined) throw new Error(`${kind} is not watched`);
+  return plural;
+}
+
 export type WatchedKind = WatchedResource & {
   readonly kind: SupportedKind;
   /** The newest version first. */

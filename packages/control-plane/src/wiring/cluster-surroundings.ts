@@ -7,6 +7,8 @@
 import { hostname } from 'node:os';
 import { openClusterRoot } from '../certify/cluster-root.ts';
 import { TokenReviewer } from '../certify/token-reviewer.ts';
+import { WaypointDeployer } from '../deploy/waypoint-deployer.ts';
+import { defaultDeriveOptions } from '../derive/options.ts';
 import { RootBundles } from '../distribute/root-bundles.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { openCluster } from '../kubernetes/cluster-access.ts';
@@ -34,7 +36,12 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
   const rules = { requirePermissiveExpiry, rootNamespace };
   const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config'), metrics }));
   const statuses = new StatusTask(source);
-  const tasks: readonly LeaderTask[] = [new RootBundles(() => root.rootPem), statuses];
+  const deployer = deployerOf(options);
+  const tasks: readonly LeaderTask[] = [
+    new RootBundles(() => root.rootPem),
+    statuses,
+    ...(deployer === undefined ? [] : [deployer]),
+  ];
   const leader = new Leader(tasks, { api, clock, random, logger });
   elect(wiring, api, leader);
   return {
@@ -43,9 +50,27 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
     authenticator: new TokenReviewer({}, { api, clock }),
     root,
     write: (report) => statuses.recvReport(report),
+    onInvalidParameters: (recv) => deployer?.onInvalidParameters(recv),
     onConfiguration: (configured) => leader.recvConfigured(configured),
     describe: () => ({ watches: Object.fromEntries(source.states) }),
   };
+}
+
+function deployerOf({
+  setting,
+  rootNamespace,
+  clusterId,
+  trustDomain,
+  network = '',
+}: Wiring<ClusterSetting>['options']): WaypointDeployer | undefined {
+  if (setting.waypoints === undefined) return undefined;
+  const { namespaces, ...waypoints } = setting.waypoints;
+  return new WaypointDeployer({
+    waypoints: { ...waypoints, clusterId, trustDomain, network },
+    rootNamespace,
+    revision: defaultDeriveOptions.revision,
+    ...(namespaces.length === 0 ? {} : { namespaces: new Set(namespaces) }),
+  });
 }
 
 function elect({ options, deps, metrics, resources }: Wiring<ClusterSetting>, api: ApiClient, leader: Leader): void {

@@ -1,5 +1,6 @@
 /** What the control plane is told from outside. */
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { WaypointOptions } from '../deploy/waypoint-options.ts';
 
 export type ControlPlaneOptions = {
   /** Where configuration, callers and the root come from. */
@@ -8,6 +9,8 @@ export type ControlPlaneOptions = {
   readonly clusterId: string;
   readonly trustDomain: string;
   readonly rootNamespace: string;
+  /** Of all pods and services. @default '': there is one only */
+  readonly network?: string;
   readonly defaultMtls: 'STRICT' | 'PERMISSIVE';
   readonly requirePermissiveExpiry: boolean;
   /** `namespace/account`. */
@@ -38,4 +41,12 @@ export type ClusterSetting = {
   readonly kubeconfig?: string;
   /** Of this replica, for the lease. @default the machine's name */
   readonly podName?: string;
+  /** What waypoints are made with. @default none is made */
+  readonly waypoints?: WaypointSetting;
+};
+
+/** Beside what the control plane and its waypoints have in common. */
+export type WaypointSetting = Omit<WaypointOptions, 'clusterId' | 'trustDomain' | 'network'> & {
+  /** Where they may be made; none is everywhere. */
+  readonly namespaces: readonly string[];
 };

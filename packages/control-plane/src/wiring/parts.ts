@@ -32,6 +32,8 @@ export type Surroundings = {
   readonly root: RootAuthority;
   /** Takes each status of all objects; without one, none is made. */
   readonly write?: (report: StatusReport) => void;
+  /** Tells, from now on, why nothing can be made for Gateways, by `namespace/name`. */
+  readonly onInvalidParameters?: (recv: (invalid: ReadonlyMap<string, string>) => void) => void;
   readonly onConfiguration?: (configured: Configured) => void;
   /** Of the surroundings themselves, for people who look. */
   readonly describe?: () => unknown;

@@ -20,7 +20,7 @@ const pods = [
   pod('gate-0', {
     account: 'gate',
     node: 'node-a',
-    labels: { 'gateway.networking.k8s.io/gateway-name': 'gate', 'gateway.istio.io/managed': 'clearmesh.io-mesh-controller' },
+    labels: { 'gateway.networking.k8s.io/gateway-name': 'gate', 'gateway.clearmesh.io/managed': 'clearmesh-mesh-controller' },
   }),
 ].map(({ value }) => value);
 

@@ -19,7 +19,7 @@ describe('withGatewayPods', () => {
     expect(pods[0]?.spec?.serviceAccountName).to.equal('gate');
     expect(pods[0]?.metadata.labels).to.include({
       'gateway.networking.k8s.io/gateway-name': 'gate',
-      'gateway.istio.io/managed': 'clearmesh.io-mesh-controller',
+      'gateway.clearmesh.io/managed': 'clearmesh-mesh-controller',
       'istio.io/dataplane-mode': 'none',
     });
     expect(pods[0]?.status).to.equal(undefined);

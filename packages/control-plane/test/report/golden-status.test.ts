@@ -2,7 +2,7 @@
  * What is reported of recorded objects, against what a real istiod wrote back (test/golden/<scenario>/status-expected.json):
  * type, status and reason of conditions. Left out, with the reason: messages, which are our own words; WorkloadEntry and
  * ServiceEntry, which are not derived yet; Gateways of other classes; policies with action CUSTOM, of which istiod says
- * nothing and we say that nobody is told.
+ * nothing and we say that nobody is told; waypoint-deployment, whose status is compared in test/deploy.
  */
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
@@ -16,7 +16,7 @@ type ExpectedStatus = { step: number; objects: Record<string, ObjectStatus> };
 
 const withStatus = scenarios.flatMap((scenario) => {
   const expected = readGolden(scenario, 'status-expected.json') as readonly ExpectedStatus[] | undefined;
-  return expected === undefined ? [] : [{ scenario, expected }];
+  return expected === undefined || scenario === 'waypoint-deployment' ? [] : [{ scenario, expected }];
 });
 
 describe('golden status', () => {

@@ -95,7 +95,12 @@ describe('statusPatch', () => {
   });
 
   it('writes addresses and listeners of a Gateway, and leaves Gateways of others alone', () => {
-    const listener = { name: 'mesh', conditions: [condition('Accepted', 'True', 'Accepted', 'fine')] };
+    const listener = {
+      name: 'mesh',
+      attachedRoutes: 0,
+      supportedKinds: [],
+      conditions: [condition('Accepted', 'True', 'Accepted', 'fine')],
+    };
     const address = { type: 'Hostname', value: 'gate.bank.svc.cluster.local' } as const;
     const desired = {
       conditions: [condition('Accepted', 'True', 'Accepted', 'ours')],

@@ -50,7 +50,7 @@ function retryOf(retry: NonNullable<Spec['retry']> = {}): RetryPolicy {
   const baseMs = ms(retry.backoff?.base, backoff.baseMs);
   return {
     attempts: retry.attempts ?? attempts,
-    on: retry.on ?? on,
+    on: retry.conditions ?? on,
     statusCodes: retry.statusCodes ?? statusCodes,
     // Ten times the base (l7-and-resilience B3).
     backoff: { baseMs, maxMs: ms(retry.backoff?.max, baseMs * 10) },

@@ -71,7 +71,13 @@ describe('a ResiliencePolicy', () => {
   it('says what its author says', () => {
     const spec = {
       timeouts: { request: '10s', backendRequest: '2s', idle: '1m', connect: '1s', minService: '200ms' },
-      retry: { attempts: 2, on: ['reset'], backoff: { base: '10ms' }, budget: { percent: 5 }, grpcIdempotent: ['/a.B/C'] },
+      retry: {
+        attempts: 2,
+        conditions: ['reset'],
+        backoff: { base: '10ms' },
+        budget: { percent: 5 },
+        grpcIdempotent: ['/a.B/C'],
+      },
       idempotency: {
         mode: 'native',
         header: 'X-Idempotency-Key',
