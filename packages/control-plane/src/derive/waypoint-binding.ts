@@ -11,14 +11,14 @@
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { serviceKey } from '@clearmesh/shared/model/names';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
-import { hboneListener, hbonePort, isManaged, isWaypoint, waypointFor } from '../manifest/gateway.ts';
-import { belongsToWaypoint, isGatewayPod } from '../manifest/managed.ts';
+import { hboneListener, hbonePort, isManaged, isRemoteWaypoint, isWaypoint, waypointFor } from '../manifest/gateway.ts';
+import { belongsToWaypoint } from '../manifest/managed.ts';
 import { objectName } from '../manifest/collections.ts';
 import { isOfRevision, matchesSelector } from './labels.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { GatewayAddressManifest, GatewayManifest, TrafficKind } from '../manifest/gateway.ts';
 import type { Labels } from '../manifest/metadata.ts';
-import type { PodManifest } from '../manifest/pod.ts';
+import type { ServiceEntryManifest } from '../manifest/service-entry.ts';
 import type { ServiceManifest } from '../manifest/service.ts';
 import type { DeriveOptions } from './options.ts';
 
@@ -69,10 +69,14 @@ export class WaypointBindings {
     return this.#resolve(labels, namespace, 'service');
   }
 
-  /** `undefined` when nothing names a waypoint for its traffic. */
-  ofPod(pod: PodManifest): Binding | undefined {
-    const { labels, namespace } = pod.metadata;
-    return isGatewayPod(labels) ? undefined : this.#resolve(labels, namespace, 'workload');
+  /** Of each host of the entry; `undefined` when nothing names a waypoint. */
+  ofEntry({ metadata }: ServiceEntryManifest): Binding | undefined {
+    return this.#resolve(metadata.labels, metadata.namespace, 'service');
+  }
+
+  /** `undefined` when nothing names a waypoint for the traffic to its own address. */
+  ofWorkload(labels: Labels, namespace: string): Binding | undefined {
+    return this.#resolve(labels, namespace, 'workload');
   }
 
   #resolve(labels: Labels | undefined, namespace: string, kind: TrafficKind): Binding | undefined {
@@ -92,27 +96,31 @@ export class WaypointBindings {
     namespace: string,
     kind: TrafficKind,
   ): Binding {
-    if (gateway === undefined || !isWaypoint(gateway)) {
+    const remote = gateway !== undefined && isRemoteWaypoint(gateway);
+    if (gateway === undefined || !(remote || isWaypoint(gateway))) {
       return { gateway: key, address: this.#serviceAddress(reference), served: false, reason: 'WaypointIsNotReady' };
     }
-    const address = addressOf(gateway, this.#options) ?? this.#serviceAddress(reference);
+    const own = addressOf(gateway, this.#options);
+    const address = own ?? this.#serviceAddress(reference);
     if (!this.#admits(gateway, namespace)) return { gateway: key, address, served: false, reason: 'AttachmentDenied' };
     if (!takes(gateway, kind)) {
       const bound = reference.own ? { address } : {};
       return { gateway: key, ...bound, served: false, reason: 'UnsupportedTrafficType' };
     }
-    return { gateway: key, address, served: true, reason: this.#isReady(address) ? 'WaypointAccepted' : 'WaypointIsNotReady' };
+    // Of a remote one nobody tells whether it is there: its address is all that can be asked for.
+    const ready = remote ? own !== undefined : this.#isReady(address);
+    return { gateway: key, address, served: !remote, reason: ready ? 'WaypointAccepted' : 'WaypointIsNotReady' };
   }
 
   /** As istiod: by the addresses in the Gateway's status, and what is not ready is left out. */
   #upstream(key: string, gateway: GatewayManifest | undefined, namespace: string, kind: TrafficKind): Binding {
     const addresses = gateway?.status?.addresses ?? [];
-    const known = gateway !== undefined && (isWaypoint(gateway) || gateway.spec.gatewayClassName === 'istio-remote');
+    const known = gateway !== undefined && (isWaypoint(gateway) || isRemoteWaypoint(gateway));
     const address = known ? addressFrom(addresses, gateway, this.#options) : undefined;
     if (gateway === undefined || address === undefined) return { gateway: key, served: false, reason: 'WaypointIsNotReady' };
     if (!this.#admits(gateway, namespace)) return { gateway: key, served: false, reason: 'AttachmentDenied' };
     if (!takes(gateway, kind)) return { gateway: key, served: false, reason: 'UnsupportedTrafficType' };
-    return { gateway: key, address, served: true, reason: 'WaypointAccepted' };
+    return { gateway: key, address, served: isWaypoint(gateway), reason: 'WaypointAccepted' };
   }
 
   /** Where the Service of a Gateway of that name would be: an address that nobody answers, where there is none. */
@@ -134,10 +142,11 @@ export class WaypointBindings {
   }
 }
 
-/** Where a waypoint of ours is found; `undefined` when it names addresses of its own that are none. */
+/** Where a waypoint is found; `undefined` when it names addresses of its own that are none. */
 export function addressOf(gateway: GatewayManifest, options: DeriveOptions): GatewayAddress | undefined {
   const { name, namespace } = gateway.metadata;
-  if (isManaged(gateway)) return hostnameAddress(namespace, `${name}.${namespace}.svc.${options.domain}`);
+  if (isManaged(gateway) && !isRemoteWaypoint(gateway))
+    return hostnameAddress(namespace, `${name}.${namespace}.svc.${options.domain}`);
   return addressFrom(gateway.spec.addresses ?? [], gateway, options);
 }
 

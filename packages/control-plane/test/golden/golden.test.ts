@@ -4,43 +4,27 @@
  */
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { servedDeviations } from './deliberate.ts';
+import { servedDeviations, shippedServedDeviations } from './deliberate.ts';
 import { modelOf, scenarios, shipped, stepsOf, upstream } from './scenario.ts';
 import { deviationsOf, judge, servedVerdict } from './verdict.ts';
 import type { Difference } from './difference.ts';
 import type { MeshModel } from '../../src/derive/mesh-model.ts';
 
-/** Differ, and are not declared. */
-const notYet: ReadonlySet<string> = new Set([
-  'authz-l7-deny',
-  'authz-scope',
-  'endpoint-slices',
-  'peer-auth-levels',
-  'service-entry-auto-vip',
-  'service-entry-none',
-  'service-entry-selector',
-  'service-entry-static',
-  'shared-addresses',
-  'waypoint-by-address',
-  'waypoint-for',
-  'waypoint-namespace',
-  'waypoint-service',
-  'workload-entry',
-]);
+const shippedDeviations = [...servedDeviations, ...shippedServedDeviations];
 
 describe('golden scenarios', () => {
   it('are all there, and each deviation belongs to one', () => {
     expect(scenarios).to.have.length(33);
-    expect(scenarios).to.include.members([...new Set(servedDeviations.map(({ scenario }) => scenario))]);
+    expect(scenarios).to.include.members([...new Set(shippedDeviations.map(({ scenario }) => scenario))]);
   });
 
-  for (const scenario of scenarios.filter((each) => !notYet.has(each))) {
+  for (const scenario of scenarios) {
     it(`serves what upstream serves: ${scenario}`, () => {
-      expect(servedVerdict(scenario, upstream)).to.deep.equal({ kind: 'equal', reasons: [], faults: [] });
+      expect(servedVerdict(scenario, upstream, deviationsOf(scenario, servedDeviations)).faults).to.deep.equal([]);
     });
 
     it(`as shipped, differs in what is declared and in nothing else: ${scenario}`, () => {
-      expect(servedVerdict(scenario, shipped, deviationsOf(scenario, servedDeviations)).faults).to.deep.equal([]);
+      expect(servedVerdict(scenario, shipped, deviationsOf(scenario, shippedDeviations)).faults).to.deep.equal([]);
     });
 
     it(`publishes each policy that a workload lists: ${scenario}`, () => {
