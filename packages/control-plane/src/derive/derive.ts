@@ -76,6 +76,7 @@ export function derive(collections: Collections, options: DeriveOptions, nowMs: 
     ],
     waypoints: configurations,
     automaticAddresses: addresses,
+    entryOf: new Map(hosts.map(({ key, entry }) => [key, objectName(entry.metadata)])),
     bindings,
     reach,
     notes: [...policies.flatMap((entry) => entry.converted.notes), ...unenforced(collections, reach, options)],

@@ -23,6 +23,8 @@ export type MeshModel = {
   readonly waypoints: readonly WaypointConfiguration[];
   /** Of hosts that have no address of their own. */
   readonly automaticAddresses: AutomaticAddresses;
+  /** `namespace/name` of the ServiceEntry behind a service; absent for those of the cluster. */
+  readonly entryOf: ReadonlyMap<ServiceKey, string>;
   /** What became of labels that name a waypoint. */
   readonly bindings: Bindings;
   readonly reach: Reach;

@@ -6,9 +6,10 @@ import { isOfRevision } from '../derive/labels.ts';
 import { keyOfService } from '../derive/service.ts';
 import { readinessOf } from '../derive/waypoint-binding.ts';
 import { objectName } from '../manifest/collections.ts';
-import { isWaypoint } from '../manifest/gateway.ts';
+import { isRemoteWaypoint, isWaypoint } from '../manifest/gateway.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
-import { gatewayStatus } from './gateway-status.ts';
+import { serviceEntryStatus, workloadEntryStatus } from './entry-status.ts';
+import { gatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
 import { waypointBound } from './service-status.ts';
@@ -18,6 +19,7 @@ import type { DeriveOptions } from '../derive/options.ts';
 import type { AuthorizationPolicyManifest } from '../manifest/authorization-policy.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { FaultExperimentManifest } from '../manifest/fault-experiment.ts';
+import type { IsWaypoint } from './entry-status.ts';
 import type { Refusals } from './gateway-status.ts';
 import type { Idle, PolicySurroundings, TargetedPolicy } from './policy-status.ts';
 import type { ObjectStatus, StatusReport } from './status-report.ts';
@@ -58,10 +60,14 @@ function objectStatuses(configured: Configured, refusals: ReadonlyMap<string, Re
   const isReady = readinessOf(model.workloads, model.services);
   return [
     ...gateways.filter(isWaypoint).map((gateway) => {
-      const status = gatewayStatus(gateway, options, isReady, refusals.get(objectName(gateway.metadata)));
+      const status = gatewayStatus(gateway, { model, options, isReady }, refusals.get(objectName(gateway.metadata)));
       return [objectKey('Gateway', gateway), status] as const;
     }),
+    ...gateways
+      .filter(isRemoteWaypoint)
+      .map((gateway) => [objectKey('Gateway', gateway), remoteGatewayStatus(gateway, options)] as const),
     ...serviceStatuses(collections, around),
+    ...entryStatuses(configured, around),
     ...routeStatuses(collections, around),
     ...policyStatuses(configured, around),
   ];
@@ -71,10 +77,27 @@ function serviceStatuses({ services }: Collections, { bindings, gateways, option
   return services.flatMap((service) => {
     const binding = bindings.services.get(keyOfService(service, options));
     if (binding === undefined) return [];
-    const gateway = gateways.get(binding.gateway);
-    const exists = gateway !== undefined && isWaypoint(gateway);
+    const exists = isNamedWaypoint(binding.gateway, gateways);
     return [[objectKey('Service', service), { conditions: [waypointBound(binding, exists)] }] as const];
   });
+}
+
+function entryStatuses({ collections, model }: Configured, { gateways, options }: PolicySurroundings): Statuses {
+  const exists: IsWaypoint = (name) => isNamedWaypoint(name, gateways);
+  return [
+    ...collections.serviceEntries.map(
+      (entry) => [objectKey('ServiceEntry', entry), serviceEntryStatus(entry, model, exists)] as const,
+    ),
+    ...collections.workloadEntries.flatMap((entry) => {
+      const status = workloadEntryStatus(entry, model, exists, options);
+      return status === undefined ? [] : [[objectKey('WorkloadEntry', entry), status] as const];
+    }),
+  ];
+}
+
+function isNamedWaypoint(name: string, gateways: PolicySurroundings['gateways']): boolean {
+  const gateway = gateways.get(name);
+  return gateway !== undefined && (isWaypoint(gateway) || isRemoteWaypoint(gateway));
 }
 
 function routeStatuses({ httpRoutes, grpcRoutes }: Collections, around: PolicySurroundings): Statuses {

@@ -1,15 +1,19 @@
-/** Condition `istio.io/WaypointBound` of Services (control-plane-contract section 1.4). */
+/** Condition `istio.io/WaypointBound` (control-plane-contract section 1.4). */
 import { condition } from './status-report.ts';
 import type { Binding } from '../derive/waypoint-binding.ts';
+import type { TrafficKind } from '../manifest/gateway.ts';
 import type { Condition } from './status-report.ts';
 
-/** @param exists whether the Gateway that is named is a waypoint of ours */
-export function waypointBound(binding: Binding, exists: boolean): Condition {
+/**
+ * @param exists whether the Gateway that is named is a waypoint
+ * @param traffic what is bound
+ */
+export function waypointBound(binding: Binding, exists: boolean, traffic: TrafficKind = 'service'): Condition {
   const effect = binding.address === undefined ? 'traffic does not pass it' : 'calls are refused until it is';
   const message = (text: string): string => `waypoint ${binding.gateway} ${text}`;
   switch (binding.reason) {
     case 'WaypointAccepted':
-      return condition('istio.io/WaypointBound', 'True', binding.reason, message('takes the traffic of this service'));
+      return condition('istio.io/WaypointBound', 'True', binding.reason, message(`takes the traffic of this ${traffic}`));
     case 'WaypointIsNotReady':
       return condition(
         'istio.io/WaypointBound',
@@ -29,7 +33,7 @@ export function waypointBound(binding: Binding, exists: boolean): Condition {
         'istio.io/WaypointBound',
         'False',
         binding.reason,
-        message(`does not take traffic of services (istio.io/waypoint-for); ${refused(binding)}`),
+        message(`does not take traffic of ${traffic}s (istio.io/waypoint-for); ${refused(binding)}`),
       );
   }
 }

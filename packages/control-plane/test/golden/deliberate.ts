@@ -15,6 +15,9 @@ const closed = 'a waypoint that is named is required: missing, unready or unfit,
 const ownName = 'a waypoint is found by the name of its Service, whatever addresses its Gateway shows';
 const wholeMatch = 'a DENY denies the whole layer-4 match of what layer 4 cannot see (decision 2)';
 const emptySelector = '`selector: {}` means the namespace: upstream sends it, and no workload lists it, a DENY too';
+const untold = 'nobody enforces action CUSTOM, and its author is told so';
+const overlays = 'infrastructure.parametersRef is not read, so that a ConfigMap is neither applied nor missed';
+const unserved = 'a listener that nobody serves is not programmed';
 const provable = 'a peer proves a SPIFFE id; a name of another kind can never match';
 
 /** Of what is served, whatever the options. */
@@ -55,10 +58,12 @@ export const shippedServedDeviations: readonly Deviation[] = [
 ];
 
 /** Of what is reported, whatever the options. */
-export const statusDeviations: readonly Deviation[] = [];
-
-/** Of what is reported, as Clearmesh ships, beside {@link statusDeviations}. */
-export const shippedStatusDeviations: readonly Deviation[] = [];
+export const statusDeviations: readonly Deviation[] = [
+  ...of('authz-shape', '*', untold, ['AuthorizationPolicy pay-az-shape/custom']),
+  ...of('waypoint-deployment', 'Accepted', overlays, ['Gateway pay-wp-make/lost-options']),
+  ...of('waypoint-deployment', 'Programmed', overlays, ['Gateway pay-wp-make/lost-options']),
+  ...of('waypoint-deployment', 'listener web Programmed', unserved, ['Gateway pay-wp-make/odd-listener']),
+];
 
 function of(scenario: string, field: string, reason: string, resources: readonly string[]): readonly Deviation[] {
   return resources.map((resource) => ({ scenario, resource, field, reason }));

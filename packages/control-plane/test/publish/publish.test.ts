@@ -18,7 +18,7 @@ import type { MeshModel } from '../../src/derive/mesh-model.ts';
 
 function model(parts: Partial<MeshModel> = {}): MeshModel {
   const bindings = { services: new Map(), workloads: new Map() };
-  const none = { reach: new Map(), automaticAddresses: new Map(), notes: [] };
+  const none = { reach: new Map(), automaticAddresses: new Map(), entryOf: new Map(), notes: [] };
   return { workloads: [], services: [], policies: [], waypoints: [], bindings, ...none, ...parts };
 }
 
