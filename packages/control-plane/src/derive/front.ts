@@ -1,6 +1,6 @@
 /** What has endpoints: a Service, or one host of a ServiceEntry. */
 import type { ServiceKey } from '@clearmesh/shared/model/names';
-import { hasLabels } from './labels.ts';
+import { SelectorIndex } from './selector-index.ts';
 import { keyOfService } from './service.ts';
 import type { Labels } from '../manifest/metadata.ts';
 import type { ServiceManifest } from '../manifest/service.ts';
@@ -43,20 +43,16 @@ export function entryFront({ entry, key }: EntryHost): Front {
   };
 }
 
-/** By what they select, so that a workload asks only those that name one of its labels. */
+/** By key, and by whom they select. */
 export class Fronts {
   readonly #byKey: ReadonlyMap<ServiceKey, Front>;
-  readonly #byLabel = new Map<string, Front[]>();
+  readonly #selecting = new SelectorIndex<Front>();
 
   constructor(fronts: readonly Front[]) {
     this.#byKey = new Map(fronts.map((front) => [front.key, front]));
     for (const front of this.#byKey.values()) {
-      const [first] = Object.entries(front.selector);
-      if (first === undefined) continue;
-      const label = labelKey(front.namespace, ...first);
-      const list = this.#byLabel.get(label) ?? [];
-      list.push(front);
-      this.#byLabel.set(label, list);
+      const { namespace, selector } = front;
+      if (Object.keys(selector).length > 0) this.#selecting.add(namespace, selector, front);
     }
   }
 
@@ -65,14 +61,7 @@ export class Fronts {
   }
 
   /** Those of its namespace that select a workload with these labels. */
-  selecting(namespace: string, labels: Labels = {}): readonly Front[] {
-    return Object.entries(labels).flatMap(([name, value]) => {
-      const candidates = this.#byLabel.get(labelKey(namespace, name, value)) ?? [];
-      return candidates.filter((front) => hasLabels(labels, front.selector));
-    });
+  selecting(namespace: string, labels: Labels | undefined): readonly Front[] {
+    return this.#selecting.matching(namespace, labels);
   }
-}
-
-function labelKey(namespace: string, name: string, value: string): string {
-  return `${namespace} ${name}=${value}`;
 }
