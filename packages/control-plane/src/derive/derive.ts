@@ -11,9 +11,10 @@ import { objectName } from '../manifest/collections.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
 import { convertAuthorizationPolicy } from './authorization.ts';
 import { automaticAddresses } from './automatic-address.ts';
-import { deriveEntryHost, entryHosts } from './entry-host.ts';
+import { contestedHosts, deriveEntryHost, entryHosts } from './entry-host.ts';
 import { entryFront, Fronts, serviceFront } from './front.ts';
 import { isOfRevision } from './labels.ts';
+import { entryDestination, serviceDestination } from './l7/destination.ts';
 import { objectKey } from './l7/object-key.ts';
 import { deriveWaypoints, nextExperimentEnd } from './l7/waypoints.ts';
 import { MtlsModes, nextPermissiveEnd, peerPolicies } from './mtls-mode.ts';
@@ -25,6 +26,7 @@ import { deriveEndpoints } from './workloads.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EntryHost } from './entry-host.ts';
+import type { Destination } from './l7/destination.ts';
 import type { Served } from './l7/waypoints.ts';
 import type { ServiceManifest } from '../manifest/service.ts';
 import type { Bindings, MeshModel, Note } from './mesh-model.ts';
@@ -58,7 +60,11 @@ export function derive(collections: Collections, options: DeriveOptions, nowMs: 
   const bindings = bindAll({ services: collections.services, hosts, endpoints }, waypoints, options);
   const { configurations, reach } = deriveWaypoints(
     collections,
-    served(collections, waypoints, bindings, options),
+    served(
+      [...collections.services.map((each) => serviceDestination(each, options)), ...hosts.map(entryDestination)],
+      waypoints,
+      bindings,
+    ),
     options,
     nowMs,
   );
@@ -79,7 +85,11 @@ export function derive(collections: Collections, options: DeriveOptions, nowMs: 
     entryOf: new Map(hosts.map(({ key, entry }) => [key, objectName(entry.metadata)])),
     bindings,
     reach,
-    notes: [...policies.flatMap((entry) => entry.converted.notes), ...unenforced(collections, reach, options)],
+    notes: [
+      ...policies.flatMap((entry) => entry.converted.notes),
+      ...contestedHosts(collections.serviceEntries, hosts),
+      ...unenforced(collections, reach, options),
+    ],
     ...(changesAtMs === undefined ? {} : { changesAtMs }),
   };
 }
@@ -110,20 +120,30 @@ function pair<K>(key: K, binding: Binding | undefined): readonly (readonly [K, B
 }
 
 /** What each waypoint takes, by the bindings that it serves. */
-function served(
-  collections: Collections,
-  waypoints: WaypointBindings,
-  bindings: Bindings,
-  options: DeriveOptions,
-): readonly Served[] {
-  const gatewayOf = (binding: Binding | undefined): string | undefined =>
-    binding?.served === true ? binding.gateway : undefined;
-  const services = Map.groupBy(collections.services, (each) => gatewayOf(bindings.services.get(keyOfService(each, options))));
-  const workloads = Map.groupBy(bindings.workloads, ([, binding]) => gatewayOf(binding));
+function served(destinations: readonly Destination[], waypoints: WaypointBindings, bindings: Bindings): readonly Served[] {
+  const services = new Map<string, Destination[]>();
+  for (const destination of destinations) {
+    for (const gateway of gatewaysOf(bindings.services.get(destination.key))) {
+      const list = services.get(gateway) ?? [];
+      services.set(gateway, list);
+      list.push(destination);
+    }
+  }
+  const workloads = Map.groupBy(bindings.workloads, ([, binding]) => gatewaysOf(binding)[0]);
   return waypoints.waypoints.map((gateway) => {
     const key = objectName(gateway.metadata);
     return { gateway, services: services.get(key) ?? [], workloads: (workloads.get(key) ?? []).map(([uid]) => uid) };
   });
+}
+
+/** Whose traffic it may be. */
+function gatewaysOf(binding: Binding | undefined): readonly string[] {
+  const { canary } = binding ?? {};
+  const gateways = [
+    ...(binding?.served === true ? [binding.gateway] : []),
+    ...(canary?.kind === 'used' && canary.served ? [canary.gateway] : []),
+  ];
+  return [...new Set(gateways)];
 }
 
 function withWaypoint(workload: Workload, binding: Binding | undefined): Workload {
@@ -132,7 +152,14 @@ function withWaypoint(workload: Workload, binding: Binding | undefined): Workloa
 
 /** Ingress gateways can use only a waypoint that is there. */
 function serviceWithWaypoint(service: Service, binding: Binding | undefined): Service {
-  return binding?.address === undefined ? { ...service, ingressUseWaypoint: false } : { ...service, waypoint: binding.address };
+  if (binding?.address === undefined) return { ...service, ingressUseWaypoint: false };
+  const { address, canary } = binding;
+  if (canary?.kind !== 'used') return { ...service, waypoint: address };
+  const weightedWaypoints = [
+    { destination: address, weight: 100 - canary.weight },
+    { destination: canary.address, weight: canary.weight },
+  ];
+  return { ...service, waypoint: address, weightedWaypoints };
 }
 
 /** A policy for waypoints that no waypoint enforces reads like a protection that is there. */

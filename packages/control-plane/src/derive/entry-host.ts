@@ -10,9 +10,11 @@ import { serviceKey } from '@clearmesh/shared/model/names';
 import type { ServiceKey } from '@clearmesh/shared/model/names';
 import type { LoadBalancing, Service, ServiceAddress } from '@clearmesh/shared/model/service';
 import { parseBlock } from '../manifest/block.ts';
-import { appProtocolOf } from './app-protocol.ts';
 import { byAge } from './l7/age.ts';
+import { entryProtocol } from './l7/destination.ts';
 import type { HostAddress, ServiceEntryManifest } from '../manifest/service-entry.ts';
+import { objectKey } from './l7/object-key.ts';
+import type { Note } from './mesh-model.ts';
 import type { DeriveOptions } from './options.ts';
 
 export type EntryHost = {
@@ -50,6 +52,21 @@ export function entryHosts(entries: readonly ServiceEntryManifest[], services: r
   });
 }
 
+/** What an author should know: a host that another object has already is not served from here. */
+export function contestedHosts(entries: readonly ServiceEntryManifest[], hosts: readonly EntryHost[]): readonly Note[] {
+  const owners = new Map(hosts.map(({ key, entry }) => [key, entry]));
+  return entries.flatMap((entry) => {
+    if (visibilityOf(entry) === 'NONE') return [];
+    return entry.spec.hosts.flatMap((host): readonly Note[] => {
+      const owner = owners.get(serviceKey(entry.metadata.namespace, host));
+      if (owner === entry) return [];
+      const whose = owner === undefined ? 'a Service' : objectKey('ServiceEntry', owner);
+      const message = `host ${host} is that of ${whose}, so that this entry is not asked for it`;
+      return [{ object: objectKey('ServiceEntry', entry), message }];
+    });
+  });
+}
+
 /** @param automatic addresses of the entry that nobody wrote */
 export function deriveEntryHost(
   { entry, host, key, canonical }: EntryHost,
@@ -64,10 +81,10 @@ export function deriveEntryHost(
     namespace: entry.metadata.namespace,
     hostname: host,
     addresses: [...addresses, ...own].flatMap((text) => addressOf(text, options) ?? []),
-    ports: ports.map(({ number, protocol = '', targetPort = number }) => ({
-      servicePort: number,
-      targetPort,
-      appProtocol: appProtocolOf({ port: number, appProtocol: protocol }),
+    ports: ports.map((port) => ({
+      servicePort: port.number,
+      targetPort: port.targetPort ?? port.number,
+      appProtocol: entryProtocol(port),
     })),
     subjectAltNames: subjectAltNames.flatMap((name) => parseSpiffeId(name) ?? []),
     weightedWaypoints: [],

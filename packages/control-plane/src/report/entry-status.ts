@@ -1,7 +1,7 @@
 /** Status of entries for what is outside of Kubernetes (control-plane-contract section 1.4). */
 import { serviceKey, workloadEntryUid } from '@clearmesh/shared/model/names';
 import { visibilityOf } from '../derive/entry-host.ts';
-import { useWaypointLabel } from '../derive/waypoint-binding.ts';
+import { useWaypointLabel } from '../derive/waypoint-reference.ts';
 import { objectName } from '../manifest/collections.ts';
 import { labelsOfEntry } from '../manifest/workload-entry.ts';
 import { waypointBound } from './service-status.ts';
@@ -17,18 +17,20 @@ import type { Condition, ObjectStatus } from './status-report.ts';
 export type IsWaypoint = (gateway: string) => boolean;
 
 export function serviceEntryStatus(entry: ServiceEntryManifest, model: MeshModel, isWaypoint: IsWaypoint): ObjectStatus {
-  const { metadata, spec } = entry;
-  // All hosts of an entry are bound alike; one that is another object's service has that one's binding.
-  const ours = spec.hosts
-    .map((host) => serviceKey(metadata.namespace, host))
-    .filter((key) => model.entryOf.get(key) === objectName(metadata));
-  const binding = ours.map((key) => model.bindings.services.get(key)).find((found) => found !== undefined);
+  const binding = bindingOfEntry(entry, model);
   const conditions = [
     ...(binding === undefined ? missingWaypoint(entry) : [waypointBound(binding, isWaypoint(binding.gateway))]),
     ...visibility(entry),
   ];
-  const addresses = model.automaticAddresses.get(objectName(metadata)) ?? [];
+  const addresses = model.automaticAddresses.get(objectName(entry.metadata)) ?? [];
   return { conditions, addresses };
+}
+
+/** All hosts of an entry are bound alike; one that is another object's service has that one's binding. */
+export function bindingOfEntry({ metadata, spec }: ServiceEntryManifest, { entryOf, bindings }: MeshModel): Binding | undefined {
+  const keys = spec.hosts.map((host) => serviceKey(metadata.namespace, host));
+  const ours = keys.find((key) => entryOf.get(key) === objectName(metadata));
+  return ours === undefined ? undefined : bindings.services.get(ours);
 }
 
 /** `undefined` when nothing is to be said: an inherited waypoint that is for services alone is not meant for machines. */

@@ -8,7 +8,7 @@ import { readinessOf } from '../derive/waypoint-binding.ts';
 import { objectName } from '../manifest/collections.ts';
 import { isRemoteWaypoint, isWaypoint } from '../manifest/gateway.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
-import { serviceEntryStatus, workloadEntryStatus } from './entry-status.ts';
+import { bindingOfEntry, serviceEntryStatus, workloadEntryStatus } from './entry-status.ts';
 import { gatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
@@ -54,6 +54,7 @@ function objectStatuses(configured: Configured, refusals: ReadonlyMap<string, Re
   const around: PolicySurroundings = {
     services: serviceIndex(collections.services),
     gateways: new Map(gateways.map((gateway) => [objectName(gateway.metadata), gateway])),
+    entries: new Map(collections.serviceEntries.map((entry) => [objectName(entry.metadata), bindingOfEntry(entry, model)])),
     bindings: model.bindings,
     options,
   };

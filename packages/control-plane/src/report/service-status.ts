@@ -13,7 +13,12 @@ export function waypointBound(binding: Binding, exists: boolean, traffic: Traffi
   const message = (text: string): string => `waypoint ${binding.gateway} ${text}`;
   switch (binding.reason) {
     case 'WaypointAccepted':
-      return condition('istio.io/WaypointBound', 'True', binding.reason, message(`takes the traffic of this ${traffic}`));
+      return condition(
+        'istio.io/WaypointBound',
+        'True',
+        binding.reason,
+        message(`takes the traffic of this ${traffic}${canaryText(binding)}`),
+      );
     case 'WaypointIsNotReady':
       return condition(
         'istio.io/WaypointBound',
@@ -35,7 +40,21 @@ export function waypointBound(binding: Binding, exists: boolean, traffic: Traffi
         binding.reason,
         message(`does not take traffic of ${traffic}s (istio.io/waypoint-for); ${refused(binding)}`),
       );
+    case 'CrossNamespaceWaypointForbidden':
+      return condition(
+        'istio.io/WaypointBound',
+        'False',
+        binding.reason,
+        message(`is in another namespace, and the hosts are known in their own alone (exportTo); ${refused(binding)}`),
+      );
   }
+}
+
+/** The condition stays true whatever becomes of a canary, as upstream: its message is what tells. */
+function canaryText({ canary }: Binding): string {
+  if (canary === undefined) return '';
+  if (canary.kind === 'unused') return `; canary ${canary.gateway} takes nothing: ${canary.why}`;
+  return `, and canary ${canary.gateway} ${canary.weight} % of it`;
 }
 
 function refused(binding: Binding): string {
