@@ -5,25 +5,30 @@
  * D1  Pure: the same input gives an equal result in the same order; time is an argument.
  * D2  Fails closed: what cannot be evaluated denies, what has run out is STRICT, a waypoint that is named is required.
  */
-import { podUid } from '@clearmesh/shared/model/names';
-import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { objectName } from '../manifest/collections.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
 import { convertAuthorizationPolicy } from './authorization.ts';
+import { automaticAddresses } from './automatic-address.ts';
+import { contestedHosts, deriveEntryHost, entryHosts } from './entry-host.ts';
+import { entryFront, Fronts, serviceFront } from './front.ts';
 import { isOfRevision } from './labels.ts';
+import { entryDestination, serviceDestination } from './l7/destination.ts';
 import { objectKey } from './l7/object-key.ts';
 import { deriveWaypoints, nextExperimentEnd } from './l7/waypoints.ts';
 import { MtlsModes, nextPermissiveEnd, peerPolicies } from './mtls-mode.ts';
-import { mtlsPolicyOf, portLevelPolicy, staticStrict } from './peer-authentication.ts';
-import { derivePodWorkload } from './pod-workload.ts';
+import { portLevelPolicy, staticStrict } from './peer-authentication.ts';
 import { SelectorPolicies } from './policy-scope.ts';
 import { deriveService, keyOfService } from './service.ts';
 import { readinessOf, WaypointBindings } from './waypoint-binding.ts';
+import { deriveEndpoints } from './workloads.ts';
 import type { Collections } from '../manifest/collections.ts';
-import type { PodManifest } from '../manifest/pod.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EntryHost } from './entry-host.ts';
+import type { Destination } from './l7/destination.ts';
 import type { Served } from './l7/waypoints.ts';
+import type { ServiceManifest } from '../manifest/service.ts';
 import type { Bindings, MeshModel, Note } from './mesh-model.ts';
 import type { DeriveOptions } from './options.ts';
 import type { Binding } from './waypoint-binding.ts';
@@ -38,13 +43,28 @@ export function derive(collections: Collections, options: DeriveOptions, nowMs: 
     policies.flatMap((entry) => (entry.converted.policy === undefined ? [] : [entry.manifest])),
     options,
   );
-  const workloads = deriveWorkloads(collections, attached, modes, options);
-  const services = deriveServices(collections, options);
+  const addresses = automaticAddresses(collections.serviceEntries);
+  const ofCluster = deriveServices(collections, options);
+  const hosts = entryHosts(collections.serviceEntries, ofCluster);
+  const services = [
+    ...ofCluster,
+    ...hosts.map((host) => deriveEntryHost(host, addresses.get(objectName(host.entry.metadata)) ?? [], options)),
+  ];
+  const fronts = new Fronts([
+    ...collections.services.flatMap((service) => serviceFront(service, options) ?? []),
+    ...hosts.map(entryFront),
+  ]);
+  const endpoints = deriveEndpoints(collections, { fronts, hosts, attached, modes }, options);
+  const workloads = endpoints.map(({ workload }) => workload);
   const waypoints = new WaypointBindings(collections, options, readinessOf(workloads, services));
-  const bindings = bindAll(collections, waypoints, options);
+  const bindings = bindAll({ services: collections.services, hosts, endpoints }, waypoints, options);
   const { configurations, reach } = deriveWaypoints(
     collections,
-    served(collections, waypoints, bindings, options),
+    served(
+      [...collections.services.map((each) => serviceDestination(each, options)), ...hosts.map(entryDestination)],
+      waypoints,
+      bindings,
+    ),
     options,
     nowMs,
   );
@@ -61,46 +81,69 @@ export function derive(collections: Collections, options: DeriveOptions, nowMs: 
       ...modes.withSelector.flatMap((peer) => portLevelPolicy(peer, modes) ?? []),
     ],
     waypoints: configurations,
+    automaticAddresses: addresses,
+    entryOf: new Map(hosts.map(({ key, entry }) => [key, objectName(entry.metadata)])),
     bindings,
     reach,
-    notes: [...policies.flatMap((entry) => entry.converted.notes), ...unenforced(collections, reach, options)],
+    notes: [
+      ...policies.flatMap((entry) => entry.converted.notes),
+      ...contestedHosts(collections.serviceEntries, hosts),
+      ...unenforced(collections, reach, options),
+    ],
     ...(changesAtMs === undefined ? {} : { changesAtMs }),
   };
 }
 
-function bindAll(collections: Collections, waypoints: WaypointBindings, options: DeriveOptions): Bindings {
+type Bindable = {
+  readonly services: readonly ServiceManifest[];
+  readonly hosts: readonly EntryHost[];
+  readonly endpoints: readonly Endpoint[];
+};
+
+function bindAll({ services, hosts, endpoints }: Bindable, waypoints: WaypointBindings, options: DeriveOptions): Bindings {
   return {
-    services: new Map(
-      collections.services.flatMap((service) => {
-        const binding = waypoints.ofService(service);
-        return binding === undefined ? [] : [[keyOfService(service, options), binding] as const];
-      }),
-    ),
+    services: new Map([
+      ...services.flatMap((service) => pair(keyOfService(service, options), waypoints.ofService(service))),
+      ...hosts.flatMap(({ key, entry }) => pair(key, waypoints.ofEntry(entry))),
+    ]),
     workloads: new Map(
-      collections.pods.flatMap((pod) => {
-        const binding = waypoints.ofPod(pod);
-        const { namespace, name } = pod.metadata;
-        return binding === undefined ? [] : [[podUid(options.clusterId, namespace, name), binding] as const];
+      endpoints.flatMap(({ workload, waypointLabels }) => {
+        const binding = waypointLabels && waypoints.ofWorkload(waypointLabels, workload.namespace);
+        return pair(workload.uid, binding);
       }),
     ),
   };
 }
 
+function pair<K>(key: K, binding: Binding | undefined): readonly (readonly [K, Binding])[] {
+  return binding === undefined ? [] : [[key, binding]];
+}
+
 /** What each waypoint takes, by the bindings that it serves. */
-function served(
-  collections: Collections,
-  waypoints: WaypointBindings,
-  bindings: Bindings,
-  options: DeriveOptions,
-): readonly Served[] {
-  const gatewayOf = (binding: Binding | undefined): string | undefined =>
-    binding?.served === true ? binding.gateway : undefined;
-  const services = Map.groupBy(collections.services, (each) => gatewayOf(bindings.services.get(keyOfService(each, options))));
-  const workloads = Map.groupBy(bindings.workloads, ([, binding]) => gatewayOf(binding));
+function served(destinations: readonly Destination[], waypoints: WaypointBindings, bindings: Bindings): readonly Served[] {
+  const services = new Map<string, Destination[]>();
+  for (const destination of destinations) {
+    for (const gateway of gatewaysOf(bindings.services.get(destination.key))) {
+      const list = services.get(gateway) ?? [];
+      services.set(gateway, list);
+      list.push(destination);
+    }
+  }
+  const workloads = Map.groupBy(bindings.workloads, ([, binding]) => gatewaysOf(binding)[0]);
   return waypoints.waypoints.map((gateway) => {
     const key = objectName(gateway.metadata);
     return { gateway, services: services.get(key) ?? [], workloads: (workloads.get(key) ?? []).map(([uid]) => uid) };
   });
+}
+
+/** Whose traffic it may be. */
+function gatewaysOf(binding: Binding | undefined): readonly string[] {
+  const { canary } = binding ?? {};
+  const gateways = [
+    ...(binding?.served === true ? [binding.gateway] : []),
+    ...(canary?.kind === 'used' && canary.served ? [canary.gateway] : []),
+  ];
+  return [...new Set(gateways)];
 }
 
 function withWaypoint(workload: Workload, binding: Binding | undefined): Workload {
@@ -109,7 +152,14 @@ function withWaypoint(workload: Workload, binding: Binding | undefined): Workloa
 
 /** Ingress gateways can use only a waypoint that is there. */
 function serviceWithWaypoint(service: Service, binding: Binding | undefined): Service {
-  return binding?.address === undefined ? { ...service, ingressUseWaypoint: false } : { ...service, waypoint: binding.address };
+  if (binding?.address === undefined) return { ...service, ingressUseWaypoint: false };
+  const { address, canary } = binding;
+  if (canary?.kind !== 'used') return { ...service, waypoint: address };
+  const weightedWaypoints = [
+    { destination: address, weight: 100 - canary.weight },
+    { destination: canary.address, weight: canary.weight },
+  ];
+  return { ...service, waypoint: address, weightedWaypoints };
 }
 
 /** A policy for waypoints that no waypoint enforces reads like a protection that is there. */
@@ -130,27 +180,5 @@ function earliest(...times: readonly (number | undefined)[]): number | undefined
 function deriveServices(collections: Collections, options: DeriveOptions): readonly Service[] {
   return collections.services.flatMap((service) => {
     return deriveService(service, collections.namespaces.get(service.metadata.namespace), options) ?? [];
-  });
-}
-
-function deriveWorkloads(
-  collections: Collections,
-  attached: SelectorPolicies,
-  modes: MtlsModes,
-  options: DeriveOptions,
-): readonly Workload[] {
-  const servicesByNamespace = Map.groupBy(collections.services, (service) => service.metadata.namespace);
-  const policiesOf = (pod: PodManifest): readonly PolicyKey[] => {
-    const { namespace, labels } = pod.metadata;
-    const mtls = mtlsPolicyOf(namespace, labels, modes, options);
-    return [...attached.matching(namespace, labels), ...(mtls === undefined ? [] : [mtls])].sort();
-  };
-  return collections.pods.flatMap((pod) => {
-    const around = {
-      services: servicesByNamespace.get(pod.metadata.namespace) ?? [],
-      node: collections.nodes.get(pod.spec?.nodeName ?? ''),
-      policies: policiesOf(pod),
-    };
-    return derivePodWorkload(pod, around, options) ?? [];
   });
 }

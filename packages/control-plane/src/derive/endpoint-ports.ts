@@ -1,32 +1,30 @@
-/** Which services a pod stands behind, and on which of its ports (control-plane-contract section 2.3). */
-import type { ServiceKey } from '@clearmesh/shared/model/names';
+/** On which of its ports a workload takes the traffic of a service (control-plane-contract section 2.3). */
 import type { PortMapping } from '@clearmesh/shared/model/workload';
-import { hasLabels } from './labels.ts';
-import { keyOfService } from './service.ts';
 import type { PodManifest } from '../manifest/pod.ts';
-import type { ServiceManifest } from '../manifest/service.ts';
-import type { DeriveOptions } from './options.ts';
+import type { Front, FrontPort } from './front.ts';
 
-/** `services` are those of the pod's namespace, sorted; a service without ports leaves an empty entry. */
-export function endpointPorts(
-  pod: PodManifest,
-  services: readonly ServiceManifest[],
-  options: DeriveOptions,
-): ReadonlyMap<ServiceKey, readonly PortMapping[]> {
-  const selecting = services.filter((service) => selects(service, pod));
-  return new Map(selecting.map((service) => [keyOfService(service, options), mappings(service, pod)]));
+/** A port that does not resolve is left out; a service without ports leaves an empty list. */
+export function podPorts(pod: PodManifest, front: Front): readonly PortMapping[] {
+  return mappings(front, ({ name, target }) => {
+    // The port of a ServiceEntry is the container port of its name, if there is one.
+    const named = front.kind === 'ServiceEntry' ? containerPort(pod, name) : undefined;
+    return named ?? (typeof target === 'number' ? target : containerPort(pod, target));
+  });
 }
 
-/** A service without selector gets its endpoints from elsewhere; it never means "all pods". */
-function selects(service: ServiceManifest, pod: PodManifest): boolean {
-  const { selector = {}, type } = service.spec ?? {};
-  return type !== 'ExternalName' && Object.keys(selector).length > 0 && hasLabels(pod.metadata.labels, selector);
+/** @param ports of an entry, by the name of the service port or of its target */
+export function entryPorts(ports: Readonly<Record<string, number>> | undefined, front: Front): readonly PortMapping[] {
+  return mappings(front, ({ name, target }) => ports?.[name] ?? (typeof target === 'number' ? target : ports?.[target]));
 }
 
-function mappings(service: ServiceManifest, pod: PodManifest): readonly PortMapping[] {
-  return (service.spec?.ports ?? []).flatMap((port) => {
-    const target = port.targetPort ?? port.port;
-    const targetPort = typeof target === 'number' ? target : containerPort(pod, target);
+/** @param ports of a slice, by name: the slice alone says where its endpoints listen */
+export function slicePorts(ports: ReadonlyMap<string, number>, front: Front): readonly PortMapping[] {
+  return mappings(front, ({ name }) => ports.get(name));
+}
+
+function mappings({ ports }: Front, resolve: (port: FrontPort) => number | undefined): readonly PortMapping[] {
+  return ports.flatMap((port) => {
+    const targetPort = resolve(port);
     return targetPort === undefined ? [] : [{ servicePort: port.port, targetPort }];
   });
 }

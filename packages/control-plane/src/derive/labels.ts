@@ -3,7 +3,9 @@ import type { Labels } from '../manifest/metadata.ts';
 
 /** True when `labels` has every pair of `wanted`; no pairs at all match. */
 export function hasLabels(labels: Labels | undefined, wanted: Labels): boolean {
-  return Object.entries(wanted).every(([key, value]) => labels?.[key] === value);
+  // Asked for each pair of workload and selector: no list is made.
+  for (const key in wanted) if (labels?.[key] !== wanted[key]) return false;
+  return true;
 }
 
 /** True when the object belongs to this revision: its `istio.io/rev` label is absent or names it. */

@@ -4,6 +4,7 @@ import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { WaypointConfiguration } from '@clearmesh/shared/model/l7/configuration';
 import type { ServiceKey, WorkloadUid } from '@clearmesh/shared/model/names';
+import type { AutomaticAddresses } from './automatic-address.ts';
 import type { Reach } from './l7/waypoints.ts';
 import type { Binding } from './waypoint-binding.ts';
 
@@ -20,6 +21,10 @@ export type MeshModel = {
   readonly policies: readonly Authorization[];
   /** One a Gateway of ours, in the order of their names. */
   readonly waypoints: readonly WaypointConfiguration[];
+  /** Of hosts that have no address of their own. */
+  readonly automaticAddresses: AutomaticAddresses;
+  /** `namespace/name` of the ServiceEntry behind a service; absent for those of the cluster. */
+  readonly entryOf: ReadonlyMap<ServiceKey, string>;
   /** What became of labels that name a waypoint. */
   readonly bindings: Bindings;
   readonly reach: Reach;

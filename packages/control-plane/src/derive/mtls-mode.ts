@@ -2,7 +2,8 @@
  * Effective mTLS modes (control-plane-contract section 2.5, PeerAuthentication): workload before namespace before mesh,
  * the oldest object of a level wins, UNSET inherits, DISABLE is treated as PERMISSIVE.
  */
-import { hasLabels, isOfRevision } from './labels.ts';
+import { isOfRevision } from './labels.ts';
+import { SelectorIndex } from './selector-index.ts';
 import { opensPlaintext, parsePermissiveUntil, permissiveUntilAnnotation } from '../manifest/permissive-until.ts';
 import { objectName } from '../manifest/collections.ts';
 import type { Labels } from '../manifest/metadata.ts';
@@ -79,7 +80,9 @@ export function nextPermissiveEnd(manifests: readonly PeerAuthenticationManifest
 export class MtlsModes {
   readonly #mesh: Mode;
   readonly #byNamespace = new Map<string, Mode>();
-  readonly #selecting = new Map<string, PeerPolicy[]>();
+  readonly #selecting = new SelectorIndex<PeerPolicy>();
+  /** All objects with a selector that counts, oldest first. */
+  readonly withSelector: readonly PeerPolicy[];
 
   constructor(policies: readonly PeerPolicy[], options: DeriveOptions) {
     const wide = policies.filter((policy) => policy.matchLabels === undefined);
@@ -90,13 +93,11 @@ export class MtlsModes {
       if (namespace === options.rootNamespace || this.#byNamespace.has(namespace)) continue;
       this.#byNamespace.set(namespace, mode ?? this.#mesh);
     }
-    for (const policy of policies) {
-      // One with a selector in the root namespace reaches no workload at all, as upstream.
-      if (policy.matchLabels === undefined || policy.namespace === options.rootNamespace) continue;
-      const list = this.#selecting.get(policy.namespace) ?? [];
-      list.push(policy);
-      this.#selecting.set(policy.namespace, list);
-    }
+    // One with a selector in the root namespace reaches no workload at all, as upstream.
+    this.withSelector = policies.filter(
+      (policy) => policy.matchLabels !== undefined && policy.namespace !== options.rootNamespace,
+    );
+    for (const policy of this.withSelector) this.#selecting.add(policy.namespace, policy.matchLabels ?? {}, policy);
   }
 
   /** What a workload without an object of its own has. */
@@ -106,11 +107,6 @@ export class MtlsModes {
 
   /** The object that decides for this workload, if one selects it. */
   selecting(namespace: string, labels: Labels | undefined): PeerPolicy | undefined {
-    return this.#selecting.get(namespace)?.find((policy) => hasLabels(labels, policy.matchLabels ?? {}));
-  }
-
-  /** All objects with a selector that counts. */
-  get withSelector(): readonly PeerPolicy[] {
-    return [...this.#selecting.values()].flat();
+    return this.#selecting.matching(namespace, labels)[0];
   }
 }

@@ -2,20 +2,21 @@
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { podUid } from '@clearmesh/shared/model/names';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
-import type { Locality, TunnelProtocol, Workload } from '@clearmesh/shared/model/workload';
+import type { Locality, Workload } from '@clearmesh/shared/model/workload';
 import { isFinished, podAddresses, serviceAccountOf } from '../manifest/pod.ts';
 import { canonicalOf } from './canonical.ts';
-import { endpointPorts } from './endpoint-ports.ts';
+import { podPorts } from './endpoint-ports.ts';
+import { tunnelOf } from './tunnel.ts';
 import { workloadName } from './workload-name.ts';
 import type { NodeManifest } from '../manifest/node.ts';
 import type { PodManifest } from '../manifest/pod.ts';
-import type { ServiceManifest } from '../manifest/service.ts';
+import type { Front } from './front.ts';
 import type { DeriveOptions } from './options.ts';
 
 /** What a pod's workload takes from other objects. */
 export type PodSurroundings = {
-  /** Services of the pod's namespace. */
-  readonly services: readonly ServiceManifest[];
+  /** What it stands behind. */
+  readonly fronts: readonly Front[];
   readonly node: NodeManifest | undefined;
   /** Sorted. */
   readonly policies: readonly PolicyKey[];
@@ -35,7 +36,7 @@ export function derivePodWorkload(pod: PodManifest, around: PodSurroundings, opt
     addresses,
     hostname: '',
     network: options.network,
-    ...tunnelOf(pod),
+    ...tunnelOf(labels, pod.metadata.annotations),
     trustDomain: options.trustDomain,
     serviceAccount: serviceAccountOf(pod),
     node: pod.spec?.nodeName ?? '',
@@ -45,22 +46,12 @@ export function derivePodWorkload(pod: PodManifest, around: PodSurroundings, opt
     workloadType: 'POD',
     workloadName: owner,
     authorizationPolicies: around.policies,
-    services: endpointPorts(pod, around.services, options),
+    services: new Map(around.fronts.map((front) => [front.key, podPorts(pod, front)])),
     status: isHealthy(pod) ? 'HEALTHY' : 'UNHEALTHY',
     locality: localityOf(around.node),
     networkMode: pod.spec?.hostNetwork === true ? 'HOST_NETWORK' : 'STANDARD',
     capacity: 1,
   };
-}
-
-/**
- * Only the annotation that the node agent writes after the capture rules and the proxy's acknowledgement counts:
- * a label says what is wished, not what is. Native HBONE speakers say so themselves.
- */
-function tunnelOf(pod: PodManifest): { readonly tunnelProtocol: TunnelProtocol; readonly nativeTunnel: boolean } {
-  const nativeTunnel = pod.metadata.labels?.['networking.istio.io/tunnel'] === 'http';
-  const captured = pod.metadata.annotations?.['ambient.istio.io/redirection'] === 'enabled';
-  return { tunnelProtocol: nativeTunnel || captured ? 'HBONE' : 'NONE', nativeTunnel };
 }
 
 function isHealthy(pod: PodManifest): boolean {

@@ -2,7 +2,7 @@
 import { policyKey } from '@clearmesh/shared/model/names';
 import type { PolicyScope } from '@clearmesh/shared/model/authorization';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
-import { hasLabels } from './labels.ts';
+import { SelectorIndex } from './selector-index.ts';
 import type { AuthorizationPolicyManifest } from '../manifest/authorization-policy.ts';
 import type { SelectorManifest } from '../manifest/policy-schema.ts';
 import type { Labels } from '../manifest/metadata.ts';
@@ -20,7 +20,7 @@ function effectiveSelector(selector: SelectorManifest | undefined, options: Deri
 
 /** Selector policies by namespace, so that a workload asks only its own and the root namespace's. */
 export class SelectorPolicies {
-  readonly #byNamespace = new Map<string, { readonly key: PolicyKey; readonly matchLabels: Labels }[]>();
+  readonly #index = new SelectorIndex<PolicyKey>();
   readonly #rootNamespace: string;
 
   constructor(policies: readonly AuthorizationPolicyManifest[], options: DeriveOptions) {
@@ -28,18 +28,13 @@ export class SelectorPolicies {
     for (const policy of policies) {
       const { name, namespace } = policy.metadata;
       const matchLabels = policy.spec?.selector?.matchLabels;
-      if (matchLabels === undefined) continue;
-      const list = this.#byNamespace.get(namespace) ?? [];
-      list.push({ key: policyKey(namespace, name), matchLabels });
-      this.#byNamespace.set(namespace, list);
+      if (matchLabels !== undefined) this.#index.add(namespace, matchLabels, policyKey(namespace, name));
     }
   }
 
   /** Keys of the policies whose selector fits, in no particular order. */
   matching(namespace: string, labels: Labels | undefined): readonly PolicyKey[] {
-    const namespaces = new Set([namespace, this.#rootNamespace]);
-    return [...namespaces].flatMap((ns) =>
-      (this.#byNamespace.get(ns) ?? []).flatMap((entry) => (hasLabels(labels, entry.matchLabels) ? [entry.key] : [])),
-    );
+    const own = this.#index.matching(namespace, labels);
+    return namespace === this.#rootNamespace ? own : [...own, ...this.#index.matching(this.#rootNamespace, labels)];
   }
 }

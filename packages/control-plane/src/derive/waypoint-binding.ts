@@ -11,21 +11,26 @@
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { serviceKey } from '@clearmesh/shared/model/names';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
-import { hboneListener, hbonePort, isManaged, isWaypoint, waypointFor } from '../manifest/gateway.ts';
-import { belongsToWaypoint, isGatewayPod } from '../manifest/managed.ts';
+import { hboneListener, hbonePort, isManaged, isRemoteWaypoint, isWaypoint, waypointFor } from '../manifest/gateway.ts';
+import { belongsToWaypoint } from '../manifest/managed.ts';
 import { objectName } from '../manifest/collections.ts';
+import { visibilityOf } from './entry-host.ts';
 import { isOfRevision, matchesSelector } from './labels.ts';
+import { canaryWeightAnnotation, referencesOf } from './waypoint-reference.ts';
 import type { Collections } from '../manifest/collections.ts';
 import type { GatewayAddressManifest, GatewayManifest, TrafficKind } from '../manifest/gateway.ts';
 import type { Labels } from '../manifest/metadata.ts';
-import type { PodManifest } from '../manifest/pod.ts';
+import type { ServiceEntryManifest } from '../manifest/service-entry.ts';
 import type { ServiceManifest } from '../manifest/service.ts';
 import type { DeriveOptions } from './options.ts';
+import type { CanaryReference, Level, Reference } from './waypoint-reference.ts';
 
-export const useWaypointLabel = 'istio.io/use-waypoint';
-const useWaypointNamespaceLabel = 'istio.io/use-waypoint-namespace';
-
-export type BindingReason = 'WaypointAccepted' | 'WaypointIsNotReady' | 'AttachmentDenied' | 'UnsupportedTrafficType';
+export type BindingReason =
+  | 'WaypointAccepted'
+  | 'WaypointIsNotReady'
+  | 'AttachmentDenied'
+  | 'UnsupportedTrafficType'
+  | 'CrossNamespaceWaypointForbidden';
 
 /** What became of a label. */
 export type Binding = {
@@ -36,12 +41,24 @@ export type Binding = {
   /** The waypoint itself is told of it, and takes its traffic. */
   readonly served: boolean;
   readonly reason: BindingReason;
+  /** Only beside an address, and only of a service. */
+  readonly canary?: Canary;
 };
 
 /** Whether a waypoint has a pod that is ready, by where it is found. */
 export type Readiness = (address: GatewayAddress) => boolean;
 
-type Reference = { readonly name: string; readonly namespace: string; readonly own: boolean };
+/** A second waypoint that takes a share of the traffic; one that is no use takes nothing, and says why. */
+export type Canary =
+  | {
+      readonly kind: 'used';
+      readonly gateway: string;
+      readonly address: GatewayAddress;
+      /** Percent. */
+      readonly weight: number;
+      readonly served: boolean;
+    }
+  | { readonly kind: 'unused'; readonly gateway: string; readonly why: string };
 
 export class WaypointBindings {
   readonly #collections: Collections;
@@ -64,25 +81,55 @@ export class WaypointBindings {
 
   /** `undefined` when nothing names a waypoint. */
   ofService(service: ServiceManifest): Binding | undefined {
-    const { labels, namespace } = service.metadata;
-    if (service.spec?.type === 'ExternalName' || belongsToWaypoint(labels)) return undefined;
-    return this.#resolve(labels, namespace, 'service');
+    const { metadata, spec } = service;
+    if (spec?.type === 'ExternalName' || belongsToWaypoint(metadata.labels)) return undefined;
+    return this.#resolve(metadata, metadata.namespace, 'service');
   }
 
-  /** `undefined` when nothing names a waypoint for its traffic. */
-  ofPod(pod: PodManifest): Binding | undefined {
-    const { labels, namespace } = pod.metadata;
-    return isGatewayPod(labels) ? undefined : this.#resolve(labels, namespace, 'workload');
+  /** Of each host of the entry; `undefined` when nothing names a waypoint. */
+  ofEntry(entry: ServiceEntryManifest): Binding | undefined {
+    const { namespace } = entry.metadata;
+    const binding = this.#resolve(entry.metadata, namespace, 'service');
+    if (binding === undefined || visibilityOf(entry) !== 'NAMESPACE' || binding.gateway.startsWith(`${namespace}/`))
+      return binding;
+    // A waypoint elsewhere would have to know what is known here alone.
+    const { gateway, address } = binding;
+    const bound = address === undefined || this.#options.waypointBinding === 'upstream' ? {} : { address };
+    return { gateway, ...bound, served: false, reason: 'CrossNamespaceWaypointForbidden' };
   }
 
-  #resolve(labels: Labels | undefined, namespace: string, kind: TrafficKind): Binding | undefined {
-    const reference = referenceOf(labels, this.#namespaceLabels(namespace), namespace);
-    if (reference === undefined) return undefined;
+  /** `undefined` when nothing names a waypoint for the traffic to its own address. */
+  ofWorkload(labels: Labels, namespace: string): Binding | undefined {
+    return this.#resolve({ labels }, namespace, 'workload');
+  }
+
+  #resolve(own: Level, namespace: string, kind: TrafficKind): Binding | undefined {
+    const references = referencesOf(own, this.#collections.namespaces.get(namespace)?.metadata ?? {}, namespace);
+    if (references === undefined) return undefined;
+    const { primary, canary } = references;
+    const key = objectName(primary);
+    const gateway = this.#gateways.get(key);
+    const binding =
+      this.#options.waypointBinding === 'upstream'
+        ? this.#upstream(key, gateway, namespace, kind)
+        : this.#required(key, primary, gateway, namespace, kind);
+    if (canary === undefined || kind !== 'service' || binding.address === undefined) return binding;
+    return { ...binding, canary: this.#canary(canary, namespace) };
+  }
+
+  /** It takes its share only when it could take all: who tries something new must not lose calls by it. */
+  #canary(reference: CanaryReference, namespace: string): Canary {
     const key = objectName(reference);
     const gateway = this.#gateways.get(key);
-    return this.#options.waypointBinding === 'upstream'
-      ? this.#upstream(key, gateway, namespace, kind)
-      : this.#required(key, reference, gateway, namespace, kind);
+    const { weight } = reference;
+    const unused = (why: string): Canary => ({ kind: 'unused', gateway: key, why });
+    if (weight === undefined) return unused(`annotation ${canaryWeightAnnotation} is no number from 0 to 100`);
+    const found =
+      this.#options.waypointBinding === 'upstream'
+        ? this.#upstream(key, gateway, namespace, 'service')
+        : this.#required(key, { ...reference, own: true }, gateway, namespace, 'service');
+    if (found.reason !== 'WaypointAccepted' || found.address === undefined) return unused(canaryFaults[found.reason]);
+    return { kind: 'used', gateway: key, address: found.address, weight, served: found.served };
   }
 
   #required(
@@ -92,27 +139,31 @@ export class WaypointBindings {
     namespace: string,
     kind: TrafficKind,
   ): Binding {
-    if (gateway === undefined || !isWaypoint(gateway)) {
+    const remote = gateway !== undefined && isRemoteWaypoint(gateway);
+    if (gateway === undefined || !(remote || isWaypoint(gateway))) {
       return { gateway: key, address: this.#serviceAddress(reference), served: false, reason: 'WaypointIsNotReady' };
     }
-    const address = addressOf(gateway, this.#options) ?? this.#serviceAddress(reference);
+    const own = addressOf(gateway, this.#options);
+    const address = own ?? this.#serviceAddress(reference);
     if (!this.#admits(gateway, namespace)) return { gateway: key, address, served: false, reason: 'AttachmentDenied' };
     if (!takes(gateway, kind)) {
       const bound = reference.own ? { address } : {};
       return { gateway: key, ...bound, served: false, reason: 'UnsupportedTrafficType' };
     }
-    return { gateway: key, address, served: true, reason: this.#isReady(address) ? 'WaypointAccepted' : 'WaypointIsNotReady' };
+    // Of a remote one nobody tells whether it is there: its address is all that can be asked for.
+    const ready = remote ? own !== undefined : this.#isReady(address);
+    return { gateway: key, address, served: !remote, reason: ready ? 'WaypointAccepted' : 'WaypointIsNotReady' };
   }
 
   /** As istiod: by the addresses in the Gateway's status, and what is not ready is left out. */
   #upstream(key: string, gateway: GatewayManifest | undefined, namespace: string, kind: TrafficKind): Binding {
     const addresses = gateway?.status?.addresses ?? [];
-    const known = gateway !== undefined && (isWaypoint(gateway) || gateway.spec.gatewayClassName === 'istio-remote');
+    const known = gateway !== undefined && (isWaypoint(gateway) || isRemoteWaypoint(gateway));
     const address = known ? addressFrom(addresses, gateway, this.#options) : undefined;
     if (gateway === undefined || address === undefined) return { gateway: key, served: false, reason: 'WaypointIsNotReady' };
     if (!this.#admits(gateway, namespace)) return { gateway: key, served: false, reason: 'AttachmentDenied' };
     if (!takes(gateway, kind)) return { gateway: key, served: false, reason: 'UnsupportedTrafficType' };
-    return { gateway: key, address, served: true, reason: 'WaypointAccepted' };
+    return { gateway: key, address, served: isWaypoint(gateway), reason: 'WaypointAccepted' };
   }
 
   /** Where the Service of a Gateway of that name would be: an address that nobody answers, where there is none. */
@@ -134,10 +185,11 @@ export class WaypointBindings {
   }
 }
 
-/** Where a waypoint of ours is found; `undefined` when it names addresses of its own that are none. */
+/** Where a waypoint is found; `undefined` when it names addresses of its own that are none. */
 export function addressOf(gateway: GatewayManifest, options: DeriveOptions): GatewayAddress | undefined {
   const { name, namespace } = gateway.metadata;
-  if (isManaged(gateway)) return hostnameAddress(namespace, `${name}.${namespace}.svc.${options.domain}`);
+  if (isManaged(gateway) && !isRemoteWaypoint(gateway))
+    return hostnameAddress(namespace, `${name}.${namespace}.svc.${options.domain}`);
   return addressFrom(gateway.spec.addresses ?? [], gateway, options);
 }
 
@@ -165,12 +217,13 @@ function namespaceOf(hostname: string, { domain }: DeriveOptions): string | unde
   return parts.length === 2 ? parts[1] : undefined;
 }
 
-function referenceOf(own: Labels | undefined, inherited: Labels, namespace: string): Reference | undefined {
-  const labels = (own?.[useWaypointLabel] ?? '') === '' ? inherited : own;
-  const name = labels?.[useWaypointLabel] ?? '';
-  if (name === '' || name === 'none') return undefined;
-  return { name, namespace: labels?.[useWaypointNamespaceLabel] || namespace, own: labels === own };
-}
+const canaryFaults: Readonly<Record<BindingReason, string>> = {
+  WaypointAccepted: 'it names no address',
+  WaypointIsNotReady: 'it is not ready, or missing',
+  AttachmentDenied: 'it does not admit this namespace',
+  UnsupportedTrafficType: 'it does not take traffic of services',
+  CrossNamespaceWaypointForbidden: 'it is in another namespace',
+};
 
 function takes(gateway: GatewayManifest, kind: TrafficKind): boolean {
   const wanted = waypointFor(gateway);

@@ -1,5 +1,6 @@
 /** The configuration as the derivation reads it: immutable, typed, sorted; a new one for each change. */
 import type { AuthorizationPolicyManifest } from './authorization-policy.ts';
+import type { EndpointSliceManifest } from './endpoint-slice.ts';
 import type { FaultExperimentManifest } from './fault-experiment.ts';
 import type { GatewayManifest } from './gateway.ts';
 import type { GrpcRouteManifest } from './grpc-route.ts';
@@ -13,7 +14,9 @@ import type { PodManifest } from './pod.ts';
 import type { RateLimitPolicyManifest } from './rate-limit-policy.ts';
 import type { RequestAuthenticationManifest } from './request-authentication.ts';
 import type { ResiliencePolicyManifest } from './resilience-policy.ts';
+import type { ServiceEntryManifest } from './service-entry.ts';
 import type { ServiceManifest } from './service.ts';
+import type { WorkloadEntryManifest } from './workload-entry.ts';
 
 export type Collections = {
   readonly namespaces: ReadonlyMap<string, NamespaceManifest>;
@@ -21,6 +24,9 @@ export type Collections = {
   /** Each list is sorted by namespace, then name. */
   readonly pods: readonly PodManifest[];
   readonly services: readonly ServiceManifest[];
+  readonly endpointSlices: readonly EndpointSliceManifest[];
+  readonly serviceEntries: readonly ServiceEntryManifest[];
+  readonly workloadEntries: readonly WorkloadEntryManifest[];
   readonly authorizationPolicies: readonly AuthorizationPolicyManifest[];
   readonly peerAuthentications: readonly PeerAuthenticationManifest[];
   readonly gateways: readonly GatewayManifest[];
@@ -39,6 +45,9 @@ export type Manifest =
   | { readonly kind: 'Node'; readonly value: NodeManifest }
   | { readonly kind: 'Pod'; readonly value: PodManifest }
   | { readonly kind: 'Service'; readonly value: ServiceManifest }
+  | { readonly kind: 'EndpointSlice'; readonly value: EndpointSliceManifest }
+  | { readonly kind: 'ServiceEntry'; readonly value: ServiceEntryManifest }
+  | { readonly kind: 'WorkloadEntry'; readonly value: WorkloadEntryManifest }
   | { readonly kind: 'ServiceAccount'; readonly value: { readonly metadata: NamespacedMetadata } }
   | { readonly kind: 'AuthorizationPolicy'; readonly value: AuthorizationPolicyManifest }
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthenticationManifest }
@@ -61,6 +70,9 @@ export function collect(manifests: Iterable<Manifest>): Collections {
     nodes: new Map(valuesOf(byKind.get('Node'), 'Node').map((value) => [value.metadata.name, value])),
     pods: all('Pod'),
     services: all('Service'),
+    endpointSlices: all('EndpointSlice'),
+    serviceEntries: all('ServiceEntry'),
+    workloadEntries: all('WorkloadEntry'),
     authorizationPolicies: all('AuthorizationPolicy'),
     peerAuthentications: all('PeerAuthentication'),
     gateways: all('Gateway'),

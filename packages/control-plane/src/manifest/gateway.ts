@@ -137,6 +137,11 @@ export function isWaypoint(gateway: GatewayManifest): boolean {
   return waypointClasses.has(gateway.spec.gatewayClassName);
 }
 
+/** True for a waypoint that runs elsewhere, at the addresses that its Gateway names. */
+export function isRemoteWaypoint(gateway: GatewayManifest): boolean {
+  return gateway.spec.gatewayClassName === 'istio-remote';
+}
+
 /** The listener that a waypoint takes tunnels on. */
 export function hboneListener(gateway: GatewayManifest): ListenerManifest | undefined {
   return gateway.spec.listeners?.find(({ protocol, port }) => protocol === 'HBONE' && port === hbonePort);

@@ -1,5 +1,6 @@
 /** The kinds a source accepts, and how a checked value becomes a manifest. */
 import { authorizationPolicyKind } from './authorization-policy.ts';
+import { endpointSliceKind } from './endpoint-slice.ts';
 import { faultExperimentKind } from './fault-experiment.ts';
 import { gatewayKind } from './gateway.ts';
 import { grpcRouteKind } from './grpc-route.ts';
@@ -14,7 +15,9 @@ import { referenceGrantKind } from './reference-grant.ts';
 import { requestAuthenticationKind } from './request-authentication.ts';
 import { resiliencePolicyKind } from './resilience-policy.ts';
 import { serviceAccountKind } from './service-account.ts';
+import { serviceEntryKind } from './service-entry.ts';
 import { serviceKind } from './service.ts';
+import { workloadEntryKind } from './workload-entry.ts';
 import type { Manifest } from './collections.ts';
 import type { Kind } from './kind.ts';
 
@@ -26,6 +29,9 @@ export const supportedKinds: readonly SupportedKind[] = [
   { ...nodeKind, manifest: (v) => ({ kind: 'Node', value: nodeKind.as(v) }) },
   { ...podKind, manifest: (v) => ({ kind: 'Pod', value: podKind.as(v) }) },
   { ...serviceKind, manifest: (v) => ({ kind: 'Service', value: serviceKind.as(v) }) },
+  { ...endpointSliceKind, manifest: (v) => ({ kind: 'EndpointSlice', value: endpointSliceKind.as(v) }) },
+  { ...serviceEntryKind, manifest: (v) => ({ kind: 'ServiceEntry', value: serviceEntryKind.as(v) }) },
+  { ...workloadEntryKind, manifest: (v) => ({ kind: 'WorkloadEntry', value: workloadEntryKind.as(v) }) },
   { ...serviceAccountKind, manifest: (v) => ({ kind: 'ServiceAccount', value: serviceAccountKind.as(v) }) },
   { ...authorizationPolicyKind, manifest: (v) => ({ kind: 'AuthorizationPolicy', value: authorizationPolicyKind.as(v) }) },
   { ...peerAuthenticationKind, manifest: (v) => ({ kind: 'PeerAuthentication', value: peerAuthenticationKind.as(v) }) },

@@ -51,10 +51,12 @@ const container = Type.Object({
 });
 
 /** RFC 1123 subdomain: the account becomes part of a SPIFFE path. */
-const serviceAccountName = Type.Refine(
-  Type.String(),
-  (text) => text === '' || /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text),
-  () => 'the name of a ServiceAccount: lower-case letters, digits, "-" and "."',
+export const serviceAccountName: Type.TUnsafe<string> = Type.Unsafe<string>(
+  Type.Refine(
+    Type.String(),
+    (text) => text === '' || /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text),
+    () => 'the name of a ServiceAccount: lower-case letters, digits, "-" and "."',
+  ),
 );
 
 export const podKind: Kind<PodManifest> = defineKind(

@@ -1,6 +1,7 @@
 /** What HTTPRoute and GRPCRoute have in common. */
 import { Type } from 'typebox';
 import { strict } from './policy-schema.ts';
+import { targetGroups } from './target-ref.ts';
 import type { NamespacedMetadata } from './metadata.ts';
 
 export type ParentRefManifest = {
@@ -171,7 +172,8 @@ export const parentRefsSchema: Type.TUnsafe<readonly ParentRefManifest[]> = Type
   ),
 );
 
-/** `Service` of the core group: a parent whose traffic passes a waypoint. */
+/** A Service, or a ServiceEntry: a parent whose traffic passes a waypoint. */
 export function isServiceParent({ group = 'gateway.networking.k8s.io', kind = 'Gateway' }: ParentRefManifest): boolean {
+  if (kind === 'ServiceEntry') return group === targetGroups.ServiceEntry;
   return kind === 'Service' && (group === '' || group === 'core');
 }

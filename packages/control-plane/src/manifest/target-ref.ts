@@ -11,11 +11,12 @@ export type TargetRefManifest = {
   readonly namespace?: string;
 };
 
-export type TargetKind = 'Service' | 'Gateway' | 'Namespace' | 'GatewayClass';
+export type TargetKind = 'Service' | 'ServiceEntry' | 'Gateway' | 'Namespace' | 'GatewayClass';
 
 /** API groups of the kinds a policy may name. */
 export const targetGroups: Readonly<Record<TargetKind, string>> = {
   Service: '',
+  ServiceEntry: 'networking.istio.io',
   Namespace: '',
   Gateway: 'gateway.networking.k8s.io',
   GatewayClass: 'gateway.networking.k8s.io',

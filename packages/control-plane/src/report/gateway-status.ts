@@ -3,6 +3,8 @@ import { formatGatewayAddress } from './gateway-address-text.ts';
 import { addressOf } from '../derive/waypoint-binding.ts';
 import { hbonePort, isManaged } from '../manifest/gateway.ts';
 import { clusterIps } from '../manifest/service.ts';
+import { serviceKey } from '@clearmesh/shared/model/names';
+import type { ServiceKey } from '@clearmesh/shared/model/names';
 import { condition } from './status-report.ts';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { DeriveOptions } from '../derive/options.ts';
@@ -16,8 +18,8 @@ export type Refusals = ReadonlyMap<string, string>;
 
 export type GatewayFacts = {
   readonly isReady: Readiness;
-  /** Of the Gateway's name, as it is made for waypoints that the mesh runs itself. */
-  readonly service?: ServiceManifest | undefined;
+  /** All there are, by key: a waypoint is reached at one of them. */
+  readonly services: ReadonlyMap<ServiceKey, ServiceManifest>;
   /** @default none */
   readonly refusals?: Refusals | undefined;
   /** Why nothing can be made for it. */
@@ -25,8 +27,9 @@ export type GatewayFacts = {
 };
 
 export function gatewayStatus(gateway: GatewayManifest, options: DeriveOptions, facts: GatewayFacts): ObjectStatus {
-  const { isReady, service, refusals = new Map(), invalidParameters } = facts;
+  const { isReady, services, refusals = new Map(), invalidParameters } = facts;
   const address = addressOf(gateway, options);
+  const service = address?.kind === 'hostname' ? services.get(serviceKey(address.namespace, address.hostname)) : undefined;
   const ready = address !== undefined && isReady(address);
   return {
     conditions: [
@@ -36,7 +39,7 @@ export function gatewayStatus(gateway: GatewayManifest, options: DeriveOptions, 
       isManaged(gateway) && service === undefined ? noService(gateway) : programmed(address, ready, refusals),
       condition('ResolvedRefs', 'True', 'ResolvedRefs', 'all references are resolved'),
     ],
-    ...(ready ? { addresses: addressStatus(address, isManaged(gateway) ? service : undefined) } : {}),
+    ...(ready ? { addresses: addressStatuses(gateway, address, service) } : {}),
     listeners: (gateway.spec.listeners ?? []).map((listener) => ({
       name: listener.name,
       // Routes are attached to Services; one that names a waypoint's Gateway has no effect.
@@ -71,11 +74,41 @@ function programmed(address: GatewayAddress | undefined, ready: boolean, refusal
   );
 }
 
+/** Annotation: which type of address is shown. @default both */
+const addressTypeAnnotation = 'networking.istio.io/address-type';
+
 /** Addresses before the name, as upstream; a headless Service has none of its own. */
-function addressStatus(address: GatewayAddress, service: ServiceManifest | undefined): readonly GatewayStatusAddress[] {
+function addressStatuses(
+  { metadata }: GatewayManifest,
+  address: GatewayAddress,
+  service: ServiceManifest | undefined,
+): readonly GatewayStatusAddress[] {
+  const all = allAddresses(address, service);
+  const wanted = metadata.annotations?.[addressTypeAnnotation];
+  return wanted === undefined ? all : all.filter(({ type }) => type === wanted);
+}
+
+function allAddresses(address: GatewayAddress, service: ServiceManifest | undefined): readonly GatewayStatusAddress[] {
   if (address.kind === 'address') return [{ type: 'IPAddress', value: address.address.ip }];
   const ips = service === undefined ? [] : clusterIps(service);
   return [...ips.map((value) => ({ type: 'IPAddress', value }) as const), { type: 'Hostname', value: address.hostname }];
+}
+
+/** It runs elsewhere: nobody here can say whether it is ready. */
+export function remoteGatewayStatus(gateway: GatewayManifest, options: DeriveOptions): ObjectStatus {
+  const address = addressOf(gateway, options);
+  const { addresses = [] } = gateway.spec;
+  return {
+    conditions: [
+      condition('Accepted', 'True', 'Accepted', 'the Gateway names a waypoint that runs elsewhere'),
+      address === undefined
+        ? condition('Programmed', 'False', 'UnsupportedAddress', 'spec.addresses names no address')
+        : condition('Programmed', 'True', 'Programmed', `traffic is sent to ${formatGatewayAddress(address)}`),
+    ],
+    addresses: addresses.flatMap(({ type = 'IPAddress', value }) =>
+      value !== undefined && (type === 'IPAddress' || type === 'Hostname') ? [{ type, value }] : [],
+    ),
+  };
 }
 
 function listenerConditions({ protocol, port }: ListenerManifest): readonly Condition[] {

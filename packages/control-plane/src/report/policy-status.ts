@@ -6,6 +6,7 @@ import { condition } from './status-report.ts';
 import type { ServiceIndex } from '../derive/l7/backend.ts';
 import type { Bindings } from '../derive/mesh-model.ts';
 import type { DeriveOptions } from '../derive/options.ts';
+import type { Binding } from '../derive/waypoint-binding.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { NamespacedMetadata } from '../manifest/metadata.ts';
 import type { TargetRefManifest } from '../manifest/target-ref.ts';
@@ -15,6 +16,8 @@ export type PolicySurroundings = {
   readonly services: ServiceIndex;
   /** By `namespace/name`. */
   readonly gateways: ReadonlyMap<string, GatewayManifest>;
+  /** What became of each ServiceEntry, by `namespace/name`. */
+  readonly entries: ReadonlyMap<string, Binding | undefined>;
   readonly bindings: Bindings;
   readonly options: DeriveOptions;
 };
@@ -62,10 +65,11 @@ function outcomeOf(target: TargetRefManifest, namespace: string, around: PolicyS
     case 'Service': {
       const service = around.services.get(key);
       if (service === undefined) return { reason: 'TargetNotFound', text: `there is no Service ${key}` };
-      const binding = around.bindings.services.get(keyOfService(service, around.options));
-      if (binding?.served === true) return bound;
-      return { reason: 'AncestorNotBound', text: `Service ${key} is behind no waypoint (label istio.io/use-waypoint)` };
+      return serviceOutcome('Service', key, around.bindings.services.get(keyOfService(service, around.options)));
     }
+    case 'ServiceEntry':
+      if (!around.entries.has(key)) return { reason: 'TargetNotFound', text: `there is no ServiceEntry ${key}` };
+      return serviceOutcome('ServiceEntry', key, around.entries.get(key));
     case 'Gateway': {
       const gateway = around.gateways.get(key);
       if (gateway === undefined) return { reason: 'TargetNotFound', text: `there is no Gateway ${key}` };
@@ -78,6 +82,11 @@ function outcomeOf(target: TargetRefManifest, namespace: string, around: PolicyS
     default:
       return classOutcome(target.name, namespace, around.options);
   }
+}
+
+function serviceOutcome(kind: string, key: string, binding: Binding | undefined): Outcome {
+  if (binding?.served === true) return bound;
+  return { reason: 'AncestorNotBound', text: `${kind} ${key} is behind no waypoint (label istio.io/use-waypoint)` };
 }
 
 function classOutcome(name: string, namespace: string, { rootNamespace }: DeriveOptions): Outcome {

@@ -6,9 +6,10 @@ import { isOfRevision } from '../derive/labels.ts';
 import { keyOfService } from '../derive/service.ts';
 import { readinessOf } from '../derive/waypoint-binding.ts';
 import { objectName } from '../manifest/collections.ts';
-import { isWaypoint } from '../manifest/gateway.ts';
+import { isRemoteWaypoint, isWaypoint } from '../manifest/gateway.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
-import { gatewayStatus } from './gateway-status.ts';
+import { bindingOfEntry, serviceEntryStatus, workloadEntryStatus } from './entry-status.ts';
+import { gatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
 import { waypointBound } from './service-status.ts';
@@ -19,6 +20,7 @@ import type { AuthorizationPolicyManifest } from '../manifest/authorization-poli
 import type { Collections } from '../manifest/collections.ts';
 import type { FaultExperimentManifest } from '../manifest/fault-experiment.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
+import type { IsWaypoint } from './entry-status.ts';
 import type { Refusals } from './gateway-status.ts';
 import type { Idle, PolicySurroundings, TargetedPolicy } from './policy-status.ts';
 import type { ObjectStatus, StatusReport } from './status-report.ts';
@@ -56,12 +58,17 @@ function objectStatuses(configured: Configured, facts: ReportFacts, options: Der
   const around: PolicySurroundings = {
     services: serviceIndex(collections.services),
     gateways: new Map(gateways.map((gateway) => [objectName(gateway.metadata), gateway])),
+    entries: new Map(collections.serviceEntries.map((entry) => [objectName(entry.metadata), bindingOfEntry(entry, model)])),
     bindings: model.bindings,
     options,
   };
   return [
     ...gatewayStatuses(gateways.filter(isWaypoint), configured, facts, options),
+    ...gateways
+      .filter(isRemoteWaypoint)
+      .map((gateway) => [objectKey('Gateway', gateway), remoteGatewayStatus(gateway, options)] as const),
     ...serviceStatuses(collections, around),
+    ...entryStatuses(configured, around),
     ...routeStatuses(collections, around),
     ...policyStatuses(configured, around),
   ];
@@ -74,12 +81,12 @@ function gatewayStatuses(
   options: DeriveOptions,
 ): Statuses {
   const isReady = readinessOf(model.workloads, model.services);
-  const services = new Map(collections.services.map((service) => [objectName(service.metadata), service]));
+  const services = new Map(collections.services.map((service) => [keyOfService(service, options), service]));
   return gateways.map((gateway) => {
     const name = objectName(gateway.metadata);
     const facts = {
       isReady,
-      service: services.get(name),
+      services,
       refusals: refusals.get(name),
       invalidParameters: invalidParameters?.get(name),
     };
@@ -91,10 +98,27 @@ function serviceStatuses({ services }: Collections, { bindings, gateways, option
   return services.flatMap((service) => {
     const binding = bindings.services.get(keyOfService(service, options));
     if (binding === undefined) return [];
-    const gateway = gateways.get(binding.gateway);
-    const exists = gateway !== undefined && isWaypoint(gateway);
+    const exists = isNamedWaypoint(binding.gateway, gateways);
     return [[objectKey('Service', service), { conditions: [waypointBound(binding, exists)] }] as const];
   });
+}
+
+function entryStatuses({ collections, model }: Configured, { gateways, options }: PolicySurroundings): Statuses {
+  const exists: IsWaypoint = (name) => isNamedWaypoint(name, gateways);
+  return [
+    ...collections.serviceEntries.map(
+      (entry) => [objectKey('ServiceEntry', entry), serviceEntryStatus(entry, model, exists)] as const,
+    ),
+    ...collections.workloadEntries.flatMap((entry) => {
+      const status = workloadEntryStatus(entry, model, exists, options);
+      return status === undefined ? [] : [[objectKey('WorkloadEntry', entry), status] as const];
+    }),
+  ];
+}
+
+function isNamedWaypoint(name: string, gateways: PolicySurroundings['gateways']): boolean {
+  const gateway = gateways.get(name);
+  return gateway !== undefined && (isWaypoint(gateway) || isRemoteWaypoint(gateway));
 }
 
 function routeStatuses({ httpRoutes, grpcRoutes }: Collections, around: PolicySurroundings): Statuses {

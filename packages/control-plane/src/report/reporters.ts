@@ -31,6 +31,19 @@ const reporters: Readonly<Record<string, StatusReporter>> = {
     rejection: 'clearmesh.io/Accepted',
     write: 'apply',
   },
+  // Istio's definitions say of the conditions of entries how they are merged, and of the addresses not.
+  ServiceEntry: {
+    manager: 'clearmesh-service-entry',
+    conditions: ['istio.io/WaypointBound', 'istio.io/WaypointMissing', 'istio.io/VisibilityApplied', 'clearmesh.io/Accepted'],
+    rejection: 'clearmesh.io/Accepted',
+    write: 'replace',
+  },
+  WorkloadEntry: {
+    manager: 'clearmesh-workload-entry',
+    conditions: ['istio.io/WaypointBound', 'clearmesh.io/Accepted'],
+    rejection: 'clearmesh.io/Accepted',
+    write: 'replace',
+  },
   // No types: those of a Gateway that changed its class are its next controller's.
   Gateway: { manager: 'clearmesh-gateway', conditions: [], rejection: 'Accepted', write: 'apply' },
   AuthorizationPolicy: {

@@ -1,15 +1,24 @@
-/** Condition `istio.io/WaypointBound` of Services (control-plane-contract section 1.4). */
+/** Condition `istio.io/WaypointBound` (control-plane-contract section 1.4). */
 import { condition } from './status-report.ts';
 import type { Binding } from '../derive/waypoint-binding.ts';
+import type { TrafficKind } from '../manifest/gateway.ts';
 import type { Condition } from './status-report.ts';
 
-/** @param exists whether the Gateway that is named is a waypoint of ours */
-export function waypointBound(binding: Binding, exists: boolean): Condition {
+/**
+ * @param exists whether the Gateway that is named is a waypoint
+ * @param traffic what is bound
+ */
+export function waypointBound(binding: Binding, exists: boolean, traffic: TrafficKind = 'service'): Condition {
   const effect = binding.address === undefined ? 'traffic does not pass it' : 'calls are refused until it is';
   const message = (text: string): string => `waypoint ${binding.gateway} ${text}`;
   switch (binding.reason) {
     case 'WaypointAccepted':
-      return condition('istio.io/WaypointBound', 'True', binding.reason, message('takes the traffic of this service'));
+      return condition(
+        'istio.io/WaypointBound',
+        'True',
+        binding.reason,
+        message(`takes the traffic of this ${traffic}${canaryText(binding)}`),
+      );
     case 'WaypointIsNotReady':
       return condition(
         'istio.io/WaypointBound',
@@ -29,9 +38,23 @@ export function waypointBound(binding: Binding, exists: boolean): Condition {
         'istio.io/WaypointBound',
         'False',
         binding.reason,
-        message(`does not take traffic of services (istio.io/waypoint-for); ${refused(binding)}`),
+        message(`does not take traffic of ${traffic}s (istio.io/waypoint-for); ${refused(binding)}`),
+      );
+    case 'CrossNamespaceWaypointForbidden':
+      return condition(
+        'istio.io/WaypointBound',
+        'False',
+        binding.reason,
+        message(`is in another namespace, and the hosts are known in their own alone (exportTo); ${refused(binding)}`),
       );
   }
+}
+
+/** The condition stays true whatever becomes of a canary, as upstream: its message is what tells. */
+function canaryText({ canary }: Binding): string {
+  if (canary === undefined) return '';
+  if (canary.kind === 'unused') return `; canary ${canary.gateway} takes nothing: ${canary.why}`;
+  return `, and canary ${canary.gateway} ${canary.weight} % of it`;
 }
 
 function refused(binding: Binding): string {

@@ -37,7 +37,8 @@ export function statusPatch(reporter: StatusReporter, facts: StatusFacts): Statu
   const parts = [
     conditionsPart(reporter, facts, actual['conditions']),
     ...(facts.desired.parents === undefined && !facts.reported ? [] : [parentsPart(facts, actual['parents'])]),
-    ...gatewayParts(facts, actual),
+    listenersPart(facts, actual['listeners']),
+    addressesPart(reporter, facts, actual['addresses']),
   ].filter((part) => part !== undefined);
   if (!parts.some(({ changed }) => changed)) return undefined;
   return Object.assign({}, ...parts.map(({ value }) => value)) as StatusPatch;
@@ -103,21 +104,29 @@ function parentsPart(facts: StatusFacts, given: unknown): Part | undefined {
   return { changed: !isDeepStrictEqual(own, wanted), value: { parents: [...others, ...wanted].slice(0, maxParents) } };
 }
 
-function gatewayParts(facts: StatusFacts, actual: Readonly<Record<string, unknown>>): readonly Part[] {
-  const { listeners, addresses = [] } = facts.desired;
-  if (listeners === undefined) return [];
-  const before = arrayOf(actual['listeners']) as readonly { readonly name?: string; readonly conditions?: unknown }[];
+/** Of a Gateway. */
+function listenersPart(facts: StatusFacts, given: unknown): Part | undefined {
+  const { listeners } = facts.desired;
+  if (listeners === undefined) return undefined;
+  const before = arrayOf(given) as readonly { readonly name?: string; readonly conditions?: unknown }[];
   const wanted = listeners.map((listener) => ({
     ...listener,
     conditions: listener.conditions.map((each) =>
       written(each, conditionsOf(before.find(({ name }) => name === listener.name)?.conditions), facts),
     ),
   }));
-  const sameAddresses = isDeepStrictEqual(arrayOf(actual['addresses']), addresses);
-  return [
-    { changed: !isDeepStrictEqual(byName(before), byName(wanted)), value: { listeners: wanted } },
-    { changed: !sameAddresses, value: addresses.length === 0 ? {} : { addresses } },
-  ];
+  return { changed: !isDeepStrictEqual(byName(before), byName(wanted)), value: { listeners: wanted } };
+}
+
+/** Of a Gateway, which has some while it is ready, and of a ServiceEntry. */
+function addressesPart({ write }: StatusReporter, { desired, reported }: StatusFacts, given: unknown): Part | undefined {
+  const { listeners, addresses } = desired;
+  if (addresses === undefined && listeners === undefined) return undefined;
+  const [before, wanted] = [arrayOf(given), addresses ?? []];
+  const changed = !isDeepStrictEqual(before, wanted);
+  // What is applied goes when it is no longer named; elsewhere an empty list says so, of what we wrote ourselves.
+  if (write === 'apply') return { changed, value: wanted.length === 0 ? {} : { addresses: wanted } };
+  return wanted.length === 0 && !reported ? undefined : { changed, value: { addresses: wanted } };
 }
 
 /** The server keeps lists that are maps in an order of its own. */

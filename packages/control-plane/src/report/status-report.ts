@@ -7,6 +7,7 @@
  * R2  A condition says what is enforced where, not merely that an object is well formed.
  */
 import type { ObjectKey } from '@clearmesh/shared/model/l7/configuration';
+import type { HostAddress } from '../manifest/service-entry.ts';
 import type { Problem } from '../watch/problem.ts';
 
 export type Condition = {
@@ -16,11 +17,13 @@ export type Condition = {
   readonly message: string;
 };
 
+export type GatewayStatusAddress = { readonly type: 'IPAddress' | 'Hostname'; readonly value: string };
+
 /** Parts that do not concern an object are absent. */
 export type ObjectStatus = {
   readonly conditions?: readonly Condition[];
-  /** Of a Gateway. */
-  readonly addresses?: readonly GatewayStatusAddress[];
+  /** Of a Gateway: where it is; of a ServiceEntry: those that its hosts were given automatically. */
+  readonly addresses?: readonly (GatewayStatusAddress | HostAddress)[];
   /** Of a Gateway. */
   readonly listeners?: readonly ListenerStatus[];
   /** Of a route. */
@@ -28,8 +31,6 @@ export type ObjectStatus = {
   /** Of a policy: the services in which it is in force, as `namespace/hostname`. */
   readonly services?: readonly string[];
 };
-
-export type GatewayStatusAddress = { readonly type: 'IPAddress' | 'Hostname'; readonly value: string };
 
 export type ListenerStatus = {
   readonly name: string;

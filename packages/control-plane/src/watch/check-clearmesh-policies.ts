@@ -116,7 +116,7 @@ function checkEffect({ spec }: FaultExperimentManifest): readonly Finding[] {
 }
 
 function targeting(policy: { readonly metadata: { readonly namespace: string } }, { rootNamespace }: Root): TargetRules {
-  return { namespace: policy.metadata.namespace, kinds: ['Service', 'Gateway', 'Namespace'], rootNamespace };
+  return { namespace: policy.metadata.namespace, kinds: ['Service', 'ServiceEntry', 'Gateway', 'Namespace'], rootNamespace };
 }
 
 function positive(value: string | undefined, path: FieldPath): readonly Finding[] {

@@ -6,6 +6,7 @@ import { checkPeerAuthentication } from './check-peer-authentication.ts';
 import { checkRequestAuthentication } from './check-request-authentication.ts';
 import { checkResiliencePolicy } from './check-resilience.ts';
 import { checkGrpcRoute, checkHttpRoute } from './check-route.ts';
+import { checkServiceEntry, checkWorkloadEntry } from './check-service-entry.ts';
 import type { Manifest } from '../manifest/collections.ts';
 import type { Finding } from './finding.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
@@ -32,10 +33,15 @@ export function checkMeaning(manifest: Manifest, rules: PeerAuthenticationRules)
       return checkOpaPolicy(manifest.value, rules);
     case 'FaultExperiment':
       return checkFaultExperiment(manifest.value, rules);
+    case 'ServiceEntry':
+      return checkServiceEntry(manifest.value);
+    case 'WorkloadEntry':
+      return checkWorkloadEntry(manifest.value);
     case 'Namespace':
     case 'Node':
     case 'Pod':
     case 'Service':
+    case 'EndpointSlice':
     case 'ServiceAccount':
     case 'ReferenceGrant':
       return [];

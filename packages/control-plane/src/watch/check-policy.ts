@@ -37,7 +37,7 @@ function checkAttachment(policy: AuthorizationPolicyManifest, rootNamespace: str
   const { selector, targetRef, targetRefs = [] } = policy.spec ?? {};
   const rules: TargetRules = {
     namespace: policy.metadata.namespace,
-    kinds: ['Service', 'Gateway', 'GatewayClass'],
+    kinds: ['Service', 'ServiceEntry', 'Gateway', 'GatewayClass'],
     rootNamespace,
   };
   const targeted = targetRef !== undefined || targetRefs.length > 0;

@@ -12,7 +12,11 @@ export function checkRequestAuthentication(
 ): readonly Finding[] {
   const { selector, targetRef, targetRefs = [], jwtRules = [] } = policy.spec ?? {};
   const { namespace } = policy.metadata;
-  const targeting: TargetRules = { namespace, kinds: ['Service', 'Gateway', 'GatewayClass'], rootNamespace: rules.rootNamespace };
+  const targeting: TargetRules = {
+    namespace,
+    kinds: ['Service', 'ServiceEntry', 'Gateway', 'GatewayClass'],
+    rootNamespace: rules.rootNamespace,
+  };
   return [
     ...(targetsOf(policy.spec ?? {}).length === 0 ? [unbound(selector !== undefined)] : []),
     ...(targetRef === undefined ? [] : checkTarget(targetRef, ['spec', 'targetRef'], targeting)),

@@ -15,7 +15,7 @@ export function checkResiliencePolicy(
   const { spec, metadata } = policy;
   const scope: Replicated = { namespace: metadata.namespace, rootNamespace: rules.rootNamespace };
   return [
-    ...checkRequiredTargets(spec.targetRefs, { ...scope, kinds: ['Service', 'Gateway', 'Namespace'] }),
+    ...checkRequiredTargets(spec.targetRefs, { ...scope, kinds: ['Service', 'ServiceEntry', 'Gateway', 'Namespace'] }),
     ...checkOrder(spec),
     ...checkPositive(spec),
     ...checkIdempotency(spec),

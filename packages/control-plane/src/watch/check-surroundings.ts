@@ -109,7 +109,7 @@ function outsideTest(namespace: string, percent: number): readonly Finding[] {
 function moneyTouched(namespace: string, spec: FaultExperimentManifest['spec'], around: Surroundings): readonly Finding[] {
   const found: Finding[] = [];
   for (const [index, { kind, name }] of spec.targetRefs.entries()) {
-    if (kind !== 'Service' || !movesMoney(name, namespace, around.resilience)) continue;
+    if (!movesMoney(kind, name, namespace, around.resilience)) continue;
     found.push({
       path: ['spec', 'targetRefs', index, 'name'],
       value: name,
@@ -121,11 +121,12 @@ function moneyTouched(namespace: string, spec: FaultExperimentManifest['spec'], 
 }
 
 /** By any policy for the service or its namespace: a more specific one does not make money less so. */
-function movesMoney(service: string, namespace: string, policies: readonly ResiliencePolicyManifest[]): boolean {
+function movesMoney(kind: string, name: string, namespace: string, policies: readonly ResiliencePolicyManifest[]): boolean {
+  if (kind !== 'Service' && kind !== 'ServiceEntry') return false;
   return policies.some(
     ({ metadata, spec }) =>
       metadata.namespace === namespace &&
       spec.class === 'money-movement' &&
-      spec.targetRefs.some(({ kind, name }) => (kind === 'Service' && name === service) || kind === 'Namespace'),
+      spec.targetRefs.some((target) => (target.kind === kind && target.name === name) || target.kind === 'Namespace'),
   );
 }

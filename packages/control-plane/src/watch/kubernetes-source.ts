@@ -136,7 +136,7 @@ export class KubernetesSource implements ConfigurationSource, ObservedObjects {
     const { api, clock, random } = this.#deps;
     const store = new ObjectStore();
     const informer = new Informer<ClusterObject>(
-      { resources: kind.resources },
+      { resources: kind.resources, ...(kind.labelSelector === undefined ? {} : { labelSelector: kind.labelSelector }) },
       {
         api,
         clock,

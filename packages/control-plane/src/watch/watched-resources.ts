@@ -11,9 +11,14 @@ type WatchedResource = {
    * or a mesh that lets in whom a policy keeps out. @default false
    */
   readonly required?: boolean;
+  /** Which objects are read. @default all */
+  readonly labelSelector?: string;
   /** Conditions of ours stand in its status. @default false */
   readonly reported?: boolean;
 };
+
+/** Slices that Kubernetes makes of pods: the derivation finds the pods behind a Service by itself. */
+const notOfPods = 'endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io';
 
 /** `undefined`: not read. */
 const watchedResources: Readonly<Record<Manifest['kind'], WatchedResource | undefined>> = {
@@ -21,6 +26,10 @@ const watchedResources: Readonly<Record<Manifest['kind'], WatchedResource | unde
   Node: { plural: 'nodes' },
   Pod: { plural: 'pods', required: true },
   Service: { plural: 'services', required: true, reported: true },
+  EndpointSlice: { plural: 'endpointslices', labelSelector: notOfPods },
+  // Unread, a host behind a waypoint would be reached without it.
+  ServiceEntry: { plural: 'serviceentries', required: true, reported: true },
+  WorkloadEntry: { plural: 'workloadentries', required: true, reported: true },
   // Identities come from pods.
   ServiceAccount: undefined,
   AuthorizationPolicy: { plural: 'authorizationpolicies', required: true, reported: true },

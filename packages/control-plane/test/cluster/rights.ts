@@ -22,6 +22,8 @@ export const clusterRules: readonly PolicyRule[] = [
     resources: ['gateways', 'httproutes', 'grpcroutes', 'referencegrants'],
     verbs: read,
   },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: read },
+  { apiGroups: ['networking.istio.io'], resources: ['serviceentries', 'workloadentries'], verbs: read },
   {
     apiGroups: ['clearmesh.io'],
     resources: ['resiliencepolicies', 'ratelimitpolicies', 'opapolicies', 'faultexperiments'],
@@ -34,6 +36,11 @@ export const clusterRules: readonly PolicyRule[] = [
   {
     apiGroups: ['security.istio.io'],
     resources: ['authorizationpolicies/status', 'peerauthentications/status', 'requestauthentications/status'],
+    verbs: ['patch'],
+  },
+  {
+    apiGroups: ['networking.istio.io'],
+    resources: ['serviceentries/status', 'workloadentries/status'],
     verbs: ['patch'],
   },
   {

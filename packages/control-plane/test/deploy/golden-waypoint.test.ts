@@ -1,6 +1,6 @@
 /**
  * What is made for recorded Gateways, and said of them, against what a real istiod made and said
- * (test/golden/waypoint-deployment). What differs does so on purpose, and stands in a table.
+ * (test/golden/data/waypoint-deployment). What differs does so on purpose, and stands in a table.
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
@@ -13,7 +13,7 @@ import { derive } from '../../src/derive/derive.ts';
 import { objectName } from '../../src/manifest/collections.ts';
 import { reportStatus } from '../../src/report/report.ts';
 import { waypointOptions } from '../fixtures/waypoint-options.ts';
-import { collectionsOf, readGolden, upstream } from '../golden/scenario.ts';
+import { read, stepsOf, upstream } from '../golden/scenario.ts';
 import type { KubernetesObject } from '../../src/deploy/kubernetes-object.ts';
 import type { OverlayMap } from '../../src/deploy/waypoint-options.ts';
 import type { ObjectStatus } from '../../src/report/status-report.ts';
@@ -22,9 +22,9 @@ type Fields = Readonly<Record<string, unknown>>;
 type Recorded<T> = { readonly step: number; readonly objects: Readonly<Record<string, T>> };
 
 const scenario = 'waypoint-deployment';
-const created = readGolden(scenario, 'created-expected.json') as readonly Recorded<Fields>[];
-const said = readGolden(scenario, 'status-expected.json') as readonly Recorded<ObjectStatus>[];
-const steps = collectionsOf(scenario);
+const created = read(scenario, 'created-expected.json') as readonly Recorded<Fields>[];
+const said = read(scenario, 'status-expected.json') as readonly Recorded<ObjectStatus>[];
+const steps = stepsOf(scenario);
 
 /** Kinds of objects, or objects: fields in which ours differ. */
 const differences: readonly { readonly of: RegExp; readonly fields: readonly string[]; readonly why: string }[] = [
@@ -154,7 +154,7 @@ function isOccupied(key: string): boolean {
 
 /** ConfigMaps of the recorded input; step 2 changes one. */
 function overlaysIn(index: number): ReadonlyMap<string, OverlayMap> {
-  const text = readFileSync(new URL('../golden/waypoint-deployment/input.yaml', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../golden/data/waypoint-deployment/input.yaml', import.meta.url), 'utf8');
   const objects = parseAllDocuments(text).map((document) => document.toJS() as OverlayMap & { readonly kind: string });
   const maps = objects.filter(({ kind }) => kind === 'ConfigMap');
   const changed = {

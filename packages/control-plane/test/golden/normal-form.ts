@@ -24,6 +24,8 @@ export function normalForm(model: MeshModel): Record<string, JsonValue> {
 /** Bytes are addresses everywhere in these messages; enum values that were recorded by other names do not occur. */
 function plain(value: JsonValue, key = ''): JsonValue {
   if (Array.isArray(value)) return value.map((entry) => plain(entry, key));
+  // JSON writes a wrapper as what it wraps.
+  if (key === 'capacity' && typeof value === 'number') return { value };
   if (typeof value === 'string') return key === 'addresses' || key === 'address' ? addressText(value) : value;
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, plain(entry, name)]));

@@ -18,8 +18,8 @@ import type { MeshModel } from '../../src/derive/mesh-model.ts';
 
 function model(parts: Partial<MeshModel> = {}): MeshModel {
   const bindings = { services: new Map(), workloads: new Map() };
-  const reach = new Map();
-  return { workloads: [], services: [], policies: [], waypoints: [], bindings, reach, notes: [], ...parts };
+  const none = { reach: new Map(), automaticAddresses: new Map(), entryOf: new Map(), notes: [] };
+  return { workloads: [], services: [], policies: [], waypoints: [], bindings, ...none, ...parts };
 }
 
 describe('modelResources', () => {

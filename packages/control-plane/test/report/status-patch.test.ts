@@ -114,6 +114,23 @@ describe('statusPatch', () => {
     expect(patch('Gateway', {}, told)).to.equal(undefined);
   });
 
+  it('writes the automatic addresses of a ServiceEntry, and takes away what it wrote itself', () => {
+    const addresses = [{ host: 'fx.example', value: '240.240.0.1' }];
+    const theirs = { type: 'Theirs', status: 'True' };
+    const told = patch('ServiceEntry', { addresses }, { conditions: [theirs] });
+    expect(told).to.deep.equal({ addresses });
+    expect(patch('ServiceEntry', { addresses }, { ...told, conditions: [theirs] })).to.equal(undefined);
+    expect(patch('ServiceEntry', { addresses: [] }, told)).to.deep.equal({ addresses: [] });
+    expect(patch('ServiceEntry', { addresses: [] }, told, { reported: false })).to.equal(undefined);
+    expect(patch('ServiceEntry', { addresses: [] }, undefined)).to.equal(undefined);
+  });
+
+  it('writes the addresses of a Gateway that runs elsewhere', () => {
+    const desired = { addresses: [{ type: 'IPAddress', value: '203.0.113.99' }] } as const;
+    expect(patch('Gateway', desired, {})).to.deep.equal(desired);
+    expect(patch('Gateway', desired, desired)).to.equal(undefined);
+  });
+
   it('writes nothing more once it was written, whatever stood there', () => {
     const conditions = array(
       record({

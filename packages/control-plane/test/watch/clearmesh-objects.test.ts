@@ -31,7 +31,13 @@ describe('a ResiliencePolicy', () => {
   });
 
   refuses([
-    ['no targets', resilience({ targetRefs: [] }), 'spec.targetRefs', /would do nothing/, /Service, Gateway, Namespace/],
+    [
+      'no targets',
+      resilience({ targetRefs: [] }),
+      'spec.targetRefs',
+      /would do nothing/,
+      /Service, ServiceEntry, Gateway, Namespace/,
+    ],
     ['the list of targets missing', objectText('ResiliencePolicy', 'p', {}), 'spec.targetRefs', /missing/, /Add/],
     [
       'the namespace of others',

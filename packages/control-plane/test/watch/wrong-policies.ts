@@ -73,7 +73,7 @@ export const wrongAuthorizationPolicies: readonly WrongManifest[] = [
     'a target of no kind',
     `${policyHead}  targetRefs: [{ kind: Sevice, name: s }]\n`,
     '5:24 spec.targetRefs[0].kind "Sevice"',
-    'must be one of Service, Gateway, GatewayClass',
+    'must be one of Service, ServiceEntry, Gateway, GatewayClass',
     'Did you mean Service?',
   ],
   [

@@ -22,3 +22,17 @@ export function policyKey(namespace: string, name: string): PolicyKey {
 export function podUid(clusterId: string, namespace: string, name: string): WorkloadUid {
   return `${clusterId}//Pod/${namespace}/${name}` as WorkloadUid;
 }
+
+export function workloadEntryUid(clusterId: string, namespace: string, name: string): WorkloadUid {
+  return `${clusterId}/networking.istio.io/WorkloadEntry/${namespace}/${name}` as WorkloadUid;
+}
+
+/** Of one endpoint of a ServiceEntry; `address` may be a host name. */
+export function entryEndpointUid(clusterId: string, namespace: string, name: string, address: string): WorkloadUid {
+  return `${clusterId}/networking.istio.io/ServiceEntry/${namespace}/${name}/${address}` as WorkloadUid;
+}
+
+/** Of one endpoint of a slice, by its first address. */
+export function sliceEndpointUid(clusterId: string, namespace: string, name: string, address: string): WorkloadUid {
+  return `${clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${address}` as WorkloadUid;
+}

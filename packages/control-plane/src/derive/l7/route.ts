@@ -10,9 +10,9 @@ import { deriveFilters } from './route-filter.ts';
 import type { Collections } from '../../manifest/collections.ts';
 import type { HttpRouteRuleManifest } from '../../manifest/http-route.ts';
 import type { BackendObjectManifest, BackendRefManifest, FilterManifest, RouteManifest } from '../../manifest/route.ts';
-import type { ServiceManifest } from '../../manifest/service.ts';
 import type { DeriveOptions } from '../options.ts';
 import type { ResolvedBackend, ServiceIndex } from './backend.ts';
+import type { Destination } from './destination.ts';
 
 type ParsedRoute = { readonly manifest: RouteManifest; readonly rules: readonly RouteRule[]; readonly key: string };
 
@@ -45,9 +45,9 @@ export class Routes {
   }
 
   /** Of the service's own namespace, or the waypoint's; those of its consumers do not count. */
-  of(service: ServiceManifest, waypointNamespace: string): readonly HttpRoute[] {
-    const { name, namespace } = service.metadata;
-    const parent = `${namespace}/${name}`;
+  of({ kind, metadata }: Destination, waypointNamespace: string): readonly HttpRoute[] {
+    const { name, namespace } = metadata;
+    const parent = `${kind} ${namespace}/${name}`;
     return (this.#byParent.get(parent) ?? []).flatMap(({ manifest, rules, key }): readonly HttpRoute[] => {
       if (manifest.metadata.namespace !== namespace && manifest.metadata.namespace !== waypointNamespace) return [];
       const ports = serviceParents(manifest).flatMap((each) => (each.key === parent ? [each.port] : []));
@@ -66,10 +66,10 @@ export class Routes {
   }
 }
 
-/** Services that a route names as its parents, by `namespace/name`, as often as it names them. */
+/** What a route names as its parents before waypoints, by `Kind namespace/name`, as often as it names them. */
 export function serviceParents(route: RouteManifest): readonly { readonly key: string; readonly port: number | undefined }[] {
-  return (route.spec.parentRefs ?? []).filter(isServiceParent).map(({ namespace, name, port }) => ({
-    key: `${namespace ?? route.metadata.namespace}/${name}`,
+  return (route.spec.parentRefs ?? []).filter(isServiceParent).map(({ kind, namespace, name, port }) => ({
+    key: `${kind} ${namespace ?? route.metadata.namespace}/${name}`,
     port,
   }));
 }

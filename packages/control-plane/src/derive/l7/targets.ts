@@ -5,9 +5,9 @@ import { isOfRevision } from '../labels.ts';
 import { byAge } from './age.ts';
 import type { GatewayManifest } from '../../manifest/gateway.ts';
 import type { NamespacedMetadata } from '../../manifest/metadata.ts';
-import type { ServiceManifest } from '../../manifest/service.ts';
 import type { TargetRefManifest } from '../../manifest/target-ref.ts';
 import type { DeriveOptions } from '../options.ts';
+import type { Destination } from './destination.ts';
 
 type Targeting = {
   readonly metadata: NamespacedMetadata;
@@ -31,10 +31,10 @@ export class TargetedPolicies<T extends Targeting> {
     }
   }
 
-  /** Most specific first: of the Service, of the Gateway, of the namespace, of the class; of one kind the oldest first. */
-  of(service: ServiceManifest, gateway: GatewayManifest): readonly T[] {
+  /** Most specific first: of the Service or ServiceEntry, of the Gateway, of the namespace, of the class; of one kind the oldest first. */
+  of(service: Destination, gateway: GatewayManifest): readonly T[] {
     const keys = [
-      `Service ${objectName(service.metadata)}`,
+      `${service.kind} ${objectName(service.metadata)}`,
       `Gateway ${objectName(gateway.metadata)}`,
       `Namespace ${service.metadata.namespace}`,
       `GatewayClass ${gateway.spec.gatewayClassName}`,
@@ -47,6 +47,7 @@ export class TargetedPolicies<T extends Targeting> {
 function targetKey(target: TargetRefManifest, namespace: string, options: DeriveOptions): string | undefined {
   switch (target.kind) {
     case 'Service':
+    case 'ServiceEntry':
     case 'Gateway':
       return `${target.kind} ${namespace}/${target.name}`;
     case 'Namespace':

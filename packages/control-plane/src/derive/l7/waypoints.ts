@@ -9,8 +9,6 @@
 import type { BoundService, L7Policies, ObjectKey, WaypointConfiguration } from '@clearmesh/shared/model/l7/configuration';
 import type { ServiceKey } from '@clearmesh/shared/model/names';
 import { environmentOf } from '../../manifest/environment.ts';
-import { appProtocolOf } from '../app-protocol.ts';
-import { keyOfService } from '../service.ts';
 import { serviceIndex } from './backend.ts';
 import { objectKey } from './object-key.ts';
 import { deriveFault, deriveJwt, deriveL7Authorization, deriveOpa, deriveRateLimits } from './policies.ts';
@@ -26,13 +24,13 @@ import type { OpaPolicyManifest } from '../../manifest/opa-policy.ts';
 import type { RateLimitPolicyManifest } from '../../manifest/rate-limit-policy.ts';
 import type { RequestAuthenticationManifest } from '../../manifest/request-authentication.ts';
 import type { ResiliencePolicyManifest } from '../../manifest/resilience-policy.ts';
-import type { ServiceManifest } from '../../manifest/service.ts';
+import type { Destination } from './destination.ts';
 import type { DeriveOptions } from '../options.ts';
 
 /** What one Gateway takes. */
 export type Served = {
   readonly gateway: GatewayManifest;
-  readonly services: readonly ServiceManifest[];
+  readonly services: readonly Destination[];
   /** Uids of pods bound by their own address. */
   readonly workloads: readonly string[];
 };
@@ -106,7 +104,7 @@ function configurationOf(
 }
 
 function boundService(
-  service: ServiceManifest,
+  service: Destination,
   gateway: GatewayManifest,
   sources: Sources,
   policies: Gathered,
@@ -127,10 +125,8 @@ function boundService(
     deriveFault(each, options),
   );
   return {
-    key: keyOfService(service, options),
-    ports: (service.spec?.ports ?? [])
-      .filter(({ protocol = 'TCP' }) => protocol === 'TCP')
-      .map((port) => ({ port: port.port, protocol: appProtocolOf(port) })),
+    key: service.key,
+    ports: service.ports,
     routes: routes.of(service, gateway.metadata.namespace),
     authorization,
     jwt,
@@ -160,7 +156,7 @@ function gather<M extends { readonly metadata: NamespacedMetadata }, P>(
 
 /** L3; one that is over is left out, so that no clock but ours need be right. */
 function experimentsFor(
-  service: ServiceManifest,
+  service: Destination,
   gateway: GatewayManifest,
   { faults, namespaces, options, nowMs }: Sources,
 ): readonly FaultExperimentManifest[] {
