@@ -29,7 +29,8 @@ export type MeshErrorCode =
   | 'MESH-CAPTURE-001'
   | 'MESH-DELIVER-001'
   | 'MESH-HOST-001'
-  | 'MESH-LAB-001';
+  | 'MESH-LAB-001'
+  | 'MESH-KUBE-001';
 
 export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
   'MESH-INTERNAL-001': {
@@ -153,5 +154,11 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     retry: true,
     meaning: 'A part of the simulated network could not be made, run or observed.',
     remedy: 'Read what the tool said in the message; the next start removes what this one left.',
+  },
+  'MESH-KUBE-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The API server of a cluster could not be reached, or refused what was asked.',
+    remedy: 'Check kubeconfig and context, and that their user has the right named in the message.',
   },
 };
