@@ -22,7 +22,9 @@ export function withPlace(command: Command): Command {
 }
 
 export function withOutput(command: Command): Command {
-  return command.addOption(new Option('-o, --output <form>', 'for people, or for programs').choices(['table', 'json']).default('table'));
+  return command.addOption(
+    new Option('-o, --output <form>', 'for people, or for programs').choices(['table', 'json']).default('table'),
+  );
 }
 
 export function placeOf(flags: PlaceFlags): MeshPlace {

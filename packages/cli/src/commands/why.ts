@@ -42,7 +42,10 @@ function askedRequest({ method, path }: WhyOptions): AskedRequest {
     const why = read?.kind === 'refused' ? read.reason : 'it does not begin with a slash';
     throw unusable('--path', path ?? '', `A waypoint refuses it too: ${why}.`);
   }
-  return { ...(method === undefined ? {} : { method: method.toUpperCase() }), ...(read === undefined ? {} : { path: read.path }) };
+  return {
+    ...(method === undefined ? {} : { method: method.toUpperCase() }),
+    ...(read === undefined ? {} : { path: read.path }),
+  };
 }
 
 function unusable(flag: string, value: string, hint: string): MeshError {

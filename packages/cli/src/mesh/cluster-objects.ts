@@ -85,10 +85,16 @@ async function controlPlaneOptions(
   const path = objectPath(deployments, { namespace, name: 'clearmesh-control-plane' });
   const answer = await api.call<Deployment>({ path }, signal);
   if (answer.kind === 'refused' && answer.status === 403)
-    return { options: base, remarks: [`deployments of ${namespace} may not be read by you: the control plane's defaults are assumed`] };
+    return {
+      options: base,
+      remarks: [`deployments of ${namespace} may not be read by you: the control plane's defaults are assumed`],
+    };
   const deployment = found(answer, 'the control plane cannot be looked up');
   if (deployment === undefined)
-    return { options: base, remarks: [`no control plane in namespace ${namespace}: this is what one with default flags would say`] };
+    return {
+      options: base,
+      remarks: [`no control plane in namespace ${namespace}: this is what one with default flags would say`],
+    };
   const args = deployment.spec?.template?.spec?.containers?.flatMap((container) => container.args ?? []) ?? [];
   return { options: optionsFromArguments(args, base), remarks: [] };
 }

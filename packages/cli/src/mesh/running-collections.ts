@@ -23,16 +23,23 @@ const serviceBlock = '198.19';
 const redirection = 'ambient.istio.io/redirection';
 
 export function asIfRunning(collections: Collections, options: RunningOptions): Collections {
-  const namespaces = options.ifEnrolled ? enrolled(collections, options) : collections.namespaces;
-  const around = { ...collections, namespaces };
+  const { systemNamespace, ifEnrolled } = options;
+  const namespaces = ifEnrolled ? enrolled(collections, systemNamespace) : collections.namespaces;
   return {
-    ...around,
-    pods: collections.pods.map((pod, index) => runningPod(pod, index, around, options)),
+    ...collections,
+    namespaces,
+    pods: collections.pods.map((pod, index) => captured(runningPod(pod, index), namespaces, systemNamespace)),
     services: collections.services.map(addressedService),
   };
 }
 
-function enrolled({ namespaces, pods }: Collections, { systemNamespace }: RunningOptions): Collections['namespaces'] {
+/** As if every namespace but those of the system were in the mesh, and every pod that can be were captured. */
+export function asIfEnrolled(collections: Collections, systemNamespace: string): Collections {
+  const namespaces = enrolled(collections, systemNamespace);
+  return { ...collections, namespaces, pods: collections.pods.map((pod) => captured(pod, namespaces, systemNamespace)) };
+}
+
+function enrolled({ namespaces, pods }: Collections, systemNamespace: string): Collections['namespaces'] {
   const names = new Set([...namespaces.keys(), ...pods.map(({ metadata }) => metadata.namespace)]);
   for (const outside of [systemNamespace, 'kube-system']) names.delete(outside);
   const labelled = [...names].map((name): [string, NamespaceManifest] => {
@@ -42,13 +49,15 @@ function enrolled({ namespaces, pods }: Collections, { systemNamespace }: Runnin
   return new Map([...namespaces, ...labelled]);
 }
 
-function runningPod(pod: PodManifest, index: number, collections: Collections, options: RunningOptions): PodManifest {
+function runningPod(pod: PodManifest, index: number): PodManifest {
   if (isFinished(pod) || podAddresses(pod).length > 0) return pod;
   const status = { phase: 'Running', podIP: addressAt(podBlock, index), conditions: [{ type: 'Ready', status: 'True' }] };
-  const running: PodManifest = { ...pod, status };
-  if (enrolmentOf(running, collections.namespaces, options.systemNamespace).kind !== 'capture') return running;
-  const annotations = { ...pod.metadata.annotations, [redirection]: 'enabled' };
-  return { ...running, metadata: { ...pod.metadata, annotations } };
+  return { ...pod, status };
+}
+
+function captured(pod: PodManifest, namespaces: Collections['namespaces'], systemNamespace: string): PodManifest {
+  if (enrolmentOf(pod, namespaces, systemNamespace).kind !== 'capture') return pod;
+  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [redirection]: 'enabled' } } };
 }
 
 /** Kubernetes gives an address to whatever does not say `None`. */

@@ -26,6 +26,8 @@ export type Arriving = {
   readonly identity?: SpiffeId;
   /** On whose behalf a waypoint asks. */
   readonly caller?: SpiffeId;
+  /** How the caller comes into the mesh, where it is not. */
+  readonly enrol?: string;
 };
 
 export type Arrival = Decision & { readonly policies: readonly PolicyFinding[]; readonly mtls: MtlsFinding };
@@ -53,22 +55,22 @@ export function arrive(view: MeshView, arriving: Arriving): Arrival {
   const decided = authorise(facts, view.snapshot);
   const policies = policiesFor(workload, view.snapshot).map((policy) => findingOf(view, policy, facts, decided, mtls));
   const unwritten = policies.filter(({ object }) => !object.startsWith('PeerAuthentication') || mtls.mode === 'STRICT');
-  if (decided.kind === 'permit') return { ...permitted(policies), policies: unwritten, mtls };
+  if (decided.kind === 'permit') return { ...permitted(policies, mtls), policies: unwritten, mtls };
   return {
     verdict: 'REFUSED',
     because: denialText(view, facts, decided, mtls, policies),
-    changes: changesFor(view, facts, decided, mtls, policies),
+    changes: changesFor(view, facts, decided, { mtls, policies, enrol: arriving.enrol ?? 'Put the caller into the mesh.' }),
     policies: unwritten,
     mtls,
   };
 }
 
-function permitted(policies: readonly PolicyFinding[]): Decision {
+function permitted(policies: readonly PolicyFinding[], { mode }: MtlsFinding): Decision {
   const deciding = policies.find(({ decides }) => decides);
   const because =
     deciding === undefined
-      ? 'no ALLOW policy applies to the destination, and no DENY policy matches: whoever proves an identity may call'
-      : `rule ${deciding.rule ?? 0} of ALLOW policy ${deciding.object} matches`;
+      ? `no ALLOW policy applies to the destination, and no DENY policy matches: ${mode === 'STRICT' ? 'whoever proves an identity' : 'anybody'} may call`
+      : `rule ${deciding.rule ?? 0} of ${deciding.object} (ALLOW) matches`;
   return { verdict: 'ALLOWED', because, changes: [] };
 }
 

@@ -61,5 +61,7 @@ const severity: readonly Verdict[] = ['ALLOWED', 'DEPENDS', 'REFUSED'];
 
 /** Decisions one after the other: each must let pass. The earliest of the worst speaks. */
 export function inTurn(decisions: readonly [Decision, ...Decision[]]): Decision {
-  return decisions.reduce((worst, each) => (severity.indexOf(each.verdict) > severity.indexOf(worst.verdict) ? each : worst));
+  const rank = ({ verdict }: Decision): number => severity.indexOf(verdict);
+  const { verdict, because, changes } = decisions.reduce((worst, each) => (rank(each) > rank(worst) ? each : worst));
+  return { verdict, because, changes };
 }

@@ -20,7 +20,7 @@ export function denialText(
     case 'explicit-deny': {
       const deciding = policies.find(({ decides }) => decides);
       if (isMode(deciding)) return `${pod} takes no plaintext at port ${destination.port}: mTLS is ${mtls.mode} by ${mtls.by}`;
-      return `rule ${deciding?.rule ?? denial.rule ?? 0} of DENY policy ${deciding?.object ?? denial.policy ?? ''} matches`;
+      return `rule ${deciding?.rule ?? denial.rule ?? 0} of ${deciding?.object ?? denial.policy ?? 'a policy'} (DENY) matches`;
     }
     case 'no-allow-matched':
       return `ALLOW policies apply to ${pod} (${names(allowing(policies))}), and none of them matches ${callerOf(facts)}`;
@@ -34,22 +34,27 @@ export function denialText(
   }
 }
 
-export function changesFor(
-  view: MeshView,
-  facts: InboundFacts,
-  denial: Denial,
-  mtls: MtlsFinding,
-  policies: readonly PolicyFinding[],
-): readonly string[] {
+type Around = {
+  readonly mtls: MtlsFinding;
+  readonly policies: readonly PolicyFinding[];
+  /** How a caller without an identity gets one. */
+  readonly enrol: string;
+};
+
+export function changesFor(view: MeshView, facts: InboundFacts, denial: Denial, around: Around): readonly string[] {
+  const { policies, enrol } = around;
   switch (denial.reason) {
     case 'explicit-deny': {
       const deciding = policies.find(({ decides }) => decides);
-      if (isMode(deciding)) return plaintextChanges(facts, mtls);
-      return [`If the call is wanted, narrow rule ${deciding?.rule ?? 0} of ${deciding?.object ?? 'the policy'}: no ALLOW overrides a DENY.`];
+      if (isMode(deciding)) return plaintextChanges(facts, around);
+      return [
+        `If the call is wanted, narrow rule ${deciding?.rule ?? 0} of ${deciding?.object ?? 'the policy'}: no ALLOW overrides a DENY.`,
+      ];
     }
     case 'no-allow-matched':
-      return [allowRule(facts, policies)];
+      return [allowRule(facts, around)];
     case 'waypoint-bypass':
+      if (facts.identity === undefined) return [enrol];
       return [`Call ${boundService(view, facts)}, so that the connection passes the waypoint.`];
     case 'unknown-policy':
     case 'tracking-full':
@@ -59,19 +64,19 @@ export function changesFor(
   }
 }
 
-function plaintextChanges({ workload }: InboundFacts, { by }: MtlsFinding): readonly string[] {
+function plaintextChanges({ workload }: InboundFacts, { enrol, mtls }: Around): readonly string[] {
   return [
-    'Put the caller into the mesh: label istio.io/dataplane-mode: ambient on its namespace.',
-    `Or let ${workload.namespace} take plaintext for a while: a PeerAuthentication with mode PERMISSIVE and clearmesh.io/permissive-until (now: ${by}).`,
+    enrol,
+    `Or let ${workload.namespace} take plaintext for a while: a PeerAuthentication with mode PERMISSIVE and clearmesh.io/permissive-until (now: ${mtls.by}).`,
   ];
 }
 
 /** A source is proven, or it can only be known by its address. */
-function allowRule(facts: InboundFacts, policies: readonly PolicyFinding[]): string {
+function allowRule(facts: InboundFacts, { policies, enrol }: Around): string {
   const [first] = allowing(policies);
   const identity = facts.caller ?? facts.identity;
   const where = first === undefined ? 'an ALLOW policy' : first.object;
-  if (identity === undefined) return `Put the caller into the mesh, so that a rule of ${where} can name it.`;
+  if (identity === undefined) return `${enrol} Then a rule of ${where} can name it.`;
   const rule = `{from: [{source: {principals: ["${principalOf(identity)}"]}}], to: [{operation: {ports: ["${facts.destination.port}"]}}]}`;
   return `If the call is wanted, add to spec.rules of ${where}: ${rule}`;
 }

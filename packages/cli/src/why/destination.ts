@@ -94,12 +94,17 @@ function atPods(
 function noPort(name: string, ports: readonly number[]): MeshError {
   return new MeshError('MESH-CONFIG-003', {
     message: `TO: ${name} needs a port`,
-    hint: ports.length === 0 ? `Write ${name}:8080, or whichever port is meant.` : `It has ${ports.join(', ')}: write ${name}:${ports[0]}.`,
+    hint:
+      ports.length === 0
+        ? `Write ${name}:8080, or whichever port is meant.`
+        : `It has ${ports.join(', ')}: write ${name}:${ports[0]}.`,
   });
 }
 
 function knownNames({ collections: { services, pods } }: MeshView, namespace: string): string {
-  const here = services.filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => `Service ${metadata.name}`);
+  const here = services
+    .filter(({ metadata }) => metadata.namespace === namespace)
+    .map(({ metadata }) => `Service ${metadata.name}`);
   const running = pods.filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => `pod ${metadata.name}`);
   const all = [...here, ...running];
   return all.length === 0 ? `Namespace ${namespace} has neither Services nor pods.` : `There is ${listed(all)}.`;

@@ -1,5 +1,7 @@
 /** The answer to `clearmesh why`: every way from FROM to TO, those that fare alike put together. Pure. */
+import { meshView } from '../mesh/mesh-view.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
+import { asIfEnrolled } from '../mesh/running-collections.ts';
 import type { Connection, Verdict } from './connection.ts';
 import { destinationOf } from './destination.ts';
 import type { Destination } from './destination.ts';
@@ -23,6 +25,8 @@ export type Explanation = {
   readonly callers: readonly CallerFacts[];
   readonly to: CalleeFacts;
   readonly groups: readonly Group[];
+  /** What would be, if both ends were in the mesh; present where it sees none, or part of it only. */
+  readonly inMesh?: Pick<Explanation, 'verdict' | 'because'>;
   readonly remarks: readonly string[];
 };
 
@@ -34,7 +38,22 @@ export type CallerFacts = {
   readonly node: string;
 };
 
-export function explain(view: MeshView, { from, to, asked }: Question): Explanation {
+export function explain(view: MeshView, question: Question): Explanation {
+  const explanation = explainAsIs(view, question);
+  const seen = explanation.groups.every(
+    ({ connection }) => connection.guarded && connection.hops.every(({ by }) => by !== 'plain'),
+  );
+  if (seen) return explanation;
+  const enrolled = asIfEnrolled(view.collections, view.options.rootNamespace);
+  const { verdict, because, groups } = explainAsIs(meshView({ ...view, collections: enrolled }, view.nowMs), question);
+  // A destination outside, or a pod that opts out, stays what it is.
+  const differs = verdict !== explanation.verdict || because !== explanation.because;
+  return differs && groups.some(({ connection }) => connection.guarded)
+    ? { ...explanation, inMesh: { verdict, because } }
+    : explanation;
+}
+
+function explainAsIs(view: MeshView, { from, to, asked }: Question): Explanation {
   const parties = callers(view, from);
   const destination = destinationOf(view, to);
   const groups = grouped(parties.flatMap((party) => waysOf(view, party, destination, asked)));
@@ -55,7 +74,9 @@ function grouped(connections: readonly Connection[]): readonly Group[] {
   return [...alike.values()].flatMap((all) => {
     const [connection] = all;
     if (connection === undefined) return [];
-    const names = (values: readonly (string | undefined)[]): readonly string[] => [...new Set(values.filter((value) => value !== undefined))];
+    const names = (values: readonly (string | undefined)[]): readonly string[] => [
+      ...new Set(values.filter((value) => value !== undefined)),
+    ];
     return [{ connection, callers: names(all.map(({ caller }) => caller)), callees: names(all.map(({ callee }) => callee)) }];
   });
 }
@@ -64,13 +85,21 @@ function overall(groups: readonly Group[], to: Destination): Pick<Explanation, '
   const connections = groups.map(({ connection }) => connection);
   const [first] = connections;
   if (first === undefined) {
-    return { verdict: 'REFUSED', because: `${to.name} has no address: no pod of it runs`, changes: ['See why no pod of it is ready: clearmesh describe service.'] };
+    return {
+      verdict: 'REFUSED',
+      because: `${to.name} has no address: no pod of it runs`,
+      changes: ['See why no pod of it is ready: clearmesh describe service.'],
+    };
   }
   const verdicts = new Set(connections.map(({ verdict }) => verdict));
   const changes = [...new Set(connections.flatMap((connection) => connection.changes))];
   if (connections.length === 1) return { verdict: first.verdict, because: first.because, changes };
-  if (verdicts.size === 1) return { verdict: first.verdict, because: connections.map(({ because }) => because).join('; '), changes };
-  const told = groups.map(({ connection, callers: from, callees }) => `${connection.verdict} from ${listed(from)}${callees.length === 0 ? '' : ` to ${listed(callees)}`}`);
+  if (verdicts.size === 1)
+    return { verdict: first.verdict, because: connections.map(({ because }) => because).join('; '), changes };
+  const told = groups.map(
+    ({ connection, callers: from, callees }) =>
+      `${connection.verdict} from ${listed(from)}${callees.length === 0 ? '' : ` to ${listed(callees)}`}`,
+  );
   return { verdict: 'DEPENDS', because: `not every way fares alike: ${told.join('; ')}`, changes };
 }
 

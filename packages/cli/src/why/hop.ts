@@ -7,4 +7,3 @@ import type { Hop } from './connection.ts';
 export function tunnelHop(from: string, to: string, client: SpiffeId, servers: readonly SpiffeId[], target: SocketAddress): Hop {
   return { from, to, by: 'tunnel', identities: `${client} ▸ ${servers.join(' or ')}`, detail: formatSocketAddress(target) };
 }
-

@@ -74,23 +74,43 @@ function conclusion(
   if (best.kind === 'deny') return denied(at, waypoint, best, findings);
   const [opa] = bound.opa;
   if (opa !== undefined && opaque) {
-    return { verdict: 'REFUSED', because: `${opa} judges HTTP requests, and this port speaks ${at.target.protocol}`, changes: [`Take the policy off this service, or declare the port's protocol (appProtocol: http).`] };
+    return {
+      verdict: 'REFUSED',
+      because: `${opa} judges HTTP requests, and this port speaks ${at.target.protocol}`,
+      changes: [`Take the policy off this service, or declare the port's protocol (appProtocol: http).`],
+    };
   }
   if (worst.kind === 'deny') {
     const open = findings.filter(({ outcome }) => outcome === 'depends').map(({ object }) => object);
-    return { verdict: 'DEPENDS', because: `${waypoint} decides by the request: ${open.join(', ')}`, changes: [`Say which request is meant: ${missingFlags(at.asked)}.`] };
+    return {
+      verdict: 'DEPENDS',
+      because: `${waypoint} decides by the request: ${open.join(', ')}`,
+      changes: [`Say which request is meant: ${missingFlags(at.asked)}.`],
+    };
   }
   if (opa !== undefined) {
-    return { verdict: 'DEPENDS', because: `${bound.opa.join(', ')} decides about each request at ${waypoint}`, changes: ['Try the request itself: a policy as code may look at all of it.'] };
+    return {
+      verdict: 'DEPENDS',
+      because: `${bound.opa.join(', ')} decides about each request at ${waypoint}`,
+      changes: ['Try the request itself: a policy as code may look at all of it.'],
+    };
   }
-  const because = best.by === undefined ? `no policy at ${waypoint} keeps the request out` : `rule ${best.by.rule} of ${best.by.policy} allows it at ${waypoint}`;
+  const because =
+    best.by === undefined
+      ? `no policy at ${waypoint} keeps the request out`
+      : `rule ${best.by.rule} of ${best.by.policy} (ALLOW) matches at ${waypoint}`;
   return { verdict: 'ALLOWED', because, changes: [] };
 }
 
-function denied({ bound, identity, asked }: AtWaypoint, waypoint: string, { by }: Outcome, findings: readonly PolicyFinding[]): Decision {
+function denied(
+  { bound, identity, asked }: AtWaypoint,
+  waypoint: string,
+  { by }: Outcome,
+  findings: readonly PolicyFinding[],
+): Decision {
   if (by !== undefined) {
     const changes = [`If the call is wanted, narrow rule ${by.rule} of ${by.policy}: no ALLOW overrides a DENY.`];
-    return { verdict: 'REFUSED', because: `rule ${by.rule} of DENY policy ${by.policy} matches at ${waypoint}`, changes };
+    return { verdict: 'REFUSED', because: `rule ${by.rule} of ${by.policy} (DENY) matches at ${waypoint}`, changes };
   }
   const allowing = findings.filter(({ action, dryRun }) => action === 'ALLOW' && !dryRun).map(({ object }) => object);
   const what = [asked.method, asked.path].filter((part) => part !== undefined).join(' ');
@@ -115,7 +135,8 @@ function findingOf(
   best: Outcome,
 ): PolicyFinding {
   const { key, action, dryRun, rules } = policy;
-  const first = (rule: typeof certainRule): number => rules.findIndex((each) => ruleMatches(compileRule(rule(each, unknown), policy), facts));
+  const first = (rule: typeof certainRule): number =>
+    rules.findIndex((each) => ruleMatches(compileRule(rule(each, unknown), policy), facts));
   const [certain, possible] = [first(certainRule), first(possibleRule)];
   const rule = certain === -1 ? possible : certain;
   return {
@@ -125,7 +146,10 @@ function findingOf(
     dryRun,
     outcome: certain !== -1 ? 'matches' : possible === -1 ? 'no match' : 'depends',
     ...(rule === -1 ? {} : { rule }),
-    says: written.rules.length === 0 ? ['no rules: matches nothing'] : written.rules.map((each, index) => `rule ${index}: ${text(each)}`),
+    says:
+      written.rules.length === 0
+        ? ['no rules: matches nothing']
+        : written.rules.map((each, index) => `rule ${index}: ${text(each)}`),
     decides: certain !== -1 && best.by?.policy === key,
   };
 }

@@ -14,7 +14,10 @@ export type Unknown = { readonly fields: ReadonlySet<string>; readonly keys: rea
 export function unknownOf({ method, path }: AskedRequest): Unknown {
   return {
     fields: new Set([
-      ...['requestPrincipals', 'notRequestPrincipals', 'hosts', 'notHosts'],
+      'requestPrincipals',
+      'notRequestPrincipals',
+      'hosts',
+      'notHosts',
       ...(method === undefined ? ['methods', 'notMethods'] : []),
       ...(path === undefined ? ['paths', 'notPaths'] : []),
     ]),
@@ -29,7 +32,8 @@ export function certainRule(rule: L7Rule, unknown: Unknown): L7Rule {
   const { from, to, when } = rule;
   const sources = from?.filter((source) => isKnown(source, unknown));
   const operations = to?.filter((operation) => isKnown(operation, unknown));
-  if (isEmptied(from, sources) || isEmptied(to, operations) || when?.some((each) => isUnknown(each, unknown)) === true) return never;
+  if (isEmptied(from, sources) || isEmptied(to, operations) || when?.some((each) => isUnknown(each, unknown)) === true)
+    return never;
   return parts(sources, operations, when);
 }
 
@@ -39,7 +43,10 @@ export function possibleRule({ from, to, when }: L7Rule, unknown: Unknown): L7Ru
 }
 
 /** What is left of each entry; an entry of which nothing is left may match anything, and with it its list. */
-function narrowed<Entry extends L7Source | L7Operation>(entries: readonly Entry[] | undefined, unknown: Unknown): Entry[] | undefined {
+function narrowed<Entry extends L7Source | L7Operation>(
+  entries: readonly Entry[] | undefined,
+  unknown: Unknown,
+): Entry[] | undefined {
   const left = entries?.map((entry) => withoutUnknown(entry, unknown));
   const free = left?.some((entry, index) => Object.keys(entry).length === 0 && !isKnown(entries?.[index] ?? {}, unknown));
   return free === true ? undefined : left;

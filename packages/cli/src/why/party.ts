@@ -7,6 +7,7 @@ import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { podUid } from '@clearmesh/shared/model/names';
+import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { captureOf, enrolmentOf } from '../mesh/capture.ts';
@@ -69,6 +70,32 @@ function isMeant(pod: PodManifest, { kind, name }: FromReference): boolean {
       return workloadName(pod) === name;
     case 'account':
       return serviceAccountOf(pod) === name;
+  }
+}
+
+/** What puts the pod into the mesh. */
+export function enrolChange({ name, enrolment }: Party): string {
+  const [namespace = ''] = name.split('/');
+  switch (enrolment.reason) {
+    case 'opted-out':
+      return `Take the label istio.io/dataplane-mode: none off ${name}, and label its namespace with ambient.`;
+    case 'not-selected':
+      return `Put the caller into the mesh: label namespace ${namespace} with istio.io/dataplane-mode: ambient.`;
+    case 'host-network':
+      return `${name} has the network of its node, and cannot be in the mesh: run it without hostNetwork.`;
+    case 'sidecar':
+      return `${name} has a sidecar, and is not captured: start it anew without.`;
+    case 'excluded-namespace':
+      return `Run the caller in another namespace: ${namespace} is excluded from the mesh.`;
+    case 'pod-label':
+    case 'namespace-label':
+    case 'no-address':
+      return `${name} is enrolled, and not captured: see whether node agent and ztunnel run on its node (clearmesh check).`;
+    case 'own-proxy':
+    case 'finished':
+      return `Call from another pod: ${enrolment.explanation}.`;
+    default:
+      return unreachable(enrolment);
   }
 }
 

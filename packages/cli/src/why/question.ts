@@ -75,5 +75,8 @@ function splitPort(text: string): { readonly host: string; readonly port: { read
   if (digits === undefined) return { host, port: {} };
   const port = Number(digits);
   if (port >= 1 && port <= 65_535) return { host, port: { port } };
-  throw new MeshError('MESH-CONFIG-003', { message: `TO: port ${digits} of ${text} is none`, hint: 'Ports are from 1 to 65535.' });
+  throw new MeshError('MESH-CONFIG-003', {
+    message: `TO: port ${digits} of ${text} is none`,
+    hint: 'Ports are from 1 to 65535.',
+  });
 }

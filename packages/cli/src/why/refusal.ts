@@ -35,7 +35,12 @@ function waypointChanges({ collections }: MeshView, binding: Binding | undefined
     default: {
       const exists = collections.gateways.some(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
       const make = `clearmesh waypoint apply -n ${namespace} --name ${name}`;
-      return [exists ? `Make the waypoint ready: clearmesh waypoint status -n ${namespace} ${name} says what it lacks.` : `Make the waypoint: ${make}`, without];
+      return [
+        exists
+          ? `Make the waypoint ready: clearmesh waypoint status -n ${namespace} ${name} says what it lacks.`
+          : `Make the waypoint: ${make}`,
+        without,
+      ];
     }
   }
 }

@@ -7,10 +7,11 @@ import type { CalleeFacts } from './callee-facts.ts';
 import { listed } from './party.ts';
 
 export function renderExplanation(explanation: Explanation, width: number, style: Style): readonly string[] {
-  const { verdict, because, changes, callers, to, groups, remarks, origin } = explanation;
+  const { verdict, because, changes, callers, to, groups, remarks, origin, inMesh } = explanation;
   const block = new Block(width, style);
   block.line(`${toned(verdict, style)(style.bold(verdict))}  ${listed(callers.map(({ name }) => name))} → ${to.name}`);
   block.text(because, '  ');
+  if (inMesh !== undefined) block.text(`In the mesh it would be ${inMesh.verdict}: ${inMesh.because}`, '  ');
   block.line(style.dim(`  (${origin})`));
   for (const caller of callers.slice(0, 3)) callerLines(block, caller);
   if (callers.length > 3) block.fact('from', `and ${callers.length - 3} more pods`);
@@ -47,7 +48,10 @@ class Block {
   /** `  title      text`, going on below the text. */
   fact(title: string, text: string): void {
     const [first = '', ...rest] = wrap(text, this.#width - titleWidth);
-    this.lines.push(`${this.style.dim(`  ${title}`.padEnd(titleWidth))}${first}`, ...rest.map((line) => `${' '.repeat(titleWidth)}${line}`));
+    this.lines.push(
+      `${this.style.dim(`  ${title}`.padEnd(titleWidth))}${first}`,
+      ...rest.map((line) => `${' '.repeat(titleWidth)}${line}`),
+    );
   }
 
   list(title: string, items: readonly string[]): void {
@@ -66,7 +70,12 @@ function callerLines(block: Block, { name, enrolment, capture, identity, node }:
   block.heading(`From ${name}`);
   block.fact('enrolment', enrolment);
   block.fact('capture', captureText(capture));
-  block.fact('certificate', capture === 'none' ? `none: outside of the mesh ${identity} is not proven` : `${identity}${node === '' ? '' : `, held by ztunnel on ${node}`}`);
+  block.fact(
+    'certificate',
+    capture === 'none'
+      ? `none: outside of the mesh ${identity} is not proven`
+      : `${identity}${node === '' ? '' : `, held by ztunnel on ${node}`}`,
+  );
 }
 
 function captureText(capture: CallerFacts['capture']): string {
@@ -96,7 +105,10 @@ function calleeLines(block: Block, { name, addresses, endpoints, waypoint }: Cal
 function groupLines(block: Block, { connection, callers, callees }: Group, number: number | undefined): void {
   const { style } = block;
   if (number === undefined) block.heading('The way');
-  else block.heading(`Way ${number}: ${connection.verdict} from ${listed(callers)}${callees.length === 0 ? '' : ` to ${listed(callees)}`}`);
+  else
+    block.heading(
+      `Way ${number}: ${connection.verdict} from ${listed(callers)}${callees.length === 0 ? '' : ` to ${listed(callees)}`}`,
+    );
   if (number !== undefined) block.text(connection.because, '  ');
   for (const hop of connection.hops) hopLines(block, hop, callees);
   if (connection.mtls !== undefined) block.fact('mTLS', `${connection.mtls.mode}, by ${connection.mtls.by}`);
@@ -124,9 +136,13 @@ function ordered(policies: readonly PolicyFinding[]): readonly PolicyFinding[] {
 }
 
 function policyLines(block: Block, { object, action, at, dryRun, outcome, rule, says, decides }: PolicyFinding): void {
-  const found = outcome === 'no match' ? 'does not match' : `${outcome === 'matches' ? 'matches' : 'may match'}${rule === undefined ? '' : ` by rule ${rule}`}`;
+  if (action === 'DECIDES') return block.fact('ASKED', `${object} at the ${at}: ${says.join(', ')}`);
+  const found =
+    outcome === 'no match'
+      ? 'does not match'
+      : `${outcome === 'matches' ? 'matches' : 'may match'}${rule === undefined ? '' : ` by rule ${rule}`}`;
   const mark = decides ? ', and decides' : dryRun ? ' (dry run: not enforced)' : '';
-  block.fact(`${action}`, `${object} at the ${at}: ${found}${mark}`);
+  block.fact(action, `${object} at the ${at}: ${found}${mark}`);
   const shown = rule === undefined ? says : says.filter((line) => line.startsWith(`rule ${rule}:`) || says.length === 1);
   for (const line of shown.slice(0, 4)) block.fact('', line);
 }

@@ -5,9 +5,18 @@ import type { DeriveOptions } from '@clearmesh/control-plane/derive/options';
 
 export function ruleText({ from = [], to = [], when = [] }: RuleManifest): string {
   const parts = [
-    alternatives('from', from.map(({ source = {} }) => source)),
-    alternatives('to', to.map(({ operation = {} }) => operation)),
-    ...when.map(({ key, values = [], notValues = [] }) => `when ${key} ${[...values, ...notValues.map((value) => `not ${value}`)].join(', ')}`),
+    alternatives(
+      'from',
+      from.map(({ source = {} }) => source),
+    ),
+    alternatives(
+      'to',
+      to.map(({ operation = {} }) => operation),
+    ),
+    ...when.map(
+      ({ key, values = [], notValues = [] }) =>
+        `when ${key} ${[...values, ...notValues.map((value) => `not ${value}`)].join(', ')}`,
+    ),
   ].filter((part) => part !== '');
   return parts.length === 0 ? 'anything' : parts.join(' ');
 }
@@ -32,6 +41,10 @@ export function writtenRule(policy: AuthorizationPolicyManifest, index: number, 
 
 function alternatives(word: string, entries: readonly Readonly<Partial<Record<string, readonly string[]>>>[]): string {
   if (entries.length === 0) return '';
-  const texts = entries.map((entry) => Object.entries(entry).map(([field, values = []]) => `${field} ${values.join(', ')}`).join(' and '));
+  const texts = entries.map((entry) =>
+    Object.entries(entry)
+      .map(([field, values = []]) => `${field} ${values.join(', ')}`)
+      .join(' and '),
+  );
   return `${word} ${texts.map((text) => (text === '' ? 'anything' : text)).join(' or ')}`;
 }

@@ -6,4 +6,3 @@ export const maxCallees = 16;
 
 /** The caller, with an address. */
 export type Sender = { readonly party: Party; readonly workload: Workload };
-

@@ -50,7 +50,9 @@ export function throughWaypoint(
   const bound = configuration === undefined ? undefined : boundTo(view, configuration, address);
   if (configuration === undefined || bound === undefined) {
     const because = `${name} is asked for ${formatSocketAddress(address)}, and takes nothing there (${formatGateway(gateway)})`;
-    return [ended(at, { verdict: 'REFUSED', because, changes: ['See which Services the waypoint takes: clearmesh waypoint status.'] })];
+    return [
+      ended(at, { verdict: 'REFUSED', because, changes: ['See which Services the waypoint takes: clearmesh waypoint status.'] }),
+    ];
   }
   if (bound.kind === 'refused') {
     const changes = ['Call a port that the Service declares.'];
@@ -72,7 +74,7 @@ function afterLayer7(view: MeshView, at: AtGateway, entering: AtWaypoint): reado
   const remarks = remarksOf(entering);
   if (layer7.verdict === 'REFUSED') return [ended(at, layer7, remarks)];
   const routing = routingAt(entering);
-  if (routing.kind === 'answered') return [ended(at, { ...routing, ...inTurn([layer7, routing]), policies: layer7.policies }, remarks)];
+  if (routing.kind === 'answered') return [ended(at, { ...inTurn([layer7, routing]), policies: layer7.policies }, remarks)];
   const said = routing.remark === undefined ? remarks : [...remarks, routing.remark];
   return routing.backends.flatMap((backend) => toBackend(view, at, entering, layer7, backend, said));
 }
@@ -94,12 +96,29 @@ function toBackend(
   const meant = pod === undefined ? endpoints : endpoints.filter(({ workload }) => workload.uid === pod.uid);
   if (meant.length === 0) {
     const changes = ['See why no pod of the Service is ready: clearmesh describe service.'];
-    return [ended(at, { verdict: 'REFUSED', because: `${key} has no endpoint that is ready for port ${port}`, changes, policies: layer7.policies }, remarks)];
+    return [
+      ended(
+        at,
+        {
+          verdict: 'REFUSED',
+          because: `${key} has no endpoint that is ready for port ${port}`,
+          changes,
+          policies: layer7.policies,
+        },
+        remarks,
+      ),
+    ];
   }
   return meant.slice(0, maxCallees).map((endpoint) => toPod(view, at, layer7, endpoint, remarks));
 }
 
-function toPod(view: MeshView, at: AtGateway, layer7: Layer7, { workload, targetPort, reach }: Endpoint, remarks: readonly string[]): Connection {
+function toPod(
+  view: MeshView,
+  at: AtGateway,
+  layer7: Layer7,
+  { workload, targetPort, reach }: Endpoint,
+  remarks: readonly string[],
+): Connection {
   const { waypoint, sender, hop } = at;
   const from = hop.to;
   const name = sender.party.name;
@@ -108,7 +127,15 @@ function toPod(view: MeshView, at: AtGateway, layer7: Layer7, { workload, target
   const destination = { ip: reach.ip, port: targetPort };
   if (workload.tunnelProtocol !== 'HBONE') {
     const open = unguarded(view, from, workload, destination);
-    return { ...open, caller: name, hops: [hop, ...open.hops], guarded: true, policies: layer7.policies, remarks, ...inTurn([layer7, { ...open, verdict: open.verdict }]) };
+    return {
+      ...open,
+      caller: name,
+      hops: [hop, ...open.hops],
+      guarded: true,
+      policies: layer7.policies,
+      remarks,
+      ...inTurn([layer7, open]),
+    };
   }
   const peer = spiffeId(waypoint);
   const claim = originalCaller({ header: sender.party.identity, peer, workload }, view.snapshot);
@@ -144,7 +171,11 @@ type Bound =
   | { readonly kind: 'target'; readonly target: ConnectTarget; readonly service: BoundService }
   | { readonly kind: 'refused'; readonly reason: string };
 
-function boundTo({ snapshot, options }: MeshView, configuration: WaypointConfiguration, address: SocketAddress): Bound | undefined {
+function boundTo(
+  { snapshot, options }: MeshView,
+  configuration: WaypointConfiguration,
+  address: SocketAddress,
+): Bound | undefined {
   const service = (key: string): BoundService | undefined => configuration.services.find((each) => each.key === key);
   const isBoundWorkload = (uid: string): boolean => configuration.workloads.includes(uid);
   const target = connectTarget(formatSocketAddress(address), snapshot, { service, isBoundWorkload }, options.network);
@@ -155,7 +186,8 @@ function boundTo({ snapshot, options }: MeshView, configuration: WaypointConfigu
 
 /** What else the waypoint does to such a request. */
 function remarksOf({ bound, target }: AtWaypoint): readonly string[] {
-  const list = (what: string, keys: readonly string[]): readonly string[] => (keys.length === 0 ? [] : [`${what}: ${keys.join(', ')}`]);
+  const list = (what: string, keys: readonly string[]): readonly string[] =>
+    keys.length === 0 ? [] : [`${what}: ${keys.join(', ')}`];
   return [
     `protocol at the waypoint: ${protocolText(target)}`,
     ...list('a token, where there is one, must hold', bound.jwt),

@@ -13,7 +13,17 @@ export function unguarded(view: MeshView, from: string, callee: Workload, target
   const pod = view.pods.get(callee.uid);
   if (pod !== undefined && captureOf(pod) === 'pending') {
     const because = `${name} is on its way into the mesh: its rules are there, and ztunnel has not taken it yet, so that it refuses`;
-    return { caller: from, callee: name, hops, guarded: true, policies: [], remarks: [], verdict: 'REFUSED', because, changes: pendingChanges };
+    return {
+      caller: from,
+      callee: name,
+      hops,
+      guarded: true,
+      policies: [],
+      remarks: [],
+      verdict: 'REFUSED',
+      because,
+      changes: pendingChanges,
+    };
   }
   return {
     caller: from,
@@ -42,4 +52,3 @@ export function outside(from: string, to: string): Connection {
 }
 
 export const pendingChanges: readonly string[] = ['See whether ztunnel runs on its node: clearmesh check.'];
-

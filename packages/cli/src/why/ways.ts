@@ -19,6 +19,7 @@ import { arrive } from './arrival.ts';
 import type { Connection, Hop } from './connection.ts';
 import type { Destination } from './destination.ts';
 import { tunnelHop } from './hop.ts';
+import { enrolChange } from './party.ts';
 import type { Party } from './party.ts';
 import type { AskedRequest } from './question.ts';
 import { refusalChanges } from './refusal.ts';
@@ -53,7 +54,8 @@ function capturedWays(view: MeshView, sender: Sender, address: SocketAddress, as
     const route = resolveOutbound(captured, view.snapshot, { unit: () => unit, hex: () => '' });
     const key = `${route.kind} ${route.destination?.uid ?? ''}`;
     if (found.has(key)) continue;
-    for (const [index, way] of wayOf(view, sender, address, route, asked).entries()) found.set(index === 0 ? key : `${key} ${index}`, way);
+    for (const [index, way] of wayOf(view, sender, address, route, asked).entries())
+      found.set(index === 0 ? key : `${key} ${index}`, way);
   }
   return [...found.values()];
 }
@@ -70,7 +72,18 @@ function wayOf(
     case 'refused': {
       const because = `ztunnel of the caller refuses: ${route.detail}`;
       const hops: readonly Hop[] = [{ from: name, to: formatSocketAddress(address), by: 'refused', detail: route.reason }];
-      return [{ caller: name, hops, guarded: true, policies: [], remarks: [], verdict: 'REFUSED', because, changes: refusalChanges(view, route) }];
+      return [
+        {
+          caller: name,
+          hops,
+          guarded: true,
+          policies: [],
+          remarks: [],
+          verdict: 'REFUSED',
+          because,
+          changes: refusalChanges(view, route),
+        },
+      ];
     }
     case 'lookup':
       return [outside(name, `${route.hostname}, whose address is looked up`)];
@@ -105,7 +118,13 @@ function passthrough(view: MeshView, from: string, target: SocketAddress, destin
 }
 
 /** What kube-proxy does with it: an endpoint that is ready, without a word to the mesh. */
-function plainWays(view: MeshView, caller: Party, source: Workload, to: Destination, address: SocketAddress): readonly Connection[] {
+function plainWays(
+  view: MeshView,
+  caller: Party,
+  source: Workload,
+  to: Destination,
+  address: SocketAddress,
+): readonly Connection[] {
   const { snapshot, options } = view;
   const service = snapshot.servicesByVip(options.network, address.ip)[0];
   const direct = snapshot.workloadByIp(options.network, address.ip);
@@ -132,22 +151,55 @@ function plainWay(view: MeshView, caller: Party, source: Workload, callee: Workl
   if (callee.tunnelProtocol !== 'HBONE' || callee.nativeTunnel) return unguarded(view, caller.name, callee, destination);
   const name = `${callee.namespace}/${callee.name}`;
   const hop: Hop = { from: caller.name, to: name, by: 'plain', detail: formatSocketAddress(destination) };
-  return { caller: caller.name, callee: name, hops: [hop], guarded: true, remarks: [], ...arrive(view, { workload: callee, sourceIp, destination }) };
+  return {
+    caller: caller.name,
+    callee: name,
+    hops: [hop],
+    guarded: true,
+    remarks: [],
+    ...arrive(view, { workload: callee, sourceIp, destination, enrol: enrolChange(caller) }),
+  };
 }
 
 function nobody(caller: Party, to: Destination): Connection {
   const hops: readonly Hop[] = [{ from: caller.name, to: to.name, by: 'refused', detail: 'no endpoint' }];
   const changes = [`See why no pod of ${to.name} is ready, or what its port leads to: clearmesh describe service.`];
-  return { caller: caller.name, hops, guarded: false, policies: [], remarks: [], verdict: 'REFUSED', because: `${to.name} has no endpoint that is ready`, changes };
+  return {
+    caller: caller.name,
+    hops,
+    guarded: false,
+    policies: [],
+    remarks: [],
+    verdict: 'REFUSED',
+    because: `${to.name} has no endpoint that is ready`,
+    changes,
+  };
 }
 
 function noAddress({ name }: Party): Connection {
   const because = `${name} has no address yet: it does not run`;
-  return { caller: name, hops: [], guarded: false, policies: [], remarks: [], verdict: 'REFUSED', because, changes: ['Wait until the pod runs; kubectl describe pod says why it does not.'] };
+  return {
+    caller: name,
+    hops: [],
+    guarded: false,
+    policies: [],
+    remarks: [],
+    verdict: 'REFUSED',
+    because,
+    changes: ['Wait until the pod runs; kubectl describe pod says why it does not.'],
+  };
 }
 
 function pending({ name }: Party): Connection {
   const because = `${name} is on its way into the mesh: its rules are there, and ztunnel has not taken it yet, so that its traffic is refused`;
-  return { caller: name, hops: [], guarded: true, policies: [], remarks: [], verdict: 'REFUSED', because, changes: pendingChanges };
+  return {
+    caller: name,
+    hops: [],
+    guarded: true,
+    policies: [],
+    remarks: [],
+    verdict: 'REFUSED',
+    because,
+    changes: pendingChanges,
+  };
 }
-
