@@ -9,6 +9,7 @@ export type RunTask = (task: (signal: AbortSignal) => Promise<number>) => Promis
 
 export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTask): void {
   addWhy(program, deps, run);
+  addDescribe(program, deps, run);
 }
 
 type WhyFlags = PlaceFlags & OutputFlag & { readonly method?: string; readonly path?: string };
@@ -29,6 +30,24 @@ function addWhy(program: Command, deps: CommandDeps, run: RunTask): void {
       const { runWhy } = await import('../commands/why.ts');
       const request = { ...(method === undefined ? {} : { method }), ...(path === undefined ? {} : { path }) };
       return runWhy({ from, to, output, place: placeOf(flags), ...request }, deps, signal);
+    }),
+  );
+}
+
+type DescribeFlags = PlaceFlags & OutputFlag & { readonly namespace: string };
+
+function addDescribe(program: Command, deps: CommandDeps, run: RunTask): void {
+  const command = program
+    .command('describe')
+    .summary('what the mesh makes of a pod, a service or a namespace')
+    .description('Shows enrolment, capture, mTLS, the waypoint and every policy that applies, with the conditions of the object.')
+    .argument('<kind>', 'pod, service or namespace')
+    .argument('<name>', 'name, or namespace/name')
+    .option('-n, --namespace <name>', 'of a name without one', 'default');
+  withOutput(withPlace(command)).action((kind: string, name: string, { namespace, output, ...flags }: DescribeFlags) =>
+    run(async (signal) => {
+      const { runDescribe } = await import('../commands/describe.ts');
+      return runDescribe({ kind, name, namespace, output, place: placeOf(flags) }, deps, signal);
     }),
   );
 }
