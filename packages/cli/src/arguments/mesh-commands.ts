@@ -1,15 +1,15 @@
 /** Commands about a mesh of a cluster or a directory: their flags. What they do is loaded when they are called. */
 import type { Command } from 'commander';
 import type { CommandDeps } from '../commands/command-deps.ts';
+import { addProxy } from './proxy-command.ts';
 import { placeOf, withOutput, withPlace } from './mesh-place.ts';
 import type { OutputFlag, PlaceFlags } from './mesh-place.ts';
-
-/** Runs what a command does, and turns however it ends into words and an exit status. */
-export type RunTask = (task: (signal: AbortSignal) => Promise<number>) => Promise<void>;
+import type { RunTask } from './run-task.ts';
 
 export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTask): void {
   addWhy(program, deps, run);
   addDescribe(program, deps, run);
+  addProxy(program, deps, run);
 }
 
 type WhyFlags = PlaceFlags & OutputFlag & { readonly method?: string; readonly path?: string };
