@@ -21,8 +21,13 @@ export async function getFromPod(
   { maxBytes = 256 * 1024 * 1024 }: GetOptions = {},
 ): Promise<string> {
   try {
-    await using tunnel = await Tunnel.open(kubeConfig, at);
-    return await get(tunnel.stream, path, maxBytes, signal);
+    const { promise: ended, reject: end } = Promise.withResolvers<never>();
+    ended.catch(() => {});
+    const recvAbort = (): void => end(signal.reason);
+    signal.addEventListener('abort', recvAbort, { once: true });
+    using _abort = { [Symbol.dispose]: () => signal.removeEventListener('abort', recvAbort) };
+    await using tunnel = await Promise.race([Tunnel.open(kubeConfig, at, end), ended]);
+    return await Promise.race([get(tunnel.stream, path, maxBytes), ended]);
   } catch (error) {
     signal.throwIfAborted();
     throw new MeshError('MESH-KUBE-001', {
@@ -43,7 +48,8 @@ class Tunnel implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async open(kubeConfig: KubeConfig, { namespace, pod, port }: PodPort): Promise<Tunnel> {
+  /** @param fail hears why the port gives no answer */
+  static async open(kubeConfig: KubeConfig, { namespace, pod, port }: PodPort, fail: (error: Error) => void): Promise<Tunnel> {
     const { PortForward } = await import('@kubernetes/client-node');
     const toPod = new PassThrough();
     const stream = new Duplex({
@@ -51,7 +57,7 @@ class Tunnel implements AsyncDisposable {
       write: (chunk: Buffer, _encoding, done) => void toPod.write(chunk, done),
     });
     const fromPod = taking((chunk) => void stream.push(chunk));
-    const failures = taking((chunk) => void stream.destroy(new Error(chunk.toString('utf8').trim())));
+    const failures = taking((chunk) => fail(new Error(chunk.toString('utf8').trim())));
     const socket = await new PortForward(kubeConfig).portForward(namespace, pod, [port], fromPod, failures, toPod);
     if (typeof socket === 'function') throw new Error('the connection was made anew, which is not asked for');
     socket.addEventListener('close', () => void stream.push(null));
@@ -67,16 +73,17 @@ class Tunnel implements AsyncDisposable {
 function taking(take: (chunk: Buffer) => void): Writable {
   return new Writable({
     write: (chunk: Buffer, _encoding, done) => {
-      take(chunk);
+      // Each channel begins with the number of the port, of which nothing is left here.
+      if (chunk.length > 0) take(chunk);
       done();
     },
   });
 }
 
-async function get(stream: Duplex, path: string, maxBytes: number, signal: AbortSignal): Promise<string> {
+async function get(stream: Duplex, path: string, maxBytes: number): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const headers = { host: 'localhost', connection: 'close' };
-  const asked = request({ path, headers, createConnection: () => stream, signal });
+  const asked = request({ path, headers, createConnection: () => stream });
   asked.once('response', resolve);
   asked.on('error', reject);
   asked.end();

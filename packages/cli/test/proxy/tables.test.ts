@@ -132,9 +132,7 @@ describe('tables of clearmesh proxy', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = JSON.stringify(
-          typeof value === 'object'
-            ? { workloads: value, services: value, certificates: [value], workloadState: value }
-            : value,
+          typeof value === 'object' ? { workloads: value, services: value, certificates: [value], workloadState: value } : value,
         );
         try {
           const dump = parseDump(text, 'a test');
