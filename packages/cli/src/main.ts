@@ -7,6 +7,7 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { createLogger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { addMeshCommands } from './arguments/mesh-commands.ts';
 import type { CommandDeps } from './commands/command-deps.ts';
 import { runDemo } from './commands/demo.ts';
 import type { DemoOptions } from './commands/demo.ts';
@@ -46,6 +47,16 @@ async function run(task: (signal: AbortSignal) => Promise<number>): Promise<void
   }
   // Nothing may hold a finished command open: whatever still could has been ended or was never ours.
   process.exit();
+}
+
+/** Runs a command that only looks, or asks an API server; whatever keeps it from an answer is exit status 2. */
+async function ask(task: (signal: AbortSignal) => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await task(endingOf(process));
+  } catch (thrown) {
+    report(thrown);
+    process.exitCode = 2;
+  }
 }
 
 function report(thrown: unknown): number {
@@ -137,5 +148,7 @@ program
   .command('version')
   .description('print the version of Clearmesh and of the Node that runs it')
   .action(async () => console.print(`clearmesh ${await version()} (Node ${process.version})\n`));
+
+addMeshCommands(program, deps, ask);
 
 await program.parseAsync();

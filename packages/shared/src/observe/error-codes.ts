@@ -32,7 +32,8 @@ export type MeshErrorCode =
   | 'MESH-LAB-001'
   | 'MESH-AGENT-001'
   | 'MESH-AGENT-002'
-  | 'MESH-AGENT-003';
+  | 'MESH-AGENT-003'
+  | 'MESH-KUBE-001';
 
 export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
   'MESH-INTERNAL-001': {
@@ -177,5 +178,10 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     meaning: 'The CNI plugin could not be put into the node’s network configuration.',
     remedy:
       'Mend the file named in the message; new pods start without the plugin until then, and are captured as soon as they run.',
+  'MESH-KUBE-001': {
+    source: 'upstream',
+    retry: true,
+    meaning: 'The API server of a cluster could not be reached, or refused what was asked.',
+    remedy: 'Check kubeconfig and context, and that their user has the right named in the message.',
   },
 };
