@@ -75,13 +75,25 @@ describe('the end of the cluster', () => {
     expect(await cluster.status()).to.deep.include({ state: 'up' });
   });
 
-  it('is not needed after a program ended: the next "up" starts it again', async () => {
-    const [kubelet = ''] = (await cluster.machine('vault-b').run(['pidof', 'kubelet'])).trim().split(' ');
-    await cluster.machine('vault-b').run(['kill', '-KILL', kubelet]);
-    const seen = await cluster.status();
-    expect(seen.state).to.equal('partly');
-    expect(seen.machines[2]?.programs).to.deep.include({ name: 'kubelet', running: false });
+  for (const name of ['containerd', 'kubelet', 'kube-proxy'])
+    it(`is not needed after ${name} ended: the next "up" starts it again`, async () => {
+      await cluster.machine('vault-b').run(['pkill', '-KILL', '-x', name]);
+      const seen = await cluster.status();
+      expect(seen.state).to.equal('partly');
+      expect(seen.machines[2]?.programs).to.deep.include({ name, running: false });
+      await cluster.up();
+      expect(await cluster.status()).to.deep.include({ state: 'up', dns: true });
+    });
+
+  it('is not needed for a new configuration: "up" starts the programs whose own has changed', async () => {
+    const machine = cluster.machine('vault-b');
+    const pidOf = async (name: string): Promise<string> => (await machine.run(['pidof', name])).trim();
+    const before = { proxy: await pidOf('kube-proxy'), kubelet: await pidOf('kubelet') };
+    await machine.run(['sh', '-c', 'echo "# changed" > /etc/kubernetes/kubelet.yaml']);
     await cluster.up();
     expect(await cluster.status()).to.deep.include({ state: 'up' });
+    expect(await pidOf('kube-proxy')).to.equal(before.proxy);
+    expect(await pidOf('kubelet')).not.to.equal(before.kubelet);
+    expect(await machine.run(['cat', '/etc/kubernetes/kubelet.yaml'])).to.include('KubeletConfiguration');
   });
 });

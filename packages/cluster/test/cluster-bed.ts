@@ -125,6 +125,19 @@ export function bank(namespace: string): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
 }
 
+/** The file is the pod's, the resolver is that of this machine's C library. */
+const asked = `
+pid=$(pidof httpd)
+cat /proc/$pid/root/etc/resolv.conf > /tmp/resolv.conf
+mount --bind /tmp/resolv.conf /etc/resolv.conf
+exec nsenter --target $pid --net getent ahostsv4 "$1"
+`;
+
+/** What a program with a resolver finds in the ledger's pod on a node; busybox's own, being static, resolves nothing. */
+export function resolveInLedger(cluster: Cluster, node: string, name: string): Promise<string> {
+  return cluster.machine(node).run(['unshare', '--mount', 'sh', '-euc', asked, 'sh', name]);
+}
+
 export type BankPod = { readonly name: string; readonly ip: string };
 
 /** The pod of the ledger on a node. */
