@@ -77,7 +77,7 @@ describe('the end of the cluster', () => {
 
   for (const name of ['containerd', 'kubelet', 'kube-proxy'])
     it(`is not needed after ${name} ended: the next "up" starts it again`, async () => {
-      await cluster.machine('vault-b').run(['pkill', '-KILL', '-x', name]);
+      await cluster.machine('vault-b').end(name);
       const seen = await cluster.status();
       expect(seen.state).to.equal('partly');
       expect(seen.machines[2]?.programs).to.deep.include({ name, running: false });
