@@ -3,10 +3,12 @@
  *
  *   unit, component   every machine
  *   node              network namespaces: root
+ *   cluster           a real Kubernetes of two nodes: root, and what host-check.ts of packages/cluster looks for
  *
  * A tier that this machine cannot run says so and why; where CI is set it fails.
  */
 import { spawn } from 'node:child_process';
+import { whyNot as whyNoCluster } from '@clearmesh/cluster/host-check';
 
 type Tier = {
   readonly name: string;
@@ -26,6 +28,7 @@ const tiers: readonly Tier[] = [
   { name: 'unit', args: ['test:unit', '--concurrency=2'], whyNot: anywhere },
   { name: 'component', args: ['test:component', '--concurrency=1'], whyNot: anywhere },
   { name: 'node', args: ['test:node', '--concurrency=1'], whyNot: rootOnly },
+  { name: 'cluster', args: ['test:cluster', '--concurrency=1'], whyNot: whyNoCluster },
 ];
 
 /** Sums mocha's own summaries; a task that failed without one counts as one failure. */

@@ -70,7 +70,7 @@ export class Cluster {
     return new Cluster(deps, { kubectl, coredns: await installCoredns() });
   }
 
-  /** Resolves when both nodes are ready and names of services are answered. */
+  /** Resolves when both nodes are ready and names of services are answered on both. */
   async up(): Promise<void> {
     await this.#alone(async () => {
       const signal = AbortSignal.timeout(patienceMs);
@@ -84,6 +84,7 @@ export class Cluster {
       await this.#applyDns();
       await this.kubectl(['wait', '--for=condition=Ready', '--timeout=90s', 'node', '--all']);
       await this.kubectl(['--namespace=kube-system', 'rollout', 'status', '--timeout=90s', 'deployment/coredns']);
+      await Promise.all(this.nodes.map((node) => node.namesAnswered(signal)));
     });
   }
 
@@ -206,8 +207,7 @@ export class Cluster {
   }
 
   async #dnsServes(): Promise<boolean> {
-    const args = ['--namespace=kube-system', 'get', 'deployment', 'coredns', '--output=jsonpath={.status.readyReplicas}'];
-    return (await this.kubectl(args).catch(() => '')) === '1';
+    return (await Promise.all(this.nodes.map((node) => node.answersNames()))).every(Boolean);
   }
 
   async #leftovers(): Promise<readonly string[]> {

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processesIn } from '@clearmesh/lab/cleanup/namespace-processes';
+import { isRunning } from '@clearmesh/lab/process/proc-stat';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import type { Cluster } from '../src/cluster.ts';
 import { machines } from '../src/plan.ts';
-import { bank, descendants, firstStartMs, machineNetwork, prepare, untilItSays } from './cluster-bed.ts';
+import { bank, descendants, firstStartMs, machineNetwork, nameOf, prepare, untilItSays } from './cluster-bed.ts';
 
 const main = join(import.meta.dirname, '../src/main.ts');
 
@@ -49,11 +50,11 @@ describe('the end of the cluster', () => {
     await cluster.up();
     await cluster.kubectl(['apply', '--server-side', '-f', '-'], bank('workloads'));
     await cluster.kubectl(['--namespace=workloads', 'rollout', 'status', '--timeout=60s', 'deployment/ledger']);
-    const all = [...new Set(processes().flatMap((pid) => descendants(pid)))];
-    const names = all.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
-    expect(names).to.include.members(['kubelet', 'containerd', 'containerd-shim', 'httpd']);
+    const all = processes().flatMap((pid) => descendants(pid));
+    expect(all.map(nameOf)).to.include.members(['kubelet', 'containerd', 'containerd-shim', 'httpd']);
     await cluster.down();
-    expect(all.filter((pid) => existsSync(`/proc/${pid}`))).to.deep.equal([]);
+    // A zombie waits for the first process of this machine, and is none any more.
+    expect(all.filter(isRunning)).to.deep.equal([]);
     await nothingLeft();
   });
 
@@ -74,13 +75,25 @@ describe('the end of the cluster', () => {
     expect(await cluster.status()).to.deep.include({ state: 'up' });
   });
 
-  it('is not needed after a program ended: the next "up" starts it again', async () => {
-    const [kubelet = ''] = (await cluster.machine('vault-b').run(['pidof', 'kubelet'])).trim().split(' ');
-    await cluster.machine('vault-b').run(['kill', '-KILL', kubelet]);
-    const seen = await cluster.status();
-    expect(seen.state).to.equal('partly');
-    expect(seen.machines[2]?.programs).to.deep.include({ name: 'kubelet', running: false });
+  for (const name of ['containerd', 'kubelet', 'kube-proxy'])
+    it(`is not needed after ${name} ended: the next "up" starts it again`, async () => {
+      await cluster.machine('vault-b').end(name);
+      const seen = await cluster.status();
+      expect(seen.state).to.equal('partly');
+      expect(seen.machines[2]?.programs).to.deep.include({ name, running: false });
+      await cluster.up();
+      expect(await cluster.status()).to.deep.include({ state: 'up', dns: true });
+    });
+
+  it('is not needed for a new configuration: "up" starts the programs whose own has changed', async () => {
+    const machine = cluster.machine('vault-b');
+    const pidOf = async (name: string): Promise<string> => (await machine.run(['pidof', name])).trim();
+    const before = { proxy: await pidOf('kube-proxy'), kubelet: await pidOf('kubelet') };
+    await machine.run(['sh', '-c', 'echo "# changed" > /etc/kubernetes/kubelet.yaml']);
     await cluster.up();
     expect(await cluster.status()).to.deep.include({ state: 'up' });
+    expect(await pidOf('kube-proxy')).to.equal(before.proxy);
+    expect(await pidOf('kubelet')).not.to.equal(before.kubelet);
+    expect(await machine.run(['cat', '/etc/kubernetes/kubelet.yaml'])).to.include('KubeletConfiguration');
   });
 });

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { stampOf } from '@clearmesh/lab/process/proc-stat';
+import type { ProcessStamp } from '@clearmesh/lab/process/proc-stat';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { Cluster } from '../src/cluster.ts';
 
@@ -30,13 +32,30 @@ export async function machineNetwork(): Promise<string> {
     .join('\n');
 }
 
-/** A process and all below it, by number. */
-export function descendants(pid: number): readonly number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => {
-    const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();
+/** A process and all below it, those that run. */
+export function descendants(pid: number): readonly ProcessStamp[] {
+  const stamp = stampOf(pid);
+  if (stamp === undefined) return [];
+  const children = unlessEnded(() => readdirSync(`/proc/${pid}/task`), []).flatMap((task) => {
+    const text = unlessEnded(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'), '').trim();
     return text === '' ? [] : text.split(' ').map(Number);
   });
-  return [pid, ...children.flatMap((child) => descendants(child))];
+  return [stamp, ...children.flatMap((child) => descendants(child))];
+}
+
+/** The name of a process; empty when it ended. */
+export function nameOf({ pid }: ProcessStamp): string {
+  return unlessEnded(() => readFileSync(`/proc/${pid}/comm`, 'utf8'), '').trim();
+}
+
+/** Probes and health checks come and go on a cluster while somebody looks. */
+function unlessEnded<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return otherwise;
+    throw error;
+  }
 }
 
 /** Runs the command line's program until it says a line that matches; gives the process, still running. */
@@ -104,6 +123,19 @@ export function bank(namespace: string): string {
     },
   ];
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+}
+
+/** The file is the pod's, the resolver is that of this machine's C library. */
+const asked = `
+pid=$(pidof httpd)
+cat /proc/$pid/root/etc/resolv.conf > /tmp/resolv.conf
+mount --bind /tmp/resolv.conf /etc/resolv.conf
+exec nsenter --target $pid --net getent ahostsv4 "$1"
+`;
+
+/** What a program with a resolver finds in the ledger's pod on a node; busybox's own, being static, resolves nothing. */
+export function resolveInLedger(cluster: Cluster, node: string, name: string): Promise<string> {
+  return cluster.machine(node).run(['unshare', '--mount', 'sh', '-euc', asked, 'sh', name]);
 }
 
 export type BankPod = { readonly name: string; readonly ip: string };

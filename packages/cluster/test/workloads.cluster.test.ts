@@ -10,10 +10,14 @@ import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import type { Cluster } from '../src/cluster.ts';
 import { outsideIp } from '../src/plan.ts';
-import { bank, firstStartMs, ledgerOn, prepare, untilItSays } from './cluster-bed.ts';
+import { bank, firstStartMs, ledgerOn, prepare, resolveInLedger, untilItSays } from './cluster-bed.ts';
 import type { BankPod } from './cluster-bed.ts';
 
 const namespace = 'workloads';
+
+function startOf(ip: string): RegExp {
+  return new RegExp(`^${ip.replaceAll('.', '\\.')}\\s`);
+}
 
 describe('a Kubernetes of two nodes', () => {
   let cluster: Cluster;
@@ -41,7 +45,11 @@ describe('a Kubernetes of two nodes', () => {
   });
 
   it('changes nothing when it is told to start again', async () => {
+    const programs = (): Promise<readonly string[]> =>
+      Promise.all(cluster.nodes.map(({ machine }) => machine.run(['pidof', 'containerd', 'kubelet', 'kube-proxy'])));
+    const first = await programs();
     await cluster.up();
+    expect(await programs()).to.deep.equal(first);
     expect(await kubectl('get', 'pods', '--output=jsonpath={.items[*].status.containerStatuses[*].restartCount}')).to.equal(
       '0 0',
     );
@@ -78,12 +86,17 @@ describe('a Kubernetes of two nodes', () => {
   for (const name of ['ledger', 'ledger.workloads', 'ledger.workloads.svc.cluster.local'])
     it(`answers the name ${name}`, async () => {
       const ip = await kubectl('get', 'service', 'ledger', '--output=jsonpath={.spec.clusterIP}');
-      // A static wget resolves no names, nslookup asks the server itself.
-      expect(await inPod(podB, 'nslookup', name)).to.include(ip);
+      for (const node of ['vault-a', 'vault-b']) expect(await resolveInLedger(cluster, node, name)).to.match(startOf(ip));
     });
 
+  it('answers a whole name to a program that asks the DNS server itself', async () => {
+    const ip = await kubectl('get', 'service', 'ledger', '--output=jsonpath={.spec.clusterIP}');
+    for (const pod of [podA, podB]) expect(await inPod(pod, 'nslookup', `ledger.${namespace}.svc.cluster.local`)).to.include(ip);
+  });
+
   it('knows no name outside of itself', async () => {
-    expect(await get(podA, 'http://bank.example/').catch((error: Error) => error.message)).to.include('bad address');
+    const said = await inPod(podA, 'sh', '-c', 'nslookup bank.example || true');
+    expect(said).to.include("can't find bank.example: NXDOMAIN");
   });
 
   it('forwards a port of this machine to a pod', async () => {
@@ -134,7 +147,8 @@ describe('a Kubernetes of two nodes', () => {
       (await kubectl('exec', await on(node), '--', 'sh', '-c', script)).trim();
     // The agent was there first: the new pod's namespace must come to it.
     await kubectl('delete', 'pod', podA.name);
-    await kubectl('rollout', 'status', '--timeout=60s', 'deployment/ledger');
+    const itsFollower = ['pod', '--selector=app=ledger', '--field-selector=spec.nodeName=vault-a', '--timeout=60s'];
+    for (const what of ['create', 'condition=Ready']) await kubectl('wait', `--for=${what}`, ...itsFollower);
     podA = await ledgerOn(cluster, namespace, 'vault-a');
     const addresses = 'for ns in /host/netns/cni-*; do nsenter --net=$ns ip -4 addr show eth0; done';
     expect(await inAgent('vault-a', addresses)).to.include(`inet ${podA.ip}/`);

@@ -1,6 +1,6 @@
 /** etcd, API server, controllers and scheduler in the control machine, and everybody's way to them. */
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import https from 'node:https';
 import { dirname, join } from 'node:path';
 import type { RunTool } from '@clearmesh/lab/host/run-tool';
@@ -17,6 +17,7 @@ import {
 } from '@clearmesh/shared/testing/kubernetes/control-plane-commands';
 import { ClusterCredentials, clusterAdmin } from '@clearmesh/shared/testing/kubernetes/credentials';
 import type { Machine } from '../machine/machine.ts';
+import { installFile } from '../machine/root-folder.ts';
 import { connectControl, disconnectControl } from '../network.ts';
 import { diskDirectory, kubeconfigPath, programsInside, rootOf } from '../paths.ts';
 import { apiPort, apiUrl, control, nodes } from '../plan.ts';
@@ -116,10 +117,10 @@ async function handOut(from: string): Promise<void> {
     await mkdir(folder, { recursive: true });
     const own = ['kubeconfig', 'crt', 'key'].map((ending) => [`kubelet-${node.name}.${ending}`, `kubelet.${ending}`] as const);
     const shared = ['ca.crt', 'kube-proxy.kubeconfig'].map((name) => [name, name] as const);
-    for (const [source, target] of [...own, ...shared]) await copyFile(join(from, source), join(folder, target));
+    for (const [source, target] of [...own, ...shared]) await installFile(join(from, source), join(folder, target), 0o600);
   }
   await mkdir(dirname(kubeconfigPath), { recursive: true, mode: 0o700 });
-  await copyFile(join(from, 'admin.kubeconfig'), kubeconfigPath);
+  await installFile(join(from, 'admin.kubeconfig'), kubeconfigPath, 0o600);
 }
 
 function answersReady(ca: string): Promise<boolean> {

@@ -17,6 +17,7 @@ import type { Readable } from 'node:stream';
 import { killAll, processesIn } from '@clearmesh/lab/cleanup/namespace-processes';
 import type { RunTool } from '@clearmesh/lab/host/run-tool';
 import { toolPath } from '@clearmesh/lab/host/tools';
+import { stampOf } from '@clearmesh/lab/process/proc-stat';
 import { namespacePath } from '@clearmesh/lab/topology/names';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
@@ -92,17 +93,33 @@ export class Machine {
     return true;
   }
 
+  /** Ends a program at once, where it runs. */
+  async end(program: string): Promise<void> {
+    const pids = this.#programs().flatMap(({ pid, name }) => (name === program ? [pid] : []));
+    await killAll(
+      pids.flatMap((pid) => stampOf(pid) ?? []),
+      this.#deps,
+    );
+  }
+
   /** Names of the programs that run. */
   running(): readonly string[] {
-    const init = initOf(this.plan);
-    if (init === undefined) return [];
-    return childrenOf(init).flatMap((pid) => programOf(pid) ?? []);
+    return this.#programs().map(({ name }) => name);
   }
 
   /** The end of what a program said, for messages. */
   async logTail(program: string): Promise<string> {
     const text = await readFile(logOf(this.plan, program), 'utf8').catch(() => '(no log)');
     return text.trimEnd().split('\n').slice(-12).join('\n');
+  }
+
+  #programs(): readonly { readonly pid: number; readonly name: string }[] {
+    const init = initOf(this.plan);
+    if (init === undefined) return [];
+    return childrenOf(init).flatMap((pid) => {
+      const name = programOf(pid);
+      return name === undefined ? [] : [{ pid, name }];
+    });
   }
 
   #entered(command: readonly string[]): readonly string[] {
@@ -132,9 +149,10 @@ function childrenOf(pid: number): readonly number[] {
   return children === '' ? [] : children.split(' ').map(Number);
 }
 
-/** `undefined` for a process that ended. */
+/** `undefined` for a process that ended; the shell that is about to become a program counts as the program. */
 function programOf(pid: number): string | undefined {
-  const [path = ''] = readProc(pid, 'cmdline').split('\0');
+  const [path = '', , script, name] = readProc(pid, 'cmdline').split('\0');
+  if (script === inBackground) return name;
   return path === '' ? undefined : basename(path);
 }
 

@@ -1,7 +1,6 @@
 /** A node: containerd, kubelet and kube-proxy in a machine, and the images that pods are made of. */
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
-import { chmod, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { RunTool } from '@clearmesh/lab/host/run-tool';
@@ -9,15 +8,18 @@ import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Machine } from '../machine/machine.ts';
-import { writeInside } from '../machine/root-folder.ts';
+import { installFile, saysInside, writeInside } from '../machine/root-folder.ts';
 import { connectNode, disconnectNode } from '../network.ts';
 import { cniPlugins, programsInside, rootOf } from '../paths.ts';
+import { dnsServiceIp } from '../plan.ts';
 import type { NodePlan } from '../plan.ts';
 import { cniConfig, cniConfigFile, containerdConfig, kubeProxyConfig, kubeletConfig } from './configuration.ts';
 
 export const nodePrograms: readonly string[] = ['containerd', 'kubelet', 'kube-proxy'];
 
 const pollMs = 100;
+/** Asked by the DNS server's cluster IP: an answer tells that kube-proxy leads there, too. */
+const nameQuery: readonly string[] = ['busybox', 'nslookup', 'kubernetes.default.svc.cluster.local', dnsServiceIp];
 
 export type NodeDeps = { readonly clock: Clock; readonly run: RunTool };
 
@@ -36,7 +38,7 @@ export class ClusterNode {
   async startContainers(signal: AbortSignal): Promise<void> {
     await connectNode(this.#deps.run, this.plan);
     await this.machine.boot();
-    await writeInside(this.plan, '/etc/containerd/config.toml', containerdConfig());
+    await this.#configure('containerd', '/etc/containerd/config.toml', containerdConfig());
     for (const name of cniPlugins.names) await this.#installPlugin(name);
     await this.machine.start(['/usr/bin/containerd', '--config', '/etc/containerd/config.toml']);
     await this.#until('containerd', () => this.machine.run(['ctr', 'version']), signal);
@@ -45,8 +47,8 @@ export class ClusterNode {
   /** The node joins; its kubeconfigs and certificates lie in /etc/kubernetes. */
   async join(): Promise<void> {
     const { plan, machine } = this;
-    await writeInside(plan, '/etc/kubernetes/kubelet.yaml', kubeletConfig(plan));
-    await writeInside(plan, '/etc/kubernetes/kube-proxy.yaml', kubeProxyConfig(plan));
+    await this.#configure('kubelet', '/etc/kubernetes/kubelet.yaml', kubeletConfig(plan));
+    await this.#configure('kube-proxy', '/etc/kubernetes/kube-proxy.yaml', kubeProxyConfig(plan));
     // Not again: a mesh chains itself into it, and that outlives a reboot.
     if (!existsSync(join(rootOf(plan), cniConfigFile))) await writeInside(plan, cniConfigFile, cniConfig(plan));
     await machine.start([
@@ -66,6 +68,16 @@ export class ClusterNode {
       () => this.machine.run(['busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:10248/healthz']),
       signal,
     );
+  }
+
+  /** Resolves when names of Services are answered here. */
+  async namesAnswered(signal: AbortSignal): Promise<void> {
+    await this.#until('kube-proxy', () => this.machine.run(nameQuery), signal, 'leads to no DNS server that answers');
+  }
+
+  /** True when names of Services are answered here; false after a few seconds at most. */
+  answersNames(): Promise<boolean> {
+    return succeeds(() => this.machine.run(nameQuery));
   }
 
   /** Unpacks an OCI archive into the node's images. */
@@ -94,23 +106,39 @@ export class ClusterNode {
   }
 
   async #installPlugin(name: string): Promise<void> {
-    const target = join(rootOf(this.plan), 'opt/cni/bin', name);
-    await copyFile(join(cniPlugins.folder, name), target);
-    await chmod(target, 0o755);
+    await installFile(join(cniPlugins.folder, name), join(rootOf(this.plan), 'opt/cni/bin', name), 0o755);
   }
 
-  async #until(program: string, attempt: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  /**
+   * What a program reads when it starts. One that runs with another text ends before the file changes: a kube-proxy that
+   * sees it change ends by itself, but later, and would be taken for one that runs.
+   */
+  async #configure(program: string, path: string, text: string): Promise<void> {
+    if (await saysInside(this.plan, path, text)) return;
+    await this.machine.end(program);
+    await writeInside(this.plan, path, text);
+  }
+
+  async #until(
+    program: string,
+    attempt: () => Promise<unknown>,
+    signal: AbortSignal,
+    complaint = 'does not serve',
+  ): Promise<void> {
     for (;;) {
-      const works = await attempt().then(
-        () => true,
-        () => false,
-      );
-      if (works) return;
+      if (await succeeds(attempt)) return;
       if (signal.aborted || !this.machine.running().includes(program)) {
         const said = await this.machine.logTail(program);
-        throw new MeshError('MESH-LAB-001', { message: `${program} of ${this.plan.name} does not serve; it said:\n${said}` });
+        throw new MeshError('MESH-LAB-001', { message: `${program} of ${this.plan.name} ${complaint}; it said:\n${said}` });
       }
       await delay(this.#deps.clock, pollMs, AbortSignal.timeout(pollMs * 10));
     }
   }
+}
+
+function succeeds(attempt: () => Promise<unknown>): Promise<boolean> {
+  return attempt().then(
+    () => true,
+    () => false,
+  );
 }
