@@ -6,6 +6,8 @@ const shortNames: Readonly<Record<string, string>> = {
   ns: 'Namespace',
   po: 'Pod',
   svc: 'Service',
+  se: 'ServiceEntry',
+  we: 'WorkloadEntry',
   sa: 'ServiceAccount',
   gtw: 'Gateway',
   ap: 'AuthorizationPolicy',

@@ -10,6 +10,8 @@ describe('findKindName', () => {
     ['resiliencepolicy', 'ResiliencePolicy'],
     ['HTTPRoutes', 'HTTPRoute'],
     ['svc', 'Service'],
+    ['se', 'ServiceEntry'],
+    ['workloadentries', 'WorkloadEntry'],
     ['gatway', undefined],
     ['all', undefined],
     ['', undefined],

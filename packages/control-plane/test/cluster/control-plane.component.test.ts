@@ -238,6 +238,39 @@ describe('the control plane around a real API server', function () {
     await eventually(policy, (text) => text.includes('enforced by the node proxies'));
   });
 
+  it('gives a host an address that stays, until its owner names one', async () => {
+    const entry = {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'ServiceEntry',
+      metadata: { name: 'fx', namespace: 'bank' },
+      spec: { hosts: ['fx.example'], ports: [{ number: 443, name: 'tls', protocol: 'TLS' }], resolution: 'DNS' },
+    };
+    const machine = {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { name: 'vm', namespace: 'bank', labels: { 'istio.io/use-waypoint': 'nowhere' } },
+      spec: { address: '198.51.100.1' },
+    };
+    await server.apply([entry, machine].map((object) => JSON.stringify(object)).join('\n---\n'));
+    const addresses = (): Promise<string> => get('.status.addresses', 'serviceentry', 'fx', '-n', 'bank');
+    const given = await eventually(addresses, (text) => text.includes('2001:2::'));
+    expect(given).to.match(/"host":"fx\.example","value":"240\.240\.\d+\.\d+"/);
+    await eventually(
+      () => get('.status', 'workloadentry', 'vm', '-n', 'bank'),
+      (text) => text.includes('WaypointIsNotReady'),
+    );
+    const wild = { ...entry, spec: { ...entry.spec, hosts: ['fx.example', '*.fx.example'] } };
+    await server.apply(JSON.stringify(wild));
+    await eventually(
+      () => get('.status', 'serviceentry', 'fx', '-n', 'bank'),
+      (text) => text.includes('NoWaypointForWildcardService'),
+    );
+    expect(await addresses()).to.equal(given);
+    const fixed = { ...entry, spec: { ...entry.spec, addresses: ['203.0.113.77'] } };
+    await server.apply(JSON.stringify(fixed));
+    await eventually(addresses, (text) => !text.includes('240.240'));
+  });
+
   it('reads a kind whose definition comes later', async () => {
     const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
     const definition = {

@@ -178,6 +178,7 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     meaning: 'The CNI plugin could not be put into the node’s network configuration.',
     remedy:
       'Mend the file named in the message; new pods start without the plugin until then, and are captured as soon as they run.',
+  },
   'MESH-KUBE-001': {
     source: 'upstream',
     retry: true,
