@@ -1,6 +1,7 @@
 /** Commands about a mesh of a cluster or a directory: their flags. What they do is loaded when they are called. */
 import type { Command } from 'commander';
 import type { CommandDeps } from '../commands/command-deps.ts';
+import { addCheck } from './check-command.ts';
 import { addProxy } from './proxy-command.ts';
 import { placeOf, withOutput, withPlace } from './mesh-place.ts';
 import type { OutputFlag, PlaceFlags } from './mesh-place.ts';
@@ -10,6 +11,7 @@ export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTas
   addWhy(program, deps, run);
   addDescribe(program, deps, run);
   addProxy(program, deps, run);
+  addCheck(program, deps, run);
 }
 
 type WhyFlags = PlaceFlags & OutputFlag & { readonly method?: string; readonly path?: string };
