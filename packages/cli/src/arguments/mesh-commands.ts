@@ -5,6 +5,7 @@ import { addCheck } from './check-command.ts';
 import { addProxy } from './proxy-command.ts';
 import { placeOf, withOutput, withPlace } from './mesh-place.ts';
 import type { OutputFlag, PlaceFlags } from './mesh-place.ts';
+import { addWaypoint } from './waypoint-command.ts';
 import type { RunTask } from './run-task.ts';
 
 export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTask): void {
@@ -12,6 +13,7 @@ export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTas
   addDescribe(program, deps, run);
   addProxy(program, deps, run);
   addCheck(program, deps, run);
+  addWaypoint(program, deps, run);
 }
 
 type WhyFlags = PlaceFlags & OutputFlag & { readonly method?: string; readonly path?: string };
