@@ -11,6 +11,7 @@ import type { RunTask } from './run-task.ts';
 export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTask): void {
   addWhy(program, deps, run);
   addDescribe(program, deps, run);
+  addStatus(program, deps, run);
   addProxy(program, deps, run);
   addCheck(program, deps, run);
   addWaypoint(program, deps, run);
@@ -52,6 +53,16 @@ function addDescribe(program: Command, deps: CommandDeps, run: RunTask): void {
     run(async (signal) => {
       const { runDescribe } = await import('../commands/describe.ts');
       return runDescribe({ kind, name, namespace, output, place: placeOf(flags) }, deps, signal);
+    }),
+  );
+}
+
+function addStatus(program: Command, deps: CommandDeps, run: RunTask): void {
+  const command = program.command('status').description('shows the mesh in a screen: its parts, who is in it, what guards whom');
+  withOutput(withPlace(command)).action(({ output, ...flags }: PlaceFlags & OutputFlag) =>
+    run(async (signal) => {
+      const { runStatus } = await import('../commands/status.ts');
+      return runStatus({ output, place: placeOf(flags) }, deps, signal);
     }),
   );
 }

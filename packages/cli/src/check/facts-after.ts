@@ -22,6 +22,20 @@ export async function factsAfter(
   signal: AbortSignal,
 ): Promise<FactsAfter> {
   const objects = await clusterObjects(api, { ...defaultDeriveOptions, rootNamespace: systemNamespace }, signal);
+  return {
+    view: meshView(objects, nowMs),
+    ...(await componentsOf(api, systemNamespace, signal)),
+    groupVersions: await groupVersions(api, signal),
+    bundles: await bundles(api, signal),
+  };
+}
+
+/** The parts of the mesh that an installation brings. */
+export async function componentsOf(
+  api: ApiClient,
+  systemNamespace: string,
+  signal: AbortSignal,
+): Promise<Pick<FactsAfter, 'controlPlane' | 'nodeAgent' | 'ztunnel'>> {
   const at = (resource: Resource, name: string): Promise<Component | undefined | 'forbidden'> =>
     componentAt(api, resource, { namespace: systemNamespace, name }, signal);
   const [controlPlane, nodeAgent, ztunnel] = await Promise.all([
@@ -29,14 +43,7 @@ export async function factsAfter(
     at(daemonSets, 'clearmesh-node-agent'),
     at(daemonSets, 'ztunnel'),
   ]);
-  return {
-    view: meshView(objects, nowMs),
-    controlPlane,
-    nodeAgent,
-    ztunnel,
-    groupVersions: await groupVersions(api, signal),
-    bundles: await bundles(api, signal),
-  };
+  return { controlPlane, nodeAgent, ztunnel };
 }
 
 type Workload = {

@@ -2,13 +2,12 @@
 import { stringify } from 'yaml';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import type { Row } from '../describe/description.ts';
+import type { Row } from '../terminal/rows.ts';
 import { clusterClient } from '../mesh/cluster-objects.ts';
 import { openMesh } from '../mesh/open-mesh.ts';
 import type { MeshPlace } from '../mesh/open-mesh.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
-import { renderColumns } from '../terminal/columns.ts';
-import type { Column } from '../terminal/columns.ts';
+import { renderRows } from '../terminal/rows.ts';
 import { waypointGateway } from '../waypoint/gateway.ts';
 import type { WaypointSpec } from '../waypoint/gateway.ts';
 import { allProgrammed, chosen, listRows, statusRows } from '../waypoint/tables.ts';
@@ -138,8 +137,5 @@ function missingNames(view: MeshView, choice: WaypointChoice): readonly string[]
 function show(rows: readonly Row[], { namespace }: WaypointChoice, output: ShowOptions['output'], { console }: Deps): void {
   if (output === 'json') return console.print(`${JSON.stringify(rows, undefined, 2)}\n`);
   if (rows.length === 0) return console.say(`there is no waypoint${namespace === undefined ? '' : ` in namespace ${namespace}`}`);
-  const columns = Object.keys(rows[0] ?? {}).map((field): Column<Row> => {
-    return { title: field.toUpperCase(), align: 'left', flexible: false, value: (row) => row[field] || '-' };
-  });
-  console.print(`${renderColumns(columns, rows, Infinity).join('\n')}\n`);
+  console.print(`${renderRows(rows).join('\n')}\n`);
 }

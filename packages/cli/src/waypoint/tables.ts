@@ -1,7 +1,7 @@
 /** Waypoints as rows, with the columns of control-plane-contract section 8. Pure. */
 import { isWaypoint, waypointFor } from '@clearmesh/control-plane/manifest/gateway';
 import type { GatewayManifest } from '@clearmesh/control-plane/manifest/gateway';
-import type { Row } from '../describe/description.ts';
+import type { Row } from '../terminal/rows.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
 
 export type WaypointChoice = {

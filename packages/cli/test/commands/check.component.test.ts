@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'mocha';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
 import { runCheck } from '../../src/commands/check.ts';
+import { runVersion } from '../../src/commands/version.ts';
 import type { Result } from '../../src/check/result.ts';
 import { Captured } from './captured-console.ts';
 
@@ -61,6 +62,18 @@ describe('clearmesh check against a cluster', () => {
     expect([nobody.status, nobody.results.get('rights to install')?.found]).to.satisfy(
       ([status, found]: readonly [number, string]) => status === 1 && found.startsWith('you may not create: namespaces'),
     );
+  });
+
+  it('is told the images that run by clearmesh version', async () => {
+    await api.apply(system);
+    const captured = new Captured();
+    const place = { kind: 'cluster', kubeconfig: api.kubeconfigPath, systemNamespace: 'clearmesh-system' } as const;
+    await runVersion({ version: '1.2.3', place, output: 'json' }, captured.deps, AbortSignal.timeout(20_000));
+    expect(JSON.parse(captured.out)).to.deep.equal({
+      version: '1.2.3',
+      node: process.version,
+      components: [{ component: 'clearmesh-control-plane', image: 'x' }],
+    });
   });
 
   it('names each part that an installation lacks', async () => {
