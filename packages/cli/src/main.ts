@@ -8,6 +8,7 @@ import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { createLogger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { addMeshCommands } from './arguments/mesh-commands.ts';
+import { addVersion } from './arguments/version-command.ts';
 import type { CommandDeps } from './commands/command-deps.ts';
 import { runDemo } from './commands/demo.ts';
 import type { DemoOptions } from './commands/demo.ts';
@@ -144,11 +145,7 @@ program
     }
   });
 
-program
-  .command('version')
-  .description('print the version of Clearmesh and of the Node that runs it')
-  .action(async () => console.print(`clearmesh ${await version()} (Node ${process.version})\n`));
-
+addVersion(program, await version(), deps, ask);
 addMeshCommands(program, deps, ask);
 
 await program.parseAsync();

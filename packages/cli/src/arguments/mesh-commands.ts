@@ -1,15 +1,20 @@
 /** Commands about a mesh of a cluster or a directory: their flags. What they do is loaded when they are called. */
 import type { Command } from 'commander';
 import type { CommandDeps } from '../commands/command-deps.ts';
+import { addCheck } from './check-command.ts';
 import { addProxy } from './proxy-command.ts';
 import { placeOf, withOutput, withPlace } from './mesh-place.ts';
 import type { OutputFlag, PlaceFlags } from './mesh-place.ts';
+import { addWaypoint } from './waypoint-command.ts';
 import type { RunTask } from './run-task.ts';
 
 export function addMeshCommands(program: Command, deps: CommandDeps, run: RunTask): void {
   addWhy(program, deps, run);
   addDescribe(program, deps, run);
+  addStatus(program, deps, run);
   addProxy(program, deps, run);
+  addCheck(program, deps, run);
+  addWaypoint(program, deps, run);
 }
 
 type WhyFlags = PlaceFlags & OutputFlag & { readonly method?: string; readonly path?: string };
@@ -48,6 +53,16 @@ function addDescribe(program: Command, deps: CommandDeps, run: RunTask): void {
     run(async (signal) => {
       const { runDescribe } = await import('../commands/describe.ts');
       return runDescribe({ kind, name, namespace, output, place: placeOf(flags) }, deps, signal);
+    }),
+  );
+}
+
+function addStatus(program: Command, deps: CommandDeps, run: RunTask): void {
+  const command = program.command('status').description('shows the mesh in a screen: its parts, who is in it, what guards whom');
+  withOutput(withPlace(command)).action(({ output, ...flags }: PlaceFlags & OutputFlag) =>
+    run(async (signal) => {
+      const { runStatus } = await import('../commands/status.ts');
+      return runStatus({ output, place: placeOf(flags) }, deps, signal);
     }),
   );
 }

@@ -1,7 +1,6 @@
 /** `clearmesh proxy workloads|services|policies|certificates|connections`: what ztunnels know. */
 import { readFile } from 'node:fs/promises';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import type { Row } from '../describe/description.ts';
 import type { ClusterPlace } from '../mesh/cluster-access.ts';
 import { clusterClient } from '../mesh/cluster-objects.ts';
 import { parseDump } from '../proxy/dump.ts';
@@ -10,8 +9,7 @@ import { getFromPod } from '../proxy/port-forward.ts';
 import { proxyColumns, proxyRows } from '../proxy/tables.ts';
 import type { ProxySubject, Selection } from '../proxy/tables.ts';
 import { ztunnels } from '../proxy/ztunnels.ts';
-import { renderColumns } from '../terminal/columns.ts';
-import type { Column } from '../terminal/columns.ts';
+import { renderRows } from '../terminal/rows.ts';
 import type { CommandDeps } from './command-deps.ts';
 
 export type ProxyOptions = {
@@ -48,7 +46,7 @@ export async function runProxy(
     proxyRows(subject, dump, selection, clock.now()).map((row) => (withNode ? { node, ...row } : row)),
   );
   const fields = [...(withNode ? ['node'] : []), ...proxyColumns[subject]];
-  console.print(`${renderColumns(fields.map(columnOf), rows, Infinity).join('\n')}\n`);
+  console.print(`${renderRows(rows, fields).join('\n')}\n`);
   return 0;
 }
 
@@ -80,8 +78,4 @@ async function fromFile(file: string): Promise<Dumped> {
 function partOf(text: string, subject: ProxySubject): unknown {
   const whole = JSON.parse(text) as Readonly<Record<string, unknown>>;
   return whole[subject === 'connections' ? 'workloadState' : subject] ?? [];
-}
-
-function columnOf(field: string): Column<Row> {
-  return { title: field.toUpperCase(), align: 'left', flexible: false, value: (row) => row[field] || '-' };
 }

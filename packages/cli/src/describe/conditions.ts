@@ -1,5 +1,5 @@
 import type { MeshView } from '../mesh/mesh-view.ts';
-import type { Row } from './description.ts';
+import type { Row } from '../terminal/rows.ts';
 
 /** What the control plane says of an object. */
 export function conditionRows({ conditions }: MeshView, object: string): readonly Row[] {

@@ -1,10 +1,8 @@
 /** What is said of one object: sections of facts and of rows. The same value is printed as text and as JSON. */
 import { Block } from '../terminal/block.ts';
-import { renderColumns } from '../terminal/columns.ts';
-import type { Column } from '../terminal/columns.ts';
+import { renderRows } from '../terminal/rows.ts';
+import type { Row } from '../terminal/rows.ts';
 import type { Style } from '../terminal/style.ts';
-
-export type Row = Readonly<Record<string, string>>;
 
 export type Section =
   | { readonly title: string; readonly facts: Row }
@@ -28,16 +26,8 @@ export function renderDescription(description: Description, width: number, style
     block.heading(section.title);
     if ('facts' in section) for (const [title, text] of Object.entries(section.facts)) block.fact(title, text);
     else if (section.rows.length === 0) block.line('  none');
-    else for (const [index, line] of tableOf(section.rows).entries()) block.line(`  ${index === 0 ? style.dim(line) : line}`);
+    else for (const [index, line] of renderRows(section.rows).entries()) block.line(`  ${index === 0 ? style.dim(line) : line}`);
   }
   block.list('Note', remarks);
   return block.lines;
-}
-
-/** As wide as it is: a name that is cut names nothing. */
-function tableOf(rows: readonly Row[]): readonly string[] {
-  const columns = Object.keys(rows[0] ?? {}).map((field): Column<Row> => {
-    return { title: field.toUpperCase(), align: 'left', flexible: false, value: (row) => row[field] || '-' };
-  });
-  return renderColumns(columns, rows, Infinity);
 }

@@ -9,7 +9,8 @@ import { partyOf } from '../why/party.ts';
 import { rulesText } from '../why/rule-text.ts';
 import { bindingText } from './binding.ts';
 import { conditionRows } from './conditions.ts';
-import type { Description, Row, Section } from './description.ts';
+import type { Row } from '../terminal/rows.ts';
+import type { Description, Section } from './description.ts';
 
 const useWaypoint = 'istio.io/use-waypoint';
 

@@ -7,7 +7,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { mtlsOf } from '../why/mtls.ts';
 import { rulesText } from '../why/rule-text.ts';
-import type { Row } from './description.ts';
+import type { Row } from '../terminal/rows.ts';
 
 /** What ztunnel asks before it lets anybody in, DENY first as it does. */
 export function policyRows(view: MeshView, workloads: readonly Workload[], labels: Labels | undefined): readonly Row[] {

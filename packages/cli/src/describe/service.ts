@@ -7,7 +7,8 @@ import type { MeshView } from '../mesh/mesh-view.ts';
 import { captureOf } from '../mesh/capture.ts';
 import { bindingText } from './binding.ts';
 import { conditionRows } from './conditions.ts';
-import type { Description, Row, Section } from './description.ts';
+import type { Row } from '../terminal/rows.ts';
+import type { Description, Section } from './description.ts';
 import { policyRows, waypointRows } from './policies.ts';
 
 export function describeService(view: MeshView, manifest: ServiceManifest): Description {

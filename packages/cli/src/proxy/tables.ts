@@ -1,5 +1,5 @@
 /** Rows of `clearmesh proxy`, with the columns that operators of ztunnel know (control-plane-contract section 8). Pure. */
-import type { Row } from '../describe/description.ts';
+import type { Row } from '../terminal/rows.ts';
 import type { DumpedCertificate, DumpedPem, ZtunnelDump } from './dump.ts';
 
 export type ProxySubject = 'workloads' | 'services' | 'policies' | 'certificates' | 'connections';

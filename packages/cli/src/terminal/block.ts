@@ -2,7 +2,7 @@
 import { wrap } from './layout.ts';
 import type { Style } from './style.ts';
 
-const titleWidth = 15;
+const titleWidth = 16;
 
 export class Block {
   readonly #width: number;

@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+import { after, before, describe, it } from 'mocha';
+import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
+import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
+import { runCheck } from '../../src/commands/check.ts';
+import { runVersion } from '../../src/commands/version.ts';
+import type { Result } from '../../src/check/result.ts';
+import { Captured } from './captured-console.ts';
+
+const system = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: clearmesh-system }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio-ca-root-cert, namespace: clearmesh-system }
+data: { root-cert.pem: root }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: clearmesh-control-plane, namespace: clearmesh-system, labels: { app: clearmesh-control-plane } }
+spec:
+  replicas: 2
+  selector: { matchLabels: { app: x } }
+  template: { metadata: { labels: { app: x } }, spec: { containers: [{ name: x, image: x }] } }
+`;
+
+describe('clearmesh check against a cluster', () => {
+  let api: ApiServer;
+  before(async function () {
+    this.timeout(120_000);
+    api = await ApiServer.start();
+  });
+  after(() => api[Symbol.asyncDispose]());
+
+  const check = async (
+    pre: boolean,
+    kubeconfig: string = api.kubeconfigPath,
+  ): Promise<{ status: number; results: Map<string, Result> }> => {
+    const captured = new Captured();
+    const place = { kind: 'cluster', kubeconfig, systemNamespace: 'clearmesh-system' } as const;
+    const status = await runCheck({ place, pre, output: 'json' }, captured.deps, AbortSignal.timeout(20_000));
+    const { results } = JSON.parse(captured.out) as { results: readonly Result[] };
+    return { status, results: new Map(results.map((result) => [result.name, result])) };
+  };
+
+  it('finds a cluster without the Gateway API not ready for an installation', async () => {
+    const { status, results } = await check(true);
+    const verdicts = [...results.values()].map(({ name, verdict }) => `${name} ${verdict}`);
+    expect([status, verdicts]).to.deep.equal([
+      1,
+      ['Kubernetes version ok', 'rights to install ok', 'Gateway API failed', 'Istio ok', 'Clearmesh ok'],
+    ]);
+  });
+
+  it('finds it ready once the definitions are there, but not for somebody without rights', async function () {
+    this.timeout(60_000);
+    await installDefinitions(api);
+    expect((await check(true)).status).to.equal(0);
+    const nobody = await check(true, await api.kubeconfigFor('nobody', { user: 'nobody', groups: [] }));
+    expect([nobody.status, nobody.results.get('rights to install')?.found]).to.satisfy(
+      ([status, found]: readonly [number, string]) => status === 1 && found.startsWith('you may not create: namespaces'),
+    );
+  });
+
+  it('is told the images that run by clearmesh version', async () => {
+    await api.apply(system);
+    const captured = new Captured();
+    const place = { kind: 'cluster', kubeconfig: api.kubeconfigPath, systemNamespace: 'clearmesh-system' } as const;
+    await runVersion({ version: '1.2.3', place, output: 'json' }, captured.deps, AbortSignal.timeout(20_000));
+    expect(JSON.parse(captured.out)).to.deep.equal({
+      version: '1.2.3',
+      node: process.version,
+      components: [{ component: 'clearmesh-control-plane', image: 'x' }],
+    });
+  });
+
+  it('names each part that an installation lacks', async () => {
+    await api.apply(system);
+    const { status, results } = await check(false);
+    const found = (name: string): string => `${results.get(name)?.verdict} ${results.get(name)?.found}`;
+    expect(status).to.equal(1);
+    expect([found('control plane'), found('ztunnels'), found('custom resources')]).to.deep.equal([
+      'failed 0 of 2 ready',
+      'failed not installed',
+      'failed not served: clearmesh.io/v1alpha1',
+    ]);
+    expect(found('root certificate in every namespace')).to.equal('failed missing, or another one, in: default, kube-system');
+  });
+});
