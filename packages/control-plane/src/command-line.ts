@@ -28,6 +28,7 @@ type Flags = WaypointFlags & {
   readonly kubernetes?: true;
   readonly kubeconfig?: string;
   readonly podName?: string;
+  readonly webhook?: SocketAddress;
   readonly listen: SocketAddress;
   readonly clusterId: string;
   readonly trustDomain: string;
@@ -68,6 +69,11 @@ function serveCommand(): Command {
     .option('--kubernetes', 'configuration, tokens, root and statuses are those of a cluster')
     .option('--kubeconfig <file>', 'with --kubernetes: how the API server is reached; without it, as the pod that this is')
     .option('--pod-name <name>', 'with --kubernetes: name of this replica in the lease of the leader', parseName)
+    .option(
+      '--webhook <ip:port>',
+      'with --kubernetes: HTTPS port where the API server asks before it stores an object',
+      parseAddress,
+    )
     .option('--directory <dir>', 'manifests: every *.yaml and *.yml below it, re-read on change')
     .option('--status <file>', 'with --directory: what kubelet and node agent know of pods, replaced by rename')
     .option(
@@ -107,7 +113,7 @@ function serveCommand(): Command {
 
 /** The setting, or what is wrong: each flag belongs to one of the two. */
 function settingOf(flags: Flags): DirectorySetting | ClusterSetting | string {
-  const { directory, status, statusOut, state, tokenKeys, kubeconfig, podName } = flags;
+  const { directory, status, statusOut, state, tokenKeys, kubeconfig, podName, webhook } = flags;
   if (flags.kubernetes === true) {
     const stray = strayFlag({
       '--directory': directory,
@@ -125,9 +131,11 @@ function settingOf(flags: Flags): DirectorySetting | ClusterSetting | string {
       ...(waypoints === undefined ? {} : { waypoints }),
       ...(kubeconfig === undefined ? {} : { kubeconfig }),
       ...(podName === undefined ? {} : { podName }),
+      ...(webhook === undefined ? {} : { webhook }),
     };
   }
-  const stray = strayFlag({ '--kubeconfig': kubeconfig, '--pod-name': podName }) ?? strayWaypointFlag(flags);
+  const stray =
+    strayFlag({ '--kubeconfig': kubeconfig, '--pod-name': podName, '--webhook': webhook }) ?? strayWaypointFlag(flags);
   if (stray !== undefined) return `${stray} has no effect without --kubernetes`;
   if (directory === undefined) return 'either --kubernetes or --directory is needed';
   if (state === undefined) return '--directory needs --state';
@@ -142,7 +150,7 @@ function settingOf(flags: Flags): DirectorySetting | ClusterSetting | string {
   };
 }
 
-function strayFlag(flags: Readonly<Record<string, string | undefined>>): string | undefined {
+function strayFlag(flags: Readonly<Record<string, unknown>>): string | undefined {
   return Object.keys(flags).find((name) => flags[name] !== undefined);
 }
 

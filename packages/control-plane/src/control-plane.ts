@@ -21,6 +21,7 @@ import { Reporter } from './report/reporter.ts';
 import { clusterSurroundings } from './wiring/cluster-surroundings.ts';
 import { directorySurroundings } from './wiring/directory-surroundings.ts';
 import { listenForProxies } from './wiring/proxies-port.ts';
+import { listenForReviews } from './wiring/webhook-port.ts';
 import type { DeriveOptions } from './derive/options.ts';
 import type { SecureServer } from './listen/secure-server.ts';
 import type { StatusReport } from './report/status-report.ts';
@@ -34,6 +35,8 @@ export class ControlPlane implements AsyncDisposable {
   readonly #logger: Logger;
   /** Where the TLS port listens. */
   readonly address: SocketAddress;
+  /** Where the API server asks. */
+  readonly webhookAddress: SocketAddress | undefined;
   /** Where readiness and metrics are. */
   readonly adminAddress: SocketAddress | undefined;
 
@@ -43,6 +46,7 @@ export class ControlPlane implements AsyncDisposable {
     this.#draining = parts.draining;
     this.#logger = logger;
     this.address = parts.server.address;
+    this.webhookAddress = parts.webhook;
     this.adminAddress = parts.admin?.address;
   }
 
@@ -82,6 +86,7 @@ type Parts = {
   readonly surroundings: Surroundings;
   readonly configuration: Configuration;
   readonly server: SecureServer;
+  readonly webhook: SocketAddress | undefined;
   readonly admin: AdminServer | undefined;
   readonly draining: AbortController;
 };
@@ -107,8 +112,11 @@ async function build(wiring: Wiring): Promise<Parts> {
   if (reporter !== undefined) surroundings.onInvalidParameters?.((invalid) => reporter.recvInvalidParameters(invalid));
   surroundings.source.onEvent((event) => configuration.recvEvent(event));
   const server = await listenForProxies(wiring, { published, configuration, reporter, surroundings });
+  const { setting } = wiring.options;
+  const reviewing = setting.kind === 'kubernetes' ? setting.webhook : undefined;
+  const webhook = reviewing === undefined ? undefined : await listenForReviews(wiring, reviewing, surroundings.root);
   const admin = await adminOf(wiring, surroundings, configuration, reports);
-  return { resources, surroundings, configuration, server, admin, draining };
+  return { resources, surroundings, configuration, server, webhook, admin, draining };
 }
 
 function surroundingsOf(wiring: Wiring): Promise<Surroundings> {

@@ -75,11 +75,22 @@ describe('parseCommandLine', () => {
 
   it('serves a cluster', () => {
     const line = parseCommandLine(
-      ['serve', '--kubernetes', '--kubeconfig', 'f', '--pod-name', 'cp-0', '--listen', '0.0.0.0:15012'],
+      [
+        'serve',
+        '--kubernetes',
+        '--kubeconfig',
+        'f',
+        '--pod-name',
+        'cp-0',
+        '--listen',
+        '0.0.0.0:15012',
+        '--webhook',
+        '[::]:15017',
+      ],
       () => {},
     );
     const setting = line.kind === 'serve' ? line.command.options.setting : undefined;
-    expect(setting).to.deep.equal({ kind: 'kubernetes', kubeconfig: 'f', podName: 'cp-0' });
+    expect(setting).to.deep.equal({ kind: 'kubernetes', kubeconfig: 'f', podName: 'cp-0', webhook: { ip: '::', port: 15_017 } });
   });
 
   it('says what waypoints are made with', () => {
@@ -131,6 +142,7 @@ describe('parseCommandLine', () => {
     ['neither cluster nor directory', ['serve', '--listen', '127.0.0.1:1'], /either --kubernetes or --directory/],
     ['a directory beside a cluster', [...needed, '--kubernetes'], /--directory has no effect with --kubernetes/],
     ['a kubeconfig without a cluster', [...needed, '--kubeconfig', 'f'], /--kubeconfig has no effect without --kubernetes/],
+    ['a webhook without a cluster', [...needed, '--webhook', '[::]:1'], /--webhook has no effect without --kubernetes/],
     ['an unknown flag', [...needed, '--directry', 'x'], /--directry/],
     ['a flag without value', [...needed, '--admin'], /--admin/],
     ['an address without port', [...needed, '--admin', '127.0.0.1'], /--admin.*such as 127\.0\.0\.1:15012/],

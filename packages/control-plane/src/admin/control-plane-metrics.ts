@@ -23,6 +23,8 @@ export type ControlPlaneMetrics = {
   readonly nacks: Counter;
   /** By `rpc`. */
   readonly unauthenticated: Counter;
+  /** By `result`: allowed, refused, malformed. */
+  readonly admissionReviews: Counter;
   readonly certificatesIssued: Counter;
   /** By `reason`: unauthenticated, invalid. */
   readonly certificatesRefused: Counter;
@@ -53,6 +55,10 @@ export function createMetrics(): ControlPlaneMetrics {
     pushes: registry.counter('clearmesh_discovery_pushes_total', 'Discovery responses sent, by type.'),
     nacks: registry.counter('clearmesh_discovery_nacks_total', 'Discovery responses that a proxy rejected, by type.'),
     unauthenticated: registry.counter('clearmesh_unauthenticated_calls_total', 'Calls without a valid token, by RPC.'),
+    admissionReviews: registry.counter(
+      'clearmesh_admission_reviews_total',
+      'Questions whether an object may be stored, by result.',
+    ),
     certificatesIssued: registry.counter('clearmesh_certificates_issued_total', 'Workload certificates issued.'),
     certificatesRefused: registry.counter('clearmesh_certificates_refused_total', 'Certificate requests refused, by reason.'),
     rootExpiry: registry.gauge('clearmesh_root_certificate_expiry_timestamp_seconds', 'When the root certificate ends.'),

@@ -5,6 +5,7 @@ import { isServiceParent } from '../manifest/route.ts';
 import { checkMeaning } from './check-meaning.ts';
 import { checkShape } from './check-shape.ts';
 import { project } from './schema-projection.ts';
+import type { SupportedKind } from '../manifest/kinds.ts';
 import type { Manifest } from '../manifest/collections.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { ParentRefManifest } from '../manifest/route.ts';
@@ -51,11 +52,12 @@ export function readClusterObject(object: ApiObject, watched: WatchedKind, rules
     generation,
     ...(watched.reported === true && status !== undefined ? { status } : {}),
     reported: (object.metadata as Metadata).managedFields?.some(isOurWrite) ?? false,
-    reading: read(object, watched, rules),
+    reading: readObject(object, watched.kind, rules),
   };
 }
 
-function read(object: ApiObject, { kind }: WatchedKind, rules: PeerAuthenticationRules): ObjectReading {
+/** What an object is, as far as it can be told from it alone. */
+export function readObject(object: ApiObject, kind: SupportedKind, rules: PeerAuthenticationRules): ObjectReading {
   const findings = checkShape(kind.schema, object);
   if (findings.length > 0) return isOurs(object) ? wrong(object, findings) : { kind: 'foreign' };
   const manifest = kind.manifest(project(kind.schema, withoutBookkeeping(object, kind.schema)));

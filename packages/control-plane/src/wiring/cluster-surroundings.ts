@@ -5,6 +5,7 @@
  *              ◀─ statuses, root certificates …  the leader
  */
 import { hostname } from 'node:os';
+import { ValidatorAuthority } from '../admit/validator-authority.ts';
 import { openClusterRoot } from '../certify/cluster-root.ts';
 import { TokenReviewer } from '../certify/token-reviewer.ts';
 import { WaypointDeployer } from '../deploy/waypoint-deployer.ts';
@@ -37,10 +38,12 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
   const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config'), metrics }));
   const statuses = new StatusTask(source);
   const deployer = deployerOf(options);
+  const authority = new ValidatorAuthority(() => root.rootPem);
   const tasks: readonly LeaderTask[] = [
     new RootBundles(() => root.rootPem),
     statuses,
     ...(deployer === undefined ? [] : [deployer]),
+    ...(options.setting.webhook === undefined ? [] : [authority]),
   ];
   const leader = new Leader(tasks, { api, clock, random, logger });
   elect(wiring, api, leader);

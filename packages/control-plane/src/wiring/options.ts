@@ -41,6 +41,8 @@ export type ClusterSetting = {
   readonly kubeconfig?: string;
   /** Of this replica, for the lease. @default the machine's name */
   readonly podName?: string;
+  /** HTTPS for the API server's questions. @default none */
+  readonly webhook?: SocketAddress;
   /** What waypoints are made with. @default none is made */
   readonly waypoints?: WaypointSetting;
 };

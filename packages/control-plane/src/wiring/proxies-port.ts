@@ -5,11 +5,10 @@ import { ServerCertificate } from '../certify/server-certificate.ts';
 import { grpcHandler } from '../listen/grpc-handler.ts';
 import { SecureServer } from '../listen/secure-server.ts';
 import { DiscoveryService } from '../publish/discovery-service.ts';
-import type { AltName } from '../certify/leaf.ts';
+import { serverNames } from './server-names.ts';
 import type { Configuration } from '../configuration.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { Reporter } from '../report/reporter.ts';
-import type { ControlPlaneOptions } from './options.ts';
 import type { Surroundings, Wiring } from './parts.ts';
 
 type Served = {
@@ -62,17 +61,4 @@ function certificatesOf({ options, deps, metrics }: Wiring, { configuration, sur
   );
   const configured = (): boolean => configuration.model !== undefined;
   return new CertificateService({}, { authority, configured, metrics, logger: deps.logger.scope('ca') });
-}
-
-/** The Service's names in a cluster, and what a process beside it would dial. */
-function serverNames({ rootNamespace, listen }: ControlPlaneOptions): readonly [AltName, ...AltName[]] {
-  const wildcard = listen.ip === '0.0.0.0' || listen.ip === '::';
-  const service = `clearmesh-control-plane.${rootNamespace}`;
-  return [
-    { type: 'dns', value: `${service}.svc` },
-    { type: 'dns', value: `${service}.svc.cluster.local` },
-    { type: 'dns', value: service },
-    { type: 'dns', value: 'localhost' },
-    ...(wildcard ? [] : [{ type: 'ip', value: listen.ip } as const]),
-  ];
 }
