@@ -1,7 +1,8 @@
 /**
  * Addresses of hosts that have none (control-plane-contract section 2.4): of 240.240.0.0/16 and 2001:2::/48, a pair a host.
  *
- * A1  What an entry's status says stays, for as long as the entry gets automatic addresses at all.
+ * A1  What an entry's status says stays, for as long as the entry gets automatic addresses at all. Of two that name one
+ *     address, as a copied status does, the older entry keeps it.
  * A2  A new address follows from the host's name; of two that ask for one number the older entry gets it, the younger the
  *     next free one. So all replicas of a control plane say the same before one of them wrote it down, and in a directory,
  *     where nobody writes, an address does not change when another host comes or goes.
@@ -20,20 +21,28 @@ const numbers = 65_534;
 
 export function automaticAddresses(entries: readonly ServiceEntryManifest[]): AutomaticAddresses {
   const asking = entries.filter(mayHaveAddresses).sort(byAge);
-  const kept = new Map(asking.map((entry) => [objectName(entry.metadata), keptAddresses(entry)]));
-  const taken = new Set([...kept.values()].flat().map(({ value }) => parseIp(value) ?? value));
-  for (const { spec } of entries) for (const text of spec.addresses ?? []) taken.add(parseIp(text) ?? text);
+  const kept = new Map<ServiceEntryManifest, readonly HostAddress[]>();
+  const taken = new Set(entries.flatMap(({ spec }) => (spec.addresses ?? []).map(canonical)));
+  for (const entry of asking) {
+    const free = keptAddresses(entry).filter(({ value }) => !taken.has(canonical(value)));
+    for (const { value } of free) taken.add(canonical(value));
+    kept.set(entry, free);
+  }
   return new Map(
     asking.map((entry) => {
       const name = objectName(entry.metadata);
-      const own = kept.get(name) ?? [];
       const addresses = hostsOf(entry).flatMap((host) => {
-        const known = own.filter((address) => address.host === host);
+        const known = (kept.get(entry) ?? []).filter((address) => address.host === host);
         return known.length > 0 ? known : allocate(name, host, taken);
       });
       return [name, addresses] as const;
     }),
   );
+}
+
+/** Equal addresses are equal texts. */
+function canonical(text: string): string {
+  return parseIp(text) ?? text;
 }
 
 /** Who gets none: what has addresses of its own, what passes through to the address asked for, who says so. */

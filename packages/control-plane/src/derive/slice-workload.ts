@@ -39,10 +39,11 @@ export function deriveSliceEndpoints(slice: EndpointSliceManifest, fronts: Front
   const front = key === undefined ? undefined : fronts.find(key);
   if (front === undefined || slice.addressType === 'FQDN') return [];
   const ports = new Map((slice.ports ?? []).flatMap(({ name, port }) => (port ? [[name ?? '', port] as const] : [])));
-  return (slice.endpoints ?? []).flatMap((endpoint) => {
-    const workload = endpoint.targetRef?.kind === 'Pod' ? undefined : workloadOf(endpoint, slice, front, ports, options);
-    return workload === undefined ? [] : [{ workload }];
-  });
+  const workloads = (slice.endpoints ?? []).flatMap((endpoint) =>
+    endpoint.targetRef?.kind === 'Pod' ? [] : (workloadOf(endpoint, slice, front, ports, options) ?? []),
+  );
+  // Two endpoints of one address are one workload, the later one.
+  return [...new Map(workloads.map((workload) => [workload.uid, { workload }])).values()];
 }
 
 function serviceOf({ metadata }: EndpointSliceManifest, { domain }: DeriveOptions): ServiceKey | undefined {

@@ -59,6 +59,14 @@ describe('automatic addresses', () => {
     expect(addressesOf('fx', entry('fx', { status }))).to.deep.equal(['fx.example 240.240.0.9']);
   });
 
+  it('stay with the older entry when the status of another names them too', () => {
+    const of = (host: string, created: string): ServiceEntryManifest =>
+      entry(host, { created, status: { addresses: [{ host: `${host}.example`, value: '240.240.0.9' }] } });
+    const both = [of('young', '2026-01-02T00:00:00Z'), of('old', '2026-01-01T00:00:00Z')];
+    expect(addressesOf('old', ...both)).to.deep.equal(['old.example 240.240.0.9']);
+    expect(addressesOf('young', ...both)).to.deep.equal(addressesOf('young', entry('young')));
+  });
+
   it('are given beside a status without addresses', () => {
     expect(addressesOf('fx', entry('fx', { status: {} }))).to.have.length(2);
     expect(addressesOf('fx', entry('fx', { status: { addresses: [] } }))).to.have.length(2);

@@ -7,6 +7,8 @@ import { describe, it } from 'mocha';
 import { servedDeviations, shippedServedDeviations } from './deliberate.ts';
 import { modelOf, scenarios, shipped, stepsOf, upstream } from './scenario.ts';
 import { deviationsOf, judge, servedVerdict } from './verdict.ts';
+import { checkMeaning } from '../../src/watch/check-meaning.ts';
+import { titleOf } from '../../src/watch/check-contradictions.ts';
 import type { Difference } from './difference.ts';
 import type { MeshModel } from '../../src/derive/mesh-model.ts';
 
@@ -16,6 +18,17 @@ describe('golden scenarios', () => {
   it('are all there, and each deviation belongs to one', () => {
     expect(scenarios).to.have.length(33);
     expect(scenarios).to.include.members([...new Set(shippedDeviations.map(({ scenario }) => scenario))]);
+  });
+
+  it('hold no object that a source refuses, but policies that would do nothing', () => {
+    const rules = { requirePermissiveExpiry: false, rootNamespace: shipped.rootNamespace };
+    const refused = scenarios.flatMap((scenario) =>
+      stepsOf(scenario)
+        .flatMap(({ manifests }) => manifests)
+        .filter((manifest) => checkMeaning(manifest, rules).length > 0)
+        .map((manifest) => titleOf(manifest)),
+    );
+    expect(refused).to.have.members(['AuthorizationPolicy pay-az-shape/audit', 'AuthorizationPolicy pay-az-shape/custom']);
   });
 
   for (const scenario of scenarios) {

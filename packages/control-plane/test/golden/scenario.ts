@@ -34,6 +34,7 @@ export type Keyed = Readonly<Record<string, JsonValue>>;
 
 export type GoldenStep = {
   readonly step: number;
+  readonly manifests: readonly Manifest[];
   readonly collections: Collections;
   /** All that upstream serves after the step. */
   readonly served: Keyed;
@@ -71,6 +72,7 @@ export function stepsOf(scenario: string): readonly GoldenStep[] {
     const status = (statuses as readonly StatusStep[])[index]?.objects;
     return {
       step,
+      manifests: [...present.values()],
       collections: collect(present.values()),
       served: Object.fromEntries(served),
       ...(status === undefined ? {} : { status }),
