@@ -12,6 +12,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { objectName } from '../manifest/collections.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
 import { convertAuthorizationPolicy } from './authorization.ts';
+import { withDomains } from './banking-domain.ts';
 import { isOfRevision } from './labels.ts';
 import { objectKey } from './l7/object-key.ts';
 import { deriveWaypoints, nextExperimentEnd } from './l7/waypoints.ts';
@@ -28,7 +29,8 @@ import type { Bindings, MeshModel, Note } from './mesh-model.ts';
 import type { DeriveOptions } from './options.ts';
 import type { Binding } from './waypoint-binding.ts';
 
-export function derive(collections: Collections, options: DeriveOptions, nowMs: number): MeshModel {
+export function derive(given: Collections, options: DeriveOptions, nowMs: number): MeshModel {
+  const collections = withDomains(given);
   const peers = peerPolicies(collections.peerAuthentications, options, nowMs);
   const modes = new MtlsModes(peers, options);
   const policies = collections.authorizationPolicies

@@ -23,7 +23,7 @@ import type { ServiceManifest } from '../manifest/service.ts';
 import type { DeriveOptions } from './options.ts';
 
 export const useWaypointLabel = 'istio.io/use-waypoint';
-const useWaypointNamespaceLabel = 'istio.io/use-waypoint-namespace';
+export const useWaypointNamespaceLabel = 'istio.io/use-waypoint-namespace';
 
 export type BindingReason = 'WaypointAccepted' | 'WaypointIsNotReady' | 'AttachmentDenied' | 'UnsupportedTrafficType';
 

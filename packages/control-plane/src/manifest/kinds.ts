@@ -1,5 +1,6 @@
 /** The kinds a source accepts, and how a checked value becomes a manifest. */
 import { authorizationPolicyKind } from './authorization-policy.ts';
+import { bankingDomainKind } from './banking-domain.ts';
 import { faultExperimentKind } from './fault-experiment.ts';
 import { gatewayKind } from './gateway.ts';
 import { grpcRouteKind } from './grpc-route.ts';
@@ -38,6 +39,7 @@ export const supportedKinds: readonly SupportedKind[] = [
   { ...rateLimitPolicyKind, manifest: (v) => ({ kind: 'RateLimitPolicy', value: rateLimitPolicyKind.as(v) }) },
   { ...opaPolicyKind, manifest: (v) => ({ kind: 'OpaPolicy', value: opaPolicyKind.as(v) }) },
   { ...faultExperimentKind, manifest: (v) => ({ kind: 'FaultExperiment', value: faultExperimentKind.as(v) }) },
+  { ...bankingDomainKind, manifest: (v) => ({ kind: 'BankingDomain', value: bankingDomainKind.as(v) }) },
 ];
 
 /** The kind of an `apiVersion` and `kind`, or `undefined`. */

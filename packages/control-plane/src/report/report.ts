@@ -8,6 +8,7 @@ import { readinessOf } from '../derive/waypoint-binding.ts';
 import { objectName } from '../manifest/collections.ts';
 import { isWaypoint } from '../manifest/gateway.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
+import { domainStatus } from './domain-status.ts';
 import { gatewayStatus } from './gateway-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
@@ -127,6 +128,9 @@ function policyStatuses({ collections, model, nowMs }: Configured, around: Polic
     ...of('ResiliencePolicy', collections.resiliencePolicies, () => conflicted),
     ...of('RateLimitPolicy', collections.rateLimitPolicies),
     ...of('OpaPolicy', collections.opaPolicies),
+    ...collections.bankingDomains.map(
+      (domain) => [`BankingDomain ${domain.metadata.name}`, domainStatus(domain, around)] as const,
+    ),
     ...of('FaultExperiment', collections.faultExperiments, (experiment) => idleExperiment(experiment, options, nowMs)),
   ];
 }

@@ -24,7 +24,7 @@ export const clusterRules: readonly PolicyRule[] = [
   },
   {
     apiGroups: ['clearmesh.io'],
-    resources: ['resiliencepolicies', 'ratelimitpolicies', 'opapolicies', 'faultexperiments'],
+    resources: ['resiliencepolicies', 'ratelimitpolicies', 'opapolicies', 'faultexperiments', 'bankingdomains'],
     verbs: read,
   },
   { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
@@ -43,7 +43,13 @@ export const clusterRules: readonly PolicyRule[] = [
   },
   {
     apiGroups: ['clearmesh.io'],
-    resources: ['resiliencepolicies/status', 'ratelimitpolicies/status', 'opapolicies/status', 'faultexperiments/status'],
+    resources: [
+      'resiliencepolicies/status',
+      'ratelimitpolicies/status',
+      'opapolicies/status',
+      'faultexperiments/status',
+      'bankingdomains/status',
+    ],
     verbs: ['patch'],
   },
 ];
