@@ -9,6 +9,8 @@ export const rights: readonly (readonly [string, boolean, string])[] = [
   [controlPlane, true, 'watch pods -A'],
   [controlPlane, true, 'list endpointslices.discovery.k8s.io -A'],
   [controlPlane, true, 'watch httproutes.gateway.networking.k8s.io -A'],
+  [controlPlane, true, 'watch serviceentries.networking.istio.io -A'],
+  [controlPlane, true, 'patch workloadentries.networking.istio.io --subresource=status -n ledger'],
   [controlPlane, true, 'watch authorizationpolicies.security.istio.io -A'],
   [controlPlane, true, 'patch authorizationpolicies.security.istio.io --subresource=status -n ledger'],
   [controlPlane, true, 'patch services --subresource=status -n ledger'],

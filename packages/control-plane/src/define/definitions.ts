@@ -3,6 +3,7 @@
  * directory are checked with. `node scripts/generate.ts` writes them into the chart base.
  */
 import { stringify } from 'yaml';
+import { bankingDomainKind } from '../manifest/banking-domain.ts';
 import { faultExperimentKind } from '../manifest/fault-experiment.ts';
 import { opaPolicyKind } from '../manifest/opa-policy.ts';
 import { rateLimitPolicyKind } from '../manifest/rate-limit-policy.ts';
@@ -29,6 +30,17 @@ const accepted: Column = { name: 'Accepted', type: 'string', jsonPath: '.status.
 const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 
 const ownKinds: readonly OwnKind[] = [
+  {
+    kind: bankingDomainKind,
+    shortName: 'cmdom',
+    description: 'Namespaces that belong together, with the waypoint, the criticality and the defaults that they share.',
+    columns: [
+      { name: 'Waypoint', type: 'string', jsonPath: '.spec.waypoint.name' },
+      { name: 'Criticality', type: 'string', jsonPath: '.spec.criticality' },
+      accepted,
+      age,
+    ],
+  },
   {
     kind: resiliencePolicyKind,
     shortName: 'cmres',

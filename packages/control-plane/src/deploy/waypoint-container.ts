@@ -1,4 +1,5 @@
 /** The waypoint's process in its pod: environment, ports, probes, rights. Names of variables: packages/waypoint/src/config.ts. */
+import { criticalityLabel } from '../derive/banking-domain.ts';
 import { hbonePort } from '../manifest/gateway.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { Json, JsonMap } from './strategic-merge.ts';
@@ -12,9 +13,6 @@ export const gracePeriodSeconds = 30;
 const tokenDirectory = '/var/run/secrets/tokens';
 const rootDirectory = '/var/run/secrets/istio';
 const readiness = { httpGet: { path: '/healthz/ready', port: statusPort, scheme: 'HTTP' } };
-
-/** Label of a Gateway: how much depends on what its waypoint serves; told to whoever receives its traces. */
-export const criticalityLabel = 'clearmesh.io/criticality';
 
 /** Overlays written for Istio name its container, so that those of its class keep working. */
 export function containerName(gateway: GatewayManifest): string {

@@ -6,6 +6,7 @@
  * W2  Nothing is decided before what a Gateway refers to is known.
  * W3  What belongs to a Gateway that is gone is the garbage collector's, by its owner; only what is optional is removed here.
  */
+import { gatewaysOfDomains } from '../derive/banking-domain.ts';
 import { Informer } from '../kubernetes/informer.ts';
 import { objectPath } from '../kubernetes/resource.ts';
 import { WorkQueue } from '../lead/work-queue.ts';
@@ -90,7 +91,7 @@ class DeployRun implements LeaderRun {
 
   onConfiguration({ collections }: Configured): void {
     const { revision, namespaces } = this.#options;
-    const gateways = collections.gateways
+    const gateways = gatewaysOfDomains(collections)
       .filter((gateway) => isDeployed(gateway, revision))
       .filter(({ metadata }) => namespaces?.has(metadata.namespace) ?? true);
     const names = new Set(gateways.map(({ metadata }) => objectName(metadata)));

@@ -13,6 +13,7 @@ import { convertAuthorizationPolicy } from './authorization.ts';
 import { automaticAddresses } from './automatic-address.ts';
 import { contestedHosts, deriveEntryHost, entryHosts } from './entry-host.ts';
 import { entryFront, Fronts, serviceFront } from './front.ts';
+import { withDomains } from './banking-domain.ts';
 import { isOfRevision } from './labels.ts';
 import { entryDestination, serviceDestination } from './l7/destination.ts';
 import { objectKey } from './l7/object-key.ts';
@@ -33,7 +34,8 @@ import type { Bindings, MeshModel, Note } from './mesh-model.ts';
 import type { DeriveOptions } from './options.ts';
 import type { Binding } from './waypoint-binding.ts';
 
-export function derive(collections: Collections, options: DeriveOptions, nowMs: number): MeshModel {
+export function derive(given: Collections, options: DeriveOptions, nowMs: number): MeshModel {
+  const collections = withDomains(given);
   const peers = peerPolicies(collections.peerAuthentications, options, nowMs);
   const modes = new MtlsModes(peers, options);
   const policies = collections.authorizationPolicies

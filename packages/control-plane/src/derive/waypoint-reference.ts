@@ -2,7 +2,7 @@
 import type { Metadata } from '../manifest/metadata.ts';
 
 export const useWaypointLabel = 'istio.io/use-waypoint';
-const useWaypointNamespaceLabel = 'istio.io/use-waypoint-namespace';
+export const useWaypointNamespaceLabel = 'istio.io/use-waypoint-namespace';
 const canaryLabel = 'istio.io/use-waypoint-canary';
 const canaryNamespaceLabel = 'istio.io/use-waypoint-canary-namespace';
 /** Annotation: how much of the traffic the canary takes, in percent. @default 0 */

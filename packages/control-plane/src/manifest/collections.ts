@@ -1,6 +1,7 @@
 /** The configuration as the derivation reads it: immutable, typed, sorted; a new one for each change. */
 import type { AuthorizationPolicyManifest } from './authorization-policy.ts';
 import type { EndpointSliceManifest } from './endpoint-slice.ts';
+import type { BankingDomainManifest } from './banking-domain.ts';
 import type { FaultExperimentManifest } from './fault-experiment.ts';
 import type { GatewayManifest } from './gateway.ts';
 import type { GrpcRouteManifest } from './grpc-route.ts';
@@ -37,6 +38,8 @@ export type Collections = {
   readonly rateLimitPolicies: readonly RateLimitPolicyManifest[];
   readonly opaPolicies: readonly OpaPolicyManifest[];
   readonly faultExperiments: readonly FaultExperimentManifest[];
+  /** Sorted by name. */
+  readonly bankingDomains: readonly BankingDomainManifest[];
 };
 
 /** One object with its kind, after its schema let it through. */
@@ -59,6 +62,7 @@ export type Manifest =
   | { readonly kind: 'RateLimitPolicy'; readonly value: RateLimitPolicyManifest }
   | { readonly kind: 'OpaPolicy'; readonly value: OpaPolicyManifest }
   | { readonly kind: 'FaultExperiment'; readonly value: FaultExperimentManifest }
+  | { readonly kind: 'BankingDomain'; readonly value: BankingDomainManifest }
   | { readonly kind: 'ReferenceGrant'; readonly value: { readonly metadata: NamespacedMetadata } };
 
 /** Sorts objects into their collections; of two with one name the last counts (a source refuses such input before). */
@@ -83,11 +87,12 @@ export function collect(manifests: Iterable<Manifest>): Collections {
     rateLimitPolicies: all('RateLimitPolicy'),
     opaPolicies: all('OpaPolicy'),
     faultExperiments: all('FaultExperiment'),
+    bankingDomains: sorted(valuesOf(byKind.get('BankingDomain'), 'BankingDomain')),
   };
 }
 
 type Of<K extends Manifest['kind']> = Extract<Manifest, { readonly kind: K }>['value'];
-type NamespacedKind = Exclude<Manifest['kind'], 'Namespace' | 'Node'>;
+type NamespacedKind = Exclude<Manifest['kind'], 'Namespace' | 'Node' | 'BankingDomain'>;
 
 function valuesOf<K extends Manifest['kind']>(manifests: readonly Manifest[] = [], kind: K): readonly Of<K>[] {
   return manifests.flatMap((manifest) => (manifest.kind === kind ? [manifest.value as Of<K>] : []));
@@ -98,7 +103,7 @@ export function objectName(metadata: { readonly name: string; readonly namespace
   return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
 }
 
-type Named = { readonly metadata: NamespacedMetadata };
+type Named = { readonly metadata: { readonly name: string; readonly namespace?: string } };
 
 /** By code unit, not by locale: the order must not depend on the machine. */
 function sorted<T extends Named>(objects: readonly T[]): readonly T[] {

@@ -1,6 +1,7 @@
 /** The kinds a source accepts, and how a checked value becomes a manifest. */
 import { authorizationPolicyKind } from './authorization-policy.ts';
 import { endpointSliceKind } from './endpoint-slice.ts';
+import { bankingDomainKind } from './banking-domain.ts';
 import { faultExperimentKind } from './fault-experiment.ts';
 import { gatewayKind } from './gateway.ts';
 import { grpcRouteKind } from './grpc-route.ts';
@@ -44,6 +45,7 @@ export const supportedKinds: readonly SupportedKind[] = [
   { ...rateLimitPolicyKind, manifest: (v) => ({ kind: 'RateLimitPolicy', value: rateLimitPolicyKind.as(v) }) },
   { ...opaPolicyKind, manifest: (v) => ({ kind: 'OpaPolicy', value: opaPolicyKind.as(v) }) },
   { ...faultExperimentKind, manifest: (v) => ({ kind: 'FaultExperiment', value: faultExperimentKind.as(v) }) },
+  { ...bankingDomainKind, manifest: (v) => ({ kind: 'BankingDomain', value: bankingDomainKind.as(v) }) },
 ];
 
 /** The kind of an `apiVersion` and `kind`, or `undefined`. */

@@ -1,5 +1,6 @@
 /** `metadata` of every object, as far as the mesh reads it. */
 import { Type } from 'typebox';
+import { patterned } from './patterned.ts';
 import type { TSchema } from 'typebox';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -31,11 +32,7 @@ const nameSchema = Type.Refine(
 );
 
 /** RFC 1123 label: a namespace becomes part of a SPIFFE path, so that nothing else may pass. */
-const namespaceSchema = Type.Refine(
-  Type.String(),
-  (text) => label.test(text),
-  () => 'lower-case letters, digits and "-"',
-);
+export const namespaceSchema: Type.TUnsafe<string> = patterned(label, 'lower-case letters, digits and "-"');
 
 const labelsSchema = Type.Record(Type.String(), Type.String());
 
@@ -74,4 +71,9 @@ export const namespacedMetadata: NamespacedMetadataSchema = Type.Unsafe<Namespac
 /** As {@link namespacedMetadata}, without unknown fields: a mistyped field of a policy may not pass unseen. */
 export const policyMetadata: NamespacedMetadataSchema = Type.Unsafe<NamespacedMetadata>(
   Type.Object({ ...fields, namespace: namespaceSchema, ...unread }, { additionalProperties: false }),
+);
+
+/** The same of a cluster-scoped object. */
+export const clusterPolicyMetadata: MetadataSchema = Type.Unsafe<Metadata>(
+  Type.Object({ ...fields, ...unread }, { additionalProperties: false }),
 );

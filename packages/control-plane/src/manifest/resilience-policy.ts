@@ -112,58 +112,56 @@ const idempotency = Type.Object(
   strict,
 );
 
-const spec = Type.Object(
-  {
-    targetRefs: targetRefsSchema,
-    class: Type.Optional(Type.Enum(['standard', 'money-movement'])),
-    timeouts: Type.Optional(
-      Type.Object(
-        { request: duration, backendRequest: duration, idle: duration, connect: duration, minService: duration },
-        strict,
-      ),
+const fields = {
+  class: Type.Optional(Type.Enum(['standard', 'money-movement'])),
+  timeouts: Type.Optional(
+    Type.Object({ request: duration, backendRequest: duration, idle: duration, connect: duration, minService: duration }, strict),
+  ),
+  retry: Type.Optional(retry),
+  idempotency: Type.Optional(idempotency),
+  circuitBreaker: Type.Optional(
+    Type.Object(
+      { errorThresholdPercent: percent, volumeThreshold: count, window: duration, open: duration, maxOpen: duration },
+      strict,
     ),
-    retry: Type.Optional(retry),
-    idempotency: Type.Optional(idempotency),
-    circuitBreaker: Type.Optional(
-      Type.Object(
-        { errorThresholdPercent: percent, volumeThreshold: count, window: duration, open: duration, maxOpen: duration },
-        strict,
-      ),
+  ),
+  outlierDetection: Type.Optional(
+    Type.Object(
+      {
+        consecutive5xx: count,
+        consecutiveLocal: count,
+        interval: duration,
+        baseEjection: duration,
+        maxEjection: duration,
+        maxEjectionPercent: percent,
+        panicPercent: percent,
+        panic: Type.Optional(Type.Enum(['spread', 'fail'])),
+      },
+      strict,
     ),
-    outlierDetection: Type.Optional(
-      Type.Object(
-        {
-          consecutive5xx: count,
-          consecutiveLocal: count,
-          interval: duration,
-          baseEjection: duration,
-          maxEjection: duration,
-          maxEjectionPercent: percent,
-          panicPercent: percent,
-          panic: Type.Optional(Type.Enum(['spread', 'fail'])),
-        },
-        strict,
-      ),
+  ),
+  limits: Type.Optional(
+    Type.Object(
+      {
+        maxConnections: count,
+        maxPending: count,
+        maxRequests: count,
+        maxRetries: count,
+        maxUpgraded: count,
+        maxRequestBytes: bytes,
+      },
+      strict,
     ),
-    limits: Type.Optional(
-      Type.Object(
-        {
-          maxConnections: count,
-          maxPending: count,
-          maxRequests: count,
-          maxRetries: count,
-          maxUpgraded: count,
-          maxRequestBytes: bytes,
-        },
-        strict,
-      ),
-    ),
-    loadBalancing: Type.Optional(Type.Object({ initialRtt: duration, decay: duration }, strict)),
-  },
-  strict,
-);
+  ),
+  loadBalancing: Type.Optional(Type.Object({ initialRtt: duration, decay: duration }, strict)),
+};
+
+/** What it says, without whom it is for. */
+export const resilienceSchema: Type.TUnsafe<Omit<ResiliencePolicyManifest['spec'], 'targetRefs'>> = Type.Unsafe<
+  Omit<ResiliencePolicyManifest['spec'], 'targetRefs'>
+>(Type.Object(fields, strict));
 
 export const resiliencePolicyKind: Kind<ResiliencePolicyManifest> = defineKind(
   { kind: 'ResiliencePolicy', apiVersions: ['clearmesh.io/v1alpha1'], scope: 'namespaced' },
-  policyObject(spec),
+  policyObject(Type.Object({ targetRefs: targetRefsSchema, ...fields }, strict)),
 );

@@ -10,6 +10,7 @@ import { isRemoteWaypoint, isWaypoint } from '../manifest/gateway.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
 import { bindingOfEntry, serviceEntryStatus, workloadEntryStatus } from './entry-status.ts';
 import { gatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
+import { domainStatus } from './domain-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
 import { waypointBound } from './service-status.ts';
@@ -151,6 +152,9 @@ function policyStatuses({ collections, model, nowMs }: Configured, around: Polic
     ...of('ResiliencePolicy', collections.resiliencePolicies, () => conflicted),
     ...of('RateLimitPolicy', collections.rateLimitPolicies),
     ...of('OpaPolicy', collections.opaPolicies),
+    ...collections.bankingDomains.map(
+      (domain) => [`BankingDomain ${domain.metadata.name}`, domainStatus(domain, around)] as const,
+    ),
     ...of('FaultExperiment', collections.faultExperiments, (experiment) => idleExperiment(experiment, options, nowMs)),
   ];
 }

@@ -52,7 +52,7 @@ function claimsOf(manifest: Manifest): readonly Claim[] {
     what: 'is already taken by another',
     remedy: 'Rename or remove one of the two.',
   };
-  return [name, ...addressClaims(manifest)];
+  return [name, ...addressClaims(manifest), ...domainClaims(manifest)];
 }
 
 function addressClaims(manifest: Manifest): readonly Claim[] {
@@ -69,6 +69,17 @@ function addressClaims(manifest: Manifest): readonly Claim[] {
   if (value.spec?.hostNetwork === true || isFinished(value)) return [];
   const path = value.status?.podIPs === undefined ? ['status', 'podIP'] : ['status', 'podIPs'];
   return podAddresses(value).map((ip) => addressClaim('pod', path, ip, 'Give each pod an address of its own.'));
+}
+
+function domainClaims(manifest: Manifest): readonly Claim[] {
+  if (manifest.kind !== 'BankingDomain') return [];
+  return manifest.value.spec.namespaces.map((value, index) => ({
+    key: `domain of ${value}`,
+    path: ['spec', 'namespaces', index],
+    value,
+    what: 'belongs already to',
+    remedy: 'Let each namespace belong to one domain.',
+  }));
 }
 
 function addressClaim(space: 'vip' | 'pod', path: FieldPath, ip: string, remedy: string): Claim {

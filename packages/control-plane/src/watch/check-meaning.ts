@@ -1,5 +1,6 @@
 /** What a schema cannot say of one object, kind by kind. */
 import { checkAuthorizationPolicy } from './check-policy.ts';
+import { checkBankingDomain } from './check-banking-domain.ts';
 import { checkFaultExperiment, checkOpaPolicy, checkRateLimitPolicy } from './check-clearmesh-policies.ts';
 import { checkGateway } from './check-gateway.ts';
 import { checkPeerAuthentication } from './check-peer-authentication.ts';
@@ -37,6 +38,8 @@ export function checkMeaning(manifest: Manifest, rules: PeerAuthenticationRules)
       return checkServiceEntry(manifest.value);
     case 'WorkloadEntry':
       return checkWorkloadEntry(manifest.value);
+    case 'BankingDomain':
+      return checkBankingDomain(manifest.value, rules);
     case 'Namespace':
     case 'Node':
     case 'Pod':

@@ -16,11 +16,13 @@ export function checkResiliencePolicy(
   const scope: Replicated = { namespace: metadata.namespace, rootNamespace: rules.rootNamespace };
   return [
     ...checkRequiredTargets(spec.targetRefs, { ...scope, kinds: ['Service', 'ServiceEntry', 'Gateway', 'Namespace'] }),
-    ...checkOrder(spec),
-    ...checkPositive(spec),
-    ...checkIdempotency(spec),
-    ...checkRetry(spec),
+    ...checkResilience(spec),
   ];
+}
+
+/** Of what it says; whom it is for, is another question. */
+export function checkResilience(spec: Spec): readonly Finding[] {
+  return [...checkOrder(spec), ...checkPositive(spec), ...checkIdempotency(spec), ...checkRetry(spec)];
 }
 
 /** Pairs of durations of which the first may not be the longer one. */

@@ -1,4 +1,5 @@
 /** What is wrong with an object only because of what stands around it. */
+import { domainPolicies } from '../derive/banking-domain.ts';
 import { podNames } from '../deploy/gateway-pods.ts';
 import { objectName } from '../manifest/collections.ts';
 import { environmentLabel, environmentOf } from '../manifest/environment.ts';
@@ -41,7 +42,10 @@ function surroundingsOf(manifests: readonly Manifest[], implied: boolean): Surro
   const waypoints = gateways.filter((gateway) => isWaypoint(gateway) && isManaged(gateway));
   return {
     namespaces: new Map(manifests.flatMap((each) => (each.kind === 'Namespace' ? [[each.value.metadata.name, each.value]] : []))),
-    resilience: manifests.flatMap((each) => (each.kind === 'ResiliencePolicy' ? [each.value] : [])),
+    resilience: manifests.flatMap((each) => {
+      if (each.kind === 'BankingDomain') return domainPolicies(each.value);
+      return each.kind === 'ResiliencePolicy' ? [each.value] : [];
+    }),
     waypoints: new Set(waypoints.map(({ metadata }) => objectName(metadata))),
     waypointPods: new Set(
       (implied ? waypoints : []).flatMap((gateway) => podNames(gateway).map((name) => objectName({ ...gateway.metadata, name }))),

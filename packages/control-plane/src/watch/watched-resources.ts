@@ -42,6 +42,8 @@ const watchedResources: Readonly<Record<Manifest['kind'], WatchedResource | unde
   ResiliencePolicy: { plural: 'resiliencepolicies', reported: true },
   RateLimitPolicy: { plural: 'ratelimitpolicies', reported: true },
   OpaPolicy: { plural: 'opapolicies', required: true, reported: true },
+  // Without it, its namespaces would be open to whom its waypoint keeps out.
+  BankingDomain: { plural: 'bankingdomains', required: true, reported: true },
   FaultExperiment: { plural: 'faultexperiments', reported: true },
 };
 

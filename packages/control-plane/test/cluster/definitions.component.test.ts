@@ -102,7 +102,13 @@ describe('the definitions of clearmesh.io in a real API server', function () {
   it('take every example and what is documented', async () => {
     const all = await examples();
     const kinds = new Set(all.map(({ object }) => object.kind));
-    expect([...kinds].sort()).to.deep.equal(['FaultExperiment', 'OpaPolicy', 'RateLimitPolicy', 'ResiliencePolicy']);
+    expect([...kinds].sort()).to.deep.equal([
+      'BankingDomain',
+      'FaultExperiment',
+      'OpaPolicy',
+      'RateLimitPolicy',
+      'ResiliencePolicy',
+    ]);
     const namespaces = new Set(all.flatMap(({ object }) => object.metadata.namespace ?? []));
     for (const name of namespaces) if (name !== 'ledger') await server.kubectl(['create', 'namespace', name]);
     for (const { where, text, object } of all) {

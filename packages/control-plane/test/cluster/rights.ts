@@ -26,7 +26,7 @@ export const clusterRules: readonly PolicyRule[] = [
   { apiGroups: ['networking.istio.io'], resources: ['serviceentries', 'workloadentries'], verbs: read },
   {
     apiGroups: ['clearmesh.io'],
-    resources: ['resiliencepolicies', 'ratelimitpolicies', 'opapolicies', 'faultexperiments'],
+    resources: ['resiliencepolicies', 'ratelimitpolicies', 'opapolicies', 'faultexperiments', 'bankingdomains'],
     verbs: read,
   },
   { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
@@ -50,7 +50,13 @@ export const clusterRules: readonly PolicyRule[] = [
   },
   {
     apiGroups: ['clearmesh.io'],
-    resources: ['resiliencepolicies/status', 'ratelimitpolicies/status', 'opapolicies/status', 'faultexperiments/status'],
+    resources: [
+      'resiliencepolicies/status',
+      'ratelimitpolicies/status',
+      'opapolicies/status',
+      'faultexperiments/status',
+      'bankingdomains/status',
+    ],
     verbs: ['patch'],
   },
 ];

@@ -2,17 +2,12 @@
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
-import { systemRandom } from '@clearmesh/shared/lifecycle/random';
-import { parseIp } from '@clearmesh/shared/model/ip-address';
-import { createLogger } from '@clearmesh/shared/observe/log';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
-import { parseCommandLine } from '../../src/command-line.ts';
-import { ControlPlane } from '../../src/control-plane.ts';
-import { argumentsOf, chartObjects, textOf } from './charts.ts';
+import { startFromChart, system } from './chart-control-plane.ts';
+import { chartObjects, textOf } from './charts.ts';
+import type { ControlPlane } from '../../src/control-plane.ts';
 
-const system = 'clearmesh-system';
-const loopback = { ip: parseIp('127.0.0.1')!, port: 0 };
 const controllers = [
   'deployment-controller',
   'replicaset-controller',
@@ -38,30 +33,17 @@ describe('waypoints of the chart in a real Kubernetes', function () {
     this.timeout(3_600_000);
     server = await ApiServer.start({ controllers });
     await installDefinitions(server);
+    await server.applyFile(new URL('../../../../charts/base/files/crds', import.meta.url).pathname);
+    await server.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
     for (const name of [system, 'ledger', 'cards']) await server.kubectl(['create', 'namespace', name]);
     await server.kubectl(['label', 'namespace', 'ledger', 'pod-security.kubernetes.io/enforce=restricted']);
-    const chart = await chartObjects('control-plane', system, ['global.tag=1.2.3']);
-    await server.apply(textOf(chart.filter(({ kind }) => /Role|ServiceAccount/.test(kind))));
-    plane = await start(argumentsOf(chart));
+    plane = await startFromChart(server, ['global.tag=1.2.3'], log);
   });
 
   after(async () => {
     await plane?.[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   });
-
-  /** As the chart starts it, but on ports of its own. */
-  async function start(args: readonly string[]): Promise<ControlPlane> {
-    const user = `system:serviceaccount:${system}:clearmesh-control-plane`;
-    const kubeconfig = await server.kubeconfigFor('clearmesh-control-plane', { user, groups: [] });
-    const given = args.map((arg) => arg.replace('$(POD_NAME)', 'cp-0'));
-    const line = parseCommandLine([...given, `--kubeconfig=${kubeconfig}`], () => {});
-    if (line.kind !== 'serve') throw line.kind === 'wrong' ? line.error : new Error('told');
-    const { admin: _admin, ...options } = line.command.options;
-    const logger = createLogger('control-plane', { format: 'json', write: (text) => void log.push(text) });
-    const deps = { clock: systemClock, random: systemRandom, logger };
-    return ControlPlane.start({ ...options, listen: loopback }, deps, AbortSignal.timeout(30_000));
-  }
 
   /** The first text that fits. */
   async function eventually(fits: (text: string) => boolean, ...args: readonly string[]): Promise<string> {
@@ -94,7 +76,7 @@ describe('waypoints of the chart in a real Kubernetes', function () {
 
   it('are made of what Gateway and overlay say together', async () => {
     const chart = await chartObjects('waypoint', 'ledger', everything);
-    await server.apply(textOf(chart.filter(({ apiVersion }) => !apiVersion.startsWith('clearmesh.io/'))));
+    await server.apply(textOf(chart));
     const { metadata, spec } = await made('deployment/ledger-waypoint');
     expect(metadata.ownerReferences?.map(({ kind, name }) => `${kind} ${name}`)).to.deep.equal(['Gateway ledger-waypoint']);
     const [container] = spec.template.spec.containers;
@@ -173,6 +155,25 @@ describe('waypoints of the chart in a real Kubernetes', function () {
     await server.apply(textOf(chart));
     expect((await made('deployment/waypoint', 'cards')).spec.replicas).to.equal(3);
     expect((await made('pdb/waypoint', 'cards')).spec).to.have.property('minAvailable', 1);
+  });
+
+  it('serve the domain that names them, and say how critical it is', async () => {
+    const metadata = { name: 'cards' };
+    const spec = { namespaces: ['cards'], waypoint: { name: 'waypoint', namespace: 'cards' }, criticality: 'high' };
+    const domain = { apiVersion: 'clearmesh.io/v1alpha1', kind: 'BankingDomain', metadata, spec };
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'issue', namespace: 'cards' },
+      spec: { ports: [{ port: 80 }] },
+    };
+    await server.apply(textOf([domain, service]));
+    const path = 'jsonpath={range .status.conditions[*]}{.type} {.status} {.reason}{end}';
+    await eventually((text) => text === 'Accepted True Accepted', 'get', 'cmdom/cards', '-o', path);
+    const bound = ['get', 'service/issue', '-n', 'cards', '-o', path];
+    await eventually((text) => text.startsWith('istio.io/WaypointBound False WaypointIsNotReady'), ...bound);
+    const env = 'jsonpath={.spec.template.spec.containers[0].env[?(@.name=="OTEL_RESOURCE_ATTRIBUTES")].value}';
+    await eventually((text) => text === 'service.criticality=high', 'get', 'deployment/waypoint', '-n', 'cards', '-o', env);
   });
 
   it('stay as they are while the overlay cannot be used, and the Gateway says why', async () => {

@@ -4,19 +4,15 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
-import { systemRandom } from '@clearmesh/shared/lifecycle/random';
-import { formatSocketAddress, parseIp } from '@clearmesh/shared/model/ip-address';
-import { createLogger } from '@clearmesh/shared/observe/log';
+import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
 import { TestAuthority } from '@clearmesh/shared/testing/test-authority';
-import { parseCommandLine } from '../../src/command-line.ts';
-import { ControlPlane } from '../../src/control-plane.ts';
-import { argumentsOf, chartObjects, textOf } from './charts.ts';
+import { startFromChart, system } from './chart-control-plane.ts';
+import { chartObjects, textOf } from './charts.ts';
+import type { ControlPlane } from '../../src/control-plane.ts';
 import type { ChartObject } from './charts.ts';
 
-const system = 'clearmesh-system';
-const loopback = { ip: parseIp('127.0.0.1')!, port: 0 };
 const targetRefs = [{ group: '', kind: 'Service', name: 'ledger' }];
 
 type Validator = ChartObject & { readonly webhooks: readonly { readonly clientConfig: object }[] };
@@ -34,9 +30,7 @@ describe('the webhook around a real API server', function () {
     await server.applyFile(new URL('../../../../charts/base/files/crds', import.meta.url).pathname);
     await server.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
     for (const name of [system, 'ledger']) await server.kubectl(['create', 'namespace', name]);
-    const chart = await chartObjects('control-plane', system);
-    await server.apply(textOf(chart.filter(({ kind }) => /Role|ServiceAccount/.test(kind))));
-    plane = await start(argumentsOf(chart));
+    plane = await startFromChart(server, [], []);
     await server.apply(textOf([await validator()]));
     await eventually((text) => text.split(' ').filter((authority) => authority !== '').length === 2, ...authorities);
   });
@@ -45,17 +39,6 @@ describe('the webhook around a real API server', function () {
     await plane?.[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   });
-
-  async function start(args: readonly string[]): Promise<ControlPlane> {
-    const user = `system:serviceaccount:${system}:clearmesh-control-plane`;
-    const kubeconfig = await server.kubeconfigFor('clearmesh-control-plane', { user, groups: [] });
-    const given = args.map((arg) => arg.replace('$(POD_NAME)', 'cp-0').replace('0.0.0.0:15017', '127.0.0.1:0'));
-    const line = parseCommandLine([...given, `--kubeconfig=${kubeconfig}`], () => {});
-    if (line.kind !== 'serve') throw line.kind === 'wrong' ? line.error : new Error('told');
-    const { admin: _admin, ...options } = line.command.options;
-    const deps = { clock: systemClock, random: systemRandom, logger: createLogger('control-plane', { write: () => {} }) };
-    return ControlPlane.start({ ...options, listen: loopback }, deps, AbortSignal.timeout(30_000));
-  }
 
   /** That of the chart; without nodes there is no way through a Service. */
   async function validator(): Promise<Validator> {
