@@ -1,5 +1,6 @@
 /**
- * Regenerates what is derived from another file: the protobuf code of packages/shared and the pages of docs/errors.
+ * Regenerates what is derived from another file: the protobuf code of packages/shared, the pages of docs/errors, and what
+ * commands print in docs/CLI.md.
  * `node scripts/generate.ts` writes; with `--check` nothing is written, and files out of step are named with exit code 1.
  * docs/METRICS.md is written by hand; that it names the metrics of the code, all of them and no others, is checked here.
  */
@@ -12,6 +13,7 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
+import { cliPage, expandCliPage } from './cli-page.ts';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
 
 /** Content by path relative to the repository. */
@@ -33,8 +35,12 @@ const sources: Readonly<Record<(typeof errorCodes)[keyof typeof errorCodes]['sou
 await main(process.argv.includes('--check'));
 
 async function main(check: boolean): Promise<void> {
-  const expected = new Map([...(await generateWireCode()), ...describeErrors()]);
-  const actual = new Map([...(await readTree(root, wireCode)), ...(await readTree(root, errorPages))]);
+  const expected = new Map([...(await generateWireCode()), ...describeErrors(), [cliPage, await expandCliPage(root)]]);
+  const actual = new Map([
+    ...(await readTree(root, wireCode)),
+    ...(await readTree(root, errorPages)),
+    [cliPage, await readFile(join(root, cliPage), 'utf8')],
+  ]);
   const stale = [...expected].filter(([path, text]) => actual.get(path) !== text).map(([path]) => path);
   const surplus = [...actual.keys()].filter((path) => !expected.has(path));
   if (check) return report([...stale, ...surplus, ...(await compareMetrics())]);
