@@ -63,7 +63,7 @@ export type ZtunnelDump = {
 export function parseDump(text: string, from: string): ZtunnelDump {
   const dump = parseJson(text);
   if (dump === undefined || !('workloads' in dump) || !('services' in dump)) {
-    const hint = 'Take it from a ztunnel: GET /config_dump at 127.0.0.1:15000 in its pod, or clearmesh proxy … -o json.';
+    const hint = 'Take it from a ztunnel: GET /config_dump at 127.0.0.1:15000 in its pod.';
     throw new MeshError('MESH-CONFIG-003', { message: `${from} is no configuration of a ztunnel`, hint });
   }
   return {
