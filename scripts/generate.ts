@@ -1,6 +1,6 @@
 /**
- * Regenerates what is derived from another file: the protobuf code of packages/shared, the pages of docs/errors, and the
- * definitions of our kinds in the chart base.
+ * Regenerates what is derived from another file: the protobuf code of packages/shared, the pages of docs/errors, the
+ * definitions of our kinds in the chart base, and what commands print in docs/CLI.md.
  * `node scripts/generate.ts` writes; with `--check` nothing is written, and files out of step are named with exit code 1.
  * docs/METRICS.md is written by hand; that it names the metrics of the code, all of them and no others, is checked here.
  */
@@ -14,6 +14,7 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
+import { cliPage, expandCliPage } from './cli-page.ts';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
 
 /** Content by path relative to the repository. */
@@ -36,9 +37,10 @@ const sources: Readonly<Record<(typeof errorCodes)[keyof typeof errorCodes]['sou
 await main(process.argv.includes('--check'));
 
 async function main(check: boolean): Promise<void> {
-  const expected = new Map([...(await generateWireCode()), ...describeErrors(), ...defineKinds()]);
+  const made = [...(await generateWireCode()), ...describeErrors(), ...defineKinds()];
+  const expected = new Map([...made, [cliPage, await expandCliPage(root)]]);
   const trees = await Promise.all([wireCode, errorPages, definitions].map((folder) => readTree(root, folder)));
-  const actual = new Map(trees.flatMap((tree) => [...tree]));
+  const actual = new Map([...trees.flatMap((tree) => [...tree]), [cliPage, await readFile(join(root, cliPage), 'utf8')]]);
   const stale = [...expected].filter(([path, text]) => actual.get(path) !== text).map(([path]) => path);
   const surplus = [...actual.keys()].filter((path) => !expected.has(path));
   if (check) return report([...stale, ...surplus, ...(await compareMetrics())]);

@@ -10,11 +10,8 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { addMeshCommands } from './arguments/mesh-commands.ts';
 import { addVersion } from './arguments/version-command.ts';
 import type { CommandDeps } from './commands/command-deps.ts';
-import { runDemo } from './commands/demo.ts';
 import type { DemoOptions } from './commands/demo.ts';
-import { runGet } from './commands/get.ts';
 import type { GetOptions } from './commands/get.ts';
-import { runUp } from './commands/up.ts';
 import type { UpOptions } from './commands/up.ts';
 import { endingOf, Interrupted } from './ending.ts';
 import { createConsole } from './terminal/console.ts';
@@ -114,7 +111,7 @@ program
   .description('walk through a small bank on two simulated nodes, then show its traffic until Ctrl-C')
   .option('--once', 'end after the walk', false)
   .addOption(outputOption('json: print the report of the walk, and end; progress goes to standard error'))
-  .action((options: DemoOptions) => run((signal) => runDemo(options, deps, signal)));
+  .action((options: DemoOptions) => run(async (signal) => (await import('./commands/demo.ts')).runDemo(options, deps, signal)));
 
 program
   .command('up')
@@ -125,7 +122,7 @@ program
   .option('--status-out <file>', 'where the status of objects is written, for clearmesh get --status')
   .addOption(outputOption('json: one event a line; ready, line, problems, traffic'))
   .action(({ filename, ...options }: Omit<UpOptions, 'directory'> & { readonly filename: string }) =>
-    run((signal) => runUp({ directory: filename, ...options }, deps, signal)),
+    run(async (signal) => (await import('./commands/up.ts')).runUp({ directory: filename, ...options }, deps, signal)),
   );
 
 program
@@ -139,6 +136,7 @@ program
   .addOption(outputOption('json: the whole status of the objects'))
   .action(async (kind: string, name: string | undefined, flags: GetFlags) => {
     try {
+      const { runGet } = await import('./commands/get.ts');
       process.exitCode = await runGet(getOptions(kind, name, flags), deps);
     } catch (thrown) {
       process.exitCode = report(thrown);

@@ -27,7 +27,7 @@ export function unknown(name: string, found: string): Result {
     name,
     verdict: 'unknown',
     found,
-    hint: 'Ask again as somebody who may read it; the ClusterRole view is enough for most.',
+    hint: 'Ask again as somebody who may read it: docs/CLI.md has a ClusterRole that is enough.',
   };
 }
 

@@ -11,7 +11,7 @@ import type { MeshPlace } from '../mesh/open-mesh.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import type { CommandDeps } from './command-deps.ts';
 
-export type DescribedKind = 'pod' | 'service' | 'namespace';
+type DescribedKind = 'pod' | 'service' | 'namespace';
 
 export type DescribeOptions = {
   readonly kind: string;

@@ -21,7 +21,7 @@ export function apiError(failure: ApiFailure, what: string): MeshError {
       : failure.status === 401
         ? 'Log in again: the credentials of the kubeconfig are not, or no longer, accepted.'
         : failure.status === 403
-          ? 'Ask for this right, or use a context of somebody who has it; the ClusterRole view is enough to look at a mesh.'
+          ? 'Ask for this right, or use a context of somebody who has it; docs/CLI.md has a ClusterRole that is enough to look at a mesh.'
           : 'Read what the server says; kubectl would be told the same.';
   return new MeshError('MESH-KUBE-001', { message: `${what}: ${answerText(failure)}`, hint });
 }

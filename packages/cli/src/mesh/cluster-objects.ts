@@ -25,7 +25,7 @@ export async function clusterClient(place: ClusterPlace, { clock, env }: Deps): 
   return new ApiClient({ maxSockets: 8 }, { kubeConfig: await openCluster(place, env), clock });
 }
 
-export function clusterName({ kubeConfig }: ApiClient): string {
+function clusterName({ kubeConfig }: ApiClient): string {
   return `cluster ${kubeConfig.getCurrentContext() || (kubeConfig.getCurrentCluster()?.server ?? '')}`;
 }
 

@@ -1,7 +1,7 @@
 /** What ztunnel tells of itself (`GET /config_dump`), as far as it is shown. Read once, from text that anybody may have written. */
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 
-export type DumpedWorkload = {
+type DumpedWorkload = {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
@@ -13,7 +13,7 @@ export type DumpedWorkload = {
   readonly waypoint: string;
 };
 
-export type DumpedService = {
+type DumpedService = {
   readonly name: string;
   readonly namespace: string;
   readonly hostname: string;
@@ -23,7 +23,7 @@ export type DumpedService = {
   readonly endpoints: readonly { readonly workloadUid: string; readonly status: string }[];
 };
 
-export type DumpedPolicy = {
+type DumpedPolicy = {
   readonly name: string;
   readonly namespace: string;
   readonly action: string;
@@ -40,7 +40,7 @@ export type DumpedCertificate = {
   readonly rootCerts: readonly DumpedPem[];
 };
 
-export type DumpedConnection = {
+type DumpedConnection = {
   /** `namespace/name` of the pod that ztunnel carries it for. */
   readonly workload: string;
   readonly direction: 'inbound' | 'outbound';
@@ -63,7 +63,7 @@ export type ZtunnelDump = {
 export function parseDump(text: string, from: string): ZtunnelDump {
   const dump = parseJson(text);
   if (dump === undefined || !('workloads' in dump) || !('services' in dump)) {
-    const hint = 'Take it from a ztunnel: GET /config_dump at 127.0.0.1:15000 in its pod, or clearmesh proxy … -o json.';
+    const hint = 'Take it from a ztunnel: GET /config_dump at 127.0.0.1:15000 in its pod.';
     throw new MeshError('MESH-CONFIG-003', { message: `${from} is no configuration of a ztunnel`, hint });
   }
   return {

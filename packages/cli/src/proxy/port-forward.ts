@@ -61,7 +61,7 @@ class Tunnel implements AsyncDisposable {
     const socket = await new PortForward(kubeConfig).portForward(namespace, pod, [port], fromPod, failures, toPod);
     if (typeof socket === 'function') throw new Error('the connection was made anew, which is not asked for');
     socket.addEventListener('close', () => void stream.push(null));
-    return new Tunnel(stream, () => socket.close());
+    return new Tunnel(stream, () => socket.terminate());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -60,7 +60,8 @@ export function renderOverview(overview: Overview, width: number, style: Style):
   block.line(`${style.bold('Clearmesh')} ${style.dim(`(${origin})`)}`);
   for (const [name, text] of [...Object.entries(components), ...Object.entries(mesh)]) block.fact(name, text);
   block.line('');
-  for (const [index, line] of renderRows(namespaces).entries()) block.line(`  ${index === 0 ? style.dim(line) : line}`);
+  if (namespaces.length === 0) block.line('  no namespace has pods or policies');
+  else for (const [index, line] of renderRows(namespaces).entries()) block.line(`  ${index === 0 ? style.dim(line) : line}`);
   block.list('Not in force', problems);
   block.list('Note', remarks);
   return block.lines;

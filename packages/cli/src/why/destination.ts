@@ -91,6 +91,12 @@ function atPods(
   return { name: `${name}:${port}`, addresses, port };
 }
 
+/** Without one somebody else says where a Service leads, and the mesh does not know. */
+export function hasSelector({ collections }: MeshView, { namespace, name }: Service): boolean {
+  const manifest = collections.services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+  return Object.keys(manifest?.spec?.selector ?? {}).length > 0;
+}
+
 function noPort(name: string, ports: readonly number[]): MeshError {
   return new MeshError('MESH-CONFIG-003', {
     message: `TO: ${name} needs a port`,

@@ -43,12 +43,6 @@ export function partyOf(view: MeshView, pod: PodManifest): Party {
   };
 }
 
-/** The party of a workload; `undefined` for one that is no pod. */
-export function partyAt(view: MeshView, workload: Workload): Party | undefined {
-  const pod = view.pods.get(workload.uid);
-  return pod === undefined ? undefined : partyOf(view, pod);
-}
-
 /** Everybody whom the reference means. */
 export function callers(view: MeshView, from: FromReference): readonly Party[] {
   const pods = view.collections.pods.filter((pod) => pod.metadata.namespace === from.namespace && !isFinished(pod));

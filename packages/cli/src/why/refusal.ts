@@ -1,5 +1,6 @@
 /** What to change where the caller's own ztunnel refuses. Pure. */
 import type { RefusedRoute } from '@clearmesh/ztunnel/resolve/route';
+import { hasSelector } from './destination.ts';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { MeshView } from '../mesh/mesh-view.ts';
 
@@ -8,6 +9,7 @@ export function refusalChanges(view: MeshView, { reason, service }: RefusedRoute
     case 'waypoint-unavailable':
       return waypointChanges(view, service === undefined ? undefined : view.model.bindings.services.get(service.key));
     case 'no-healthy-upstream':
+      if (service !== undefined && !hasSelector(view, service)) return [withoutSelector];
       return ['See why no pod of the Service is ready, or whether the port is one of its ports: clearmesh describe service.'];
     case 'self-call':
       return ['Ask for a port of the application: 15001, 15006 and 15008 are the proxy’s own.'];
@@ -19,6 +21,9 @@ export function refusalChanges(view: MeshView, { reason, service }: RefusedRoute
       return unreachable(reason);
   }
 }
+
+const withoutSelector =
+  'The Service has no selector: somebody else says where it leads, and the mesh does not know. Call its endpoints by their own addresses.';
 
 type Binding = { readonly gateway: string; readonly reason: string };
 

@@ -12,12 +12,12 @@ import { resolveOutbound } from '@clearmesh/ztunnel/resolve/outbound';
 import type { TunnelRoute } from '@clearmesh/ztunnel/resolve/route';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { targetPortAt } from '@clearmesh/shared/resolve/endpoint';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { arrive } from './arrival.ts';
 import type { Connection, Hop } from './connection.ts';
+import { hasSelector } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { tunnelHop } from './hop.ts';
 import { enrolChange } from './party.ts';
@@ -139,15 +139,9 @@ function plainWays(
           .filter(({ status }) => status === 'HEALTHY')
           .map((workload) => [workload, targetPortAt(service, workload, address.port) ?? 0] as const)
           .filter(([, port]) => port > 0);
-  if (callees.length === 0 && (service === undefined || !selects(view, service))) return [outside(caller.name, to.name)];
+  if (callees.length === 0 && (service === undefined || !hasSelector(view, service))) return [outside(caller.name, to.name)];
   if (callees.length === 0) return [nobody(caller, to)];
   return callees.slice(0, maxCallees).map(([workload, port]) => plainWay(view, caller, source, workload, port));
-}
-
-/** Without a selector somebody else says where a Service leads, and the mesh does not know. */
-function selects({ collections }: MeshView, { namespace, name }: Service): boolean {
-  const manifest = collections.services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-  return Object.keys(manifest?.spec?.selector ?? {}).length > 0;
 }
 
 function plainWay(view: MeshView, caller: Party, source: Workload, callee: Workload, port: number): Connection {

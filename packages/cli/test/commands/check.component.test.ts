@@ -37,10 +37,15 @@ describe('clearmesh check against a cluster', () => {
   const check = async (
     pre: boolean,
     kubeconfig: string = api.kubeconfigPath,
+    waitMs?: number,
   ): Promise<{ status: number; results: Map<string, Result> }> => {
     const captured = new Captured();
     const place = { kind: 'cluster', kubeconfig, systemNamespace: 'clearmesh-system' } as const;
-    const status = await runCheck({ place, pre, output: 'json' }, captured.deps, AbortSignal.timeout(20_000));
+    const status = await runCheck(
+      { place, pre, output: 'json', ...(waitMs === undefined ? {} : { waitMs }) },
+      captured.deps,
+      AbortSignal.timeout(50_000),
+    );
     const { results } = JSON.parse(captured.out) as { results: readonly Result[] };
     return { status, results: new Map(results.map((result) => [result.name, result])) };
   };
@@ -54,10 +59,11 @@ describe('clearmesh check against a cluster', () => {
     ]);
   });
 
-  it('finds it ready once the definitions are there, but not for somebody without rights', async function () {
+  it('waits until the definitions are there, and finds it ready; but not for somebody without rights', async function () {
     this.timeout(60_000);
+    const waiting = check(true, api.kubeconfigPath, 50_000);
     await installDefinitions(api);
-    expect((await check(true)).status).to.equal(0);
+    expect((await waiting).status).to.equal(0);
     const nobody = await check(true, await api.kubeconfigFor('nobody', { user: 'nobody', groups: [] }));
     expect([nobody.status, nobody.results.get('rights to install')?.found]).to.satisfy(
       ([status, found]: readonly [number, string]) => status === 1 && found.startsWith('you may not create: namespaces'),

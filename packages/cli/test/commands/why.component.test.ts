@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
+import { readFile } from 'node:fs/promises';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
@@ -104,6 +105,16 @@ describe('clearmesh why against a cluster', () => {
     const error = await why('payments/payments-0', 'ledger/ledger', nobody).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(MeshError).with.property('code', 'MESH-KUBE-001');
     expect((error as MeshError).explain()).to.match(/cannot be listed: 403 .*\n.*Ask for this right/);
+  });
+
+  it('is told everything by the role of docs/CLI.md', async () => {
+    const page = await readFile(new URL('../../../../docs/CLI.md', import.meta.url), 'utf8');
+    const role = /```yaml\n(?<yaml>apiVersion: rbac[\s\S]*?)```/.exec(page)?.groups?.['yaml'] ?? '';
+    await api.apply(role);
+    await api.kubectl(['create', 'clusterrolebinding', 'lookers', '--clusterrole=clearmesh-viewer', '--group=lookers']);
+    const looker = await api.kubeconfigFor('looker', { user: 'looker', groups: ['lookers'] });
+    const { status, out } = await why('payments/payments-0', 'ledger/ledger', looker);
+    expect([status, out.includes('may not be read')]).to.deep.equal([1, false]);
   });
 
   it('names the contexts there are where one is asked for that is not', async () => {

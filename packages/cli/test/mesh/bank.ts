@@ -71,7 +71,7 @@ export function object(apiVersion: string, kind: string, metadata: object, spec:
   return JSON.stringify({ apiVersion, kind, metadata, spec });
 }
 
-export function collectionsOf(...documents: readonly string[]): Collections {
+function collectionsOf(...documents: readonly string[]): Collections {
   const { objects, problems } = parseManifestFile('bank.yaml', documents.join('\n---\n'), manifestRules);
   if (problems.length > 0) throw new Error(JSON.stringify(problems));
   return withGatewayPods(collect(objects.map(({ manifest }) => manifest)));

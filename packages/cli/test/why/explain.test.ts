@@ -110,6 +110,14 @@ const cases: readonly Case[] = [
 describe('explain', () => {
   itAnswers(cases);
 
+  it('says of a Service without selector that the mesh does not know where it leads', () => {
+    const spec = { clusterIP: '10.96.0.99', ports: [{ port: 443 }] };
+    const server = object('v1', 'Service', { name: 'kubernetes', namespace: 'default' }, spec);
+    const [inside, outside] = [payments, 'branch/desk-0'].map((from) => ask([server], from, 'default/kubernetes'));
+    expect([inside?.verdict, inside?.changes[0]?.startsWith('The Service has no selector')]).to.deep.equal(['REFUSED', true]);
+    expect([outside?.verdict, /is outside of the mesh/.test(outside?.because ?? '')]).to.deep.equal(['ALLOWED', true]);
+  });
+
   it('puts pods that fare alike together', () => {
     const [group, ...others] = ask([], payments, 'ledger/ledger').groups;
     expect([group?.callees, others]).to.deep.equal([['ledger/ledger-0', 'ledger/ledger-1'], []]);

@@ -66,7 +66,7 @@ describe('review', () => {
     ['a deletion', null, { operation: 'DELETE' }],
     ['a status', wrong, { operation: 'UPDATE', subResource: 'status' }],
     ['an object that is about to go', policy({}, { deletionTimestamp: '2026-01-01T00:00:00Z' }), { operation: 'UPDATE' }],
-    ['a kind that is not read', { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'a' } }],
+    ['a kind that is not read', { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata: { name: 'a' } }],
     ['a Gateway of another controller', gateway('istio')],
     ['one that the server is yet to name', policy({ targetRefs }, { name: undefined, generateName: 'calls-' })],
     ['one that the server is yet to place', policy({ targetRefs }, { namespace: undefined })],
