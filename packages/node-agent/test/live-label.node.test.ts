@@ -10,7 +10,7 @@ import type { Conversation } from './agent-bed.ts';
 import { TunnellingProxy } from './tunnelling-proxy.ts';
 
 /** As long as the control plane takes to tell every proxy that a pod has joined or left, milliseconds. */
-const tellingMs = 300;
+const tellingMs = 500;
 const mode = 'istio.io/dataplane-mode';
 
 const server = `require('node:http').createServer({ keepAliveTimeout: 600_000 }, (request, response) => response.end(request.socket.remoteAddress))
