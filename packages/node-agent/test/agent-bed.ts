@@ -14,6 +14,8 @@ import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import { FakeKubeServer } from './kubernetes/fake-kube-server.ts';
 import type { KubeObject } from './kubernetes/fake-kube-server.ts';
 import { ServingProxy } from './handover/serving-proxy.ts';
+import { runPlugin } from './plugin/run-plugin.ts';
+import type { PluginRun } from './plugin/run-plugin.ts';
 
 const source = join(import.meta.dirname, '../src');
 const node = 'vault-a';
@@ -23,8 +25,6 @@ const patienceMs = 8_000;
 
 export type PodName = 'ledger' | 'payments';
 const subnets: Readonly<Record<PodName, string>> = { ledger: '10.79.1', payments: '10.79.2' };
-
-export type PluginRun = { readonly status: number | null; readonly output: string; readonly complaint: string };
 
 export type Conversation = { readonly say: (text: string) => void; readonly next: () => Promise<string> };
 
@@ -261,16 +261,4 @@ export function addressOf(name: PodName): string {
 
 export function uidOf(name: PodName): string {
   return name === 'ledger' ? '11111111-aaaa-4bbb-8ccc-000000000001' : '22222222-aaaa-4bbb-8ccc-000000000002';
-}
-
-/** The plugin's program, run as the container runtime runs it. */
-async function runPlugin(input: string, env: Readonly<Record<string, string>>): Promise<PluginRun> {
-  const child = spawn(process.execPath, [join(source, 'plugin/main.ts')], { env, stdio: ['pipe', 'pipe', 'pipe'] });
-  let output = '';
-  let complaint = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
-  child.stdin.on('error', () => {}).end(input);
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, output, complaint };
 }
