@@ -7,12 +7,15 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
 import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import { FakeKubeServer } from './kubernetes/fake-kube-server.ts';
 import type { KubeObject } from './kubernetes/fake-kube-server.ts';
 import { ServingProxy } from './handover/serving-proxy.ts';
+import { runPlugin } from './plugin/run-plugin.ts';
+import type { PluginRun } from './plugin/run-plugin.ts';
 
 const source = join(import.meta.dirname, '../src');
 const node = 'vault-a';
@@ -23,7 +26,7 @@ const patienceMs = 8_000;
 export type PodName = 'ledger' | 'payments';
 const subnets: Readonly<Record<PodName, string>> = { ledger: '10.79.1', payments: '10.79.2' };
 
-export type PluginRun = { readonly status: number | null; readonly output: string; readonly complaint: string };
+export type Conversation = { readonly say: (text: string) => void; readonly next: () => Promise<string> };
 
 type PodTraits = {
   readonly namespace?: string;
@@ -39,7 +42,8 @@ export class AgentBed implements AsyncDisposable {
   readonly kube: FakeKubeServer;
   readonly directory: string = mkdtempSync(join(tmpdir(), 'agent-'));
   readonly #children = new Set<ChildProcess>();
-  readonly #proxies: ServingProxy[] = [];
+  readonly #proxies: AsyncDisposable[] = [];
+  #agent: ChildProcess | undefined;
   #log = '';
 
   private constructor(bed: NamespaceBed, kube: FakeKubeServer) {
@@ -98,6 +102,7 @@ export class AgentBed implements AsyncDisposable {
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
     await this.logs('node agent started');
+    this.#agent = child;
     return child;
   }
 
@@ -115,6 +120,11 @@ export class AgentBed implements AsyncDisposable {
     this.#log = '';
   }
 
+  /** The agent crashes. */
+  async kill(): Promise<void> {
+    if (this.#agent !== undefined) await this.stop(this.#agent, 'SIGKILL');
+  }
+
   /** A proxy that acknowledges whatever comes, or as `answer` says; resolves once it has the snapshot. */
   async proxy(answer?: () => string | undefined): Promise<ServingProxy> {
     const proxy = await this.dial(answer);
@@ -122,12 +132,16 @@ export class AgentBed implements AsyncDisposable {
     return proxy;
   }
 
+  dial(answer?: () => string | undefined): Promise<ServingProxy> {
+    return this.dialled(() => ServingProxy.dial(join(this.directory, 'zds.sock'), answer));
+  }
+
   /** As ztunnel does: again and again, since an agent that was killed leaves a socket that nobody serves. */
-  async dial(answer?: () => string | undefined): Promise<ServingProxy> {
+  async dialled<Proxy extends AsyncDisposable>(dial: () => Promise<Proxy>): Promise<Proxy> {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       try {
-        const proxy = await ServingProxy.dial(join(this.directory, 'zds.sock'), answer);
+        const proxy = await dial();
         this.#proxies.push(proxy);
         return proxy;
       } catch (error) {
@@ -188,6 +202,20 @@ export class AgentBed implements AsyncDisposable {
     await once(child.stdout, 'data');
   }
 
+  /** Runs a program of Node in a namespace and talks with it, line by line. */
+  converse(name: PodName | 'host', script: string): Conversation {
+    const child = spawn('ip', ['netns', 'exec', this.bed.nameOf(name), process.execPath, '-e', script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return {
+      say: (text) => void child.stdin.write(text),
+      next: async () => String((await lines.next()).value),
+    };
+  }
+
   rules(name: PodName | 'host'): string {
     return this.bed.exec(name, 'nft', 'list', 'ruleset');
   }
@@ -227,18 +255,10 @@ export class AgentBed implements AsyncDisposable {
   }
 }
 
-export function uidOf(name: PodName): string {
-  return name === 'ledger' ? '11111111-aaaa-4bbb-8ccc-000000000001' : '22222222-aaaa-4bbb-8ccc-000000000002';
+export function addressOf(name: PodName): string {
+  return `${subnets[name]}.2`;
 }
 
-/** The plugin's program, run as the container runtime runs it. */
-async function runPlugin(input: string, env: Readonly<Record<string, string>>): Promise<PluginRun> {
-  const child = spawn(process.execPath, [join(source, 'plugin/main.ts')], { env, stdio: ['pipe', 'pipe', 'pipe'] });
-  let output = '';
-  let complaint = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
-  child.stdin.on('error', () => {}).end(input);
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, output, complaint };
+export function uidOf(name: PodName): string {
+  return name === 'ledger' ? '11111111-aaaa-4bbb-8ccc-000000000001' : '22222222-aaaa-4bbb-8ccc-000000000002';
 }

@@ -1,5 +1,5 @@
 /** The unix socket that the CNI plugin calls: small JSON bodies in, a grant or a refusal out. Root alone may dial. */
-import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
@@ -54,13 +54,15 @@ export class PluginServer implements AsyncDisposable {
   /** Listens; a socket that an earlier agent left is replaced. The directory must exist. */
   static async listen(options: PluginServerOptions, deps: PluginServerDeps): Promise<PluginServer> {
     const settings = { maxCalls: 64, callMs: 18_000, ...options };
-    if (lstatSync(settings.path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(settings.path);
+    // Under another name first: at its end node removes the file that it has made, which may be a successor's by then.
+    const draft = `${settings.path}.${process.pid}`;
+    if (lstatSync(draft, { throwIfNoEntry: false })?.isSocket() === true) rmSync(draft);
     const server = createServer({ keepAlive: false, requestTimeout: 5_000, headersTimeout: 5_000 });
     server.maxConnections = settings.maxCalls;
     // Nobody else can dial between bind and chmod: the file is made without rights for others.
     const mask = process.umask(0o177);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', reject).listen(settings.path, resolve);
+    server.once('error', reject).listen(draft, resolve);
     process.umask(mask);
     await promise.catch((cause: unknown) => {
       throw new MeshError('MESH-CONFIG-003', {
@@ -70,19 +72,18 @@ export class PluginServer implements AsyncDisposable {
       });
     });
     server.off('error', reject);
-    chmodSync(settings.path, 0o600);
+    chmodSync(draft, 0o600);
+    renameSync(draft, settings.path);
     return new PluginServer(settings, deps, server);
   }
 
   /** Calls under way are cut: their pods do not start, and are tried again. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    // Node removes the file of a socket it closes, whoever's it is by now.
-    const isOurs = inodeOf(this.#options.path) === this.#inode;
     this.#server.close(() => resolve());
     this.#server.closeAllConnections();
     await promise;
-    if (isOurs) rmSync(this.#options.path, { force: true });
+    if (inodeOf(this.#options.path) === this.#inode) rmSync(this.#options.path, { force: true });
   }
 
   async #recvRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -35,6 +35,8 @@ export class FakeKubeServer implements AsyncDisposable {
   failing: number | undefined;
   /** Requests (`METHOD path`) that get no answer. */
   hangs: (request: string) => boolean = () => false;
+  /** Told of every pod that is new or changed. */
+  onPod: (pod: KubeObject) => void = () => {};
   /** Whether the agent's DaemonSet is there. */
   daemonSet: 'there' | 'gone' = 'there';
 
@@ -158,6 +160,7 @@ export class FakeKubeServer implements AsyncDisposable {
     const change = { kind, version: this.#version, type, object };
     this.#history.push(change);
     for (const watcher of this.#watchers) sayChange(watcher, change);
+    if (kind === 'pods' && type !== 'DELETED') this.onPod(object);
     for (const wake of this.#waiting.splice(0)) wake();
   }
 }

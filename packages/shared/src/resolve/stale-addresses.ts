@@ -19,7 +19,10 @@ export function staleAddresses(
   return [...stale];
 }
 
-/** Health or labels may change under a tunnel; the pod, its account and its protocol may not. */
+/**
+ * Health, labels and protocol may change under a tunnel; the pod and its account may not. A pod that leaves the mesh takes no new
+ * tunnels, and its own proxy lets the open ones end.
+ */
 function isSamePeer(before: Workload, now: Workload): boolean {
-  return before.uid === now.uid && spiffeId(before) === spiffeId(now) && before.tunnelProtocol === now.tunnelProtocol;
+  return before.uid === now.uid && spiffeId(before) === spiffeId(now);
 }

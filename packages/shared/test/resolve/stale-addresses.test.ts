@@ -30,7 +30,6 @@ describe('staleAddresses', () => {
     ['another workload', { name: 'b' }],
     ['another account', { serviceAccount: 'other' }],
     ['another trust domain', { trustDomain: 'other.td' }],
-    ['plain TCP', { tunnelProtocol: 'NONE' }],
   ];
   for (const [title, spec] of changed) {
     it(`are those that now mean ${title}`, () => {
@@ -39,13 +38,14 @@ describe('staleAddresses', () => {
     });
   }
 
-  it('are none when only health, labels or weight changed', () => {
+  it('are none when only health, labels, weight or protocol changed: a pod that leaves the mesh ends its tunnels itself', () => {
     const now = workload({
       name: 'a',
       addresses: ['10.0.0.1', '10.0.0.2'],
       status: 'UNHEALTHY',
       canonicalRevision: 'v2',
       capacity: 3,
+      tunnelProtocol: 'NONE',
     });
     expect(stale('replaced', [now])).to.deep.equal([]);
   });
