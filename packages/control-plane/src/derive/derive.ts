@@ -60,16 +60,9 @@ export function derive(given: Collections, options: DeriveOptions, nowMs: number
   const workloads = endpoints.map(({ workload }) => workload);
   const waypoints = new WaypointBindings(collections, options, readinessOf(workloads, services));
   const bindings = bindAll({ services: collections.services, hosts, endpoints }, waypoints, options);
-  const { configurations, reach } = deriveWaypoints(
-    collections,
-    served(
-      [...collections.services.map((each) => serviceDestination(each, options)), ...hosts.map(entryDestination)],
-      waypoints,
-      bindings,
-    ),
-    options,
-    nowMs,
-  );
+  const own = collections.services.map((each) => serviceDestination(each, options));
+  const taken = served([...own, ...hosts.map(entryDestination)], waypoints, bindings);
+  const { configurations, reach } = deriveWaypoints(collections, taken, options, nowMs);
   const changesAtMs = earliest(
     nextPermissiveEnd(collections.peerAuthentications, nowMs),
     nextExperimentEnd(collections.faultExperiments, options, nowMs),
