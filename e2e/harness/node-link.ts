@@ -9,7 +9,24 @@ import { readFile } from 'node:fs/promises';
 import { PcapDecoder } from '@clearmesh/lab/wiretap/pcap';
 import { summarise } from '@clearmesh/lab/wiretap/summary';
 import type { WireReport } from '@clearmesh/lab/wiretap/summary';
-import type { Packet } from '@clearmesh/lab/wiretap/packet';
+import type { Packet, TcpSegment } from '@clearmesh/lab/wiretap/packet';
+import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+
+/** Only ztunnels listen there, and they take nothing but TLS. */
+const hbonePort = 15_008;
+
+/** Without tunnels that were open before the recording: their handshake, by which one knows TLS, is not in it. */
+function withoutOlderTunnels(packets: readonly Packet[]): readonly Packet[] {
+  const begun = new Set(packets.flatMap(({ content }) => (content.kind === 'tcp' && content.flags.syn ? keyOf(content) : [])));
+  return packets.filter(({ content }) => {
+    const isTunnel = content.kind === 'tcp' && [content.source.port, content.destination.port].includes(hbonePort);
+    return !isTunnel || begun.has(keyOf(content));
+  });
+}
+
+function keyOf({ source, destination }: TcpSegment): string {
+  return [source, destination].map(formatSocketAddress).sort().join(' ');
+}
 
 export class NodeLink implements AsyncDisposable {
   readonly #recorder: ChildProcess;
@@ -42,7 +59,9 @@ export class NodeLink implements AsyncDisposable {
     await this.#end();
     const decoder = new PcapDecoder();
     const packets: readonly Packet[] = decoder.push(await readFile(join(this.#folder, 'link.pcap')));
-    return summarise(packets, { pods, secrets: secrets.map((secret) => Buffer.from(secret)) });
+    const wanted = secrets.map((secret) => Buffer.from(secret));
+    const { secretsSeen } = summarise(packets, { pods: new Set(), secrets: wanted });
+    return { ...summarise(withoutOlderTunnels(packets), { pods, secrets: wanted }), secretsSeen };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * The GatewayClasses of this mesh: made where they are missing, never changed, and said to be accepted.
+ * The GatewayClasses of this mesh: made where they are missing, never changed, and said to be accepted. Helm makes those of
+ * the chart last, when this runs already, and fails where one is there: so nothing is made before the time of grace is over.
  * A class of one of our names that another controller claims is that controller's: its Gateways are left alone.
  */
 import { answerText } from '../kubernetes/api-answer.ts';
@@ -28,6 +29,13 @@ type GatewayClass = {
   readonly accepted: boolean;
 };
 
+export type ClassKeeperOptions = {
+  /** Of the classes that are served. */
+  readonly names: readonly string[];
+  /** Time in which somebody else may make them, milliseconds. @default 20 000 */
+  readonly graceMs?: number;
+};
+
 type Deps = Leadership & { readonly onChange: () => void };
 
 export class ClassKeeper implements AsyncDisposable {
@@ -36,11 +44,12 @@ export class ClassKeeper implements AsyncDisposable {
   readonly #classes = new Map<string, GatewayClass>();
   readonly #queue: WorkQueue;
   readonly #informer: Informer<GatewayClass>;
+  readonly #makesFromMs: number;
   #claimed = new Set<string>();
 
-  /** @param names of the classes that are served */
-  constructor(names: readonly string[], deps: Deps) {
+  constructor({ names, graceMs = 20_000 }: ClassKeeperOptions, deps: Deps) {
     this.#names = names;
+    this.#makesFromMs = deps.clock.monotonicMs() + graceMs;
     this.#deps = deps;
     const { api, clock, random, signal } = deps;
     this.#queue = new WorkQueue({}, { clock, random, signal, work: (name, until) => this.#settle(name, until) });
@@ -83,7 +92,11 @@ export class ClassKeeper implements AsyncDisposable {
   async #settle(name: string, signal: AbortSignal): Promise<WorkResult> {
     if (!this.#informer.listed) return { kind: 'done' };
     const found = this.#classes.get(name);
-    if (found === undefined) return this.#recvAnswer(name, await this.#create(name, signal));
+    if (found === undefined) {
+      const graceMs = this.#makesFromMs - this.#deps.clock.monotonicMs();
+      if (graceMs > 0) return { kind: 'retry', afterMs: graceMs };
+      return this.#recvAnswer(name, await this.#create(name, signal));
+    }
     if (found.controllerName !== controllerName) return this.#recvClaimed(found);
     return found.accepted ? { kind: 'done' } : this.#recvAnswer(name, await this.#accept(found, signal));
   }

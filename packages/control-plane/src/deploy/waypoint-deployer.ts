@@ -29,6 +29,8 @@ import type { WriteResult } from './object-writer.ts';
 import type { WaypointOptions } from './waypoint-options.ts';
 
 export type WaypointDeployerOptions = {
+  /** Time in which a chart may make the GatewayClasses before they are made here, milliseconds. @default 20 000 */
+  readonly classGraceMs?: number;
   readonly waypoints: WaypointOptions;
   readonly rootNamespace: string;
   readonly revision: string;
@@ -81,7 +83,10 @@ class DeployRun implements LeaderRun {
     const { clock, random, signal } = leadership;
     this.#writer = new ObjectWriter(leadership);
     this.#queue = new WorkQueue({}, { clock, random, signal, work: (key, until) => this.#settle(key, until) });
-    this.#classes = new ClassKeeper(options.waypoints.classes, { ...leadership, onChange: () => this.#lookAtAll() });
+    this.#classes = new ClassKeeper(
+      { names: options.waypoints.classes, ...(options.classGraceMs === undefined ? {} : { graceMs: options.classGraceMs }) },
+      { ...leadership, onChange: () => this.#lookAtAll() },
+    );
     this.#overlays = new OverlayWatch(options.rootNamespace, {
       ...leadership,
       onChange: (name) => this.#recvOverlay(name),

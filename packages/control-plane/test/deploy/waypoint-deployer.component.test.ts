@@ -44,12 +44,13 @@ let run: LeaderRun;
 let invalid: ReadonlyMap<string, string>;
 let lines: string[];
 
-function lead(options: { readonly namespaces?: ReadonlySet<string> } = {}): void {
+function lead(options: { readonly namespaces?: ReadonlySet<string>; readonly classGraceMs?: number } = {}): void {
   const logger = createLogger('test', { write: (line) => void lines.push(line) });
   const task = new WaypointDeployer({
     waypoints: waypointOptions,
     rootNamespace: 'clearmesh-system',
     revision: 'default',
+    classGraceMs: 0,
     ...options,
   });
   task.onInvalidParameters((told) => (invalid = told));
@@ -82,6 +83,15 @@ describe('WaypointDeployer', () => {
     await run[Symbol.asyncDispose]();
     api[Symbol.dispose]();
     await peer[Symbol.asyncDispose]();
+  });
+
+  it('leaves missing classes to the chart for a while', async () => {
+    peer.put(classes, { metadata: { name: 'istio-waypoint' }, spec: { controllerName: 'clearmesh.io/mesh-controller' } });
+    lead({ classGraceMs: 60_000 });
+    await peer.until(() => peer.get(classes, 'istio-waypoint')?.['status'] !== undefined, 'class accepted');
+    peer.put(classes, { metadata: { name: 'clearmesh-waypoint' }, spec: { controllerName: 'clearmesh.io/mesh-controller' } });
+    await peer.until(() => peer.get(classes, 'clearmesh-waypoint')?.['status'] !== undefined, 'class of the chart accepted');
+    expect(writes(peer).filter((line) => line.startsWith('POST'))).to.deep.equal([]);
   });
 
   it('makes the classes that are missing, and says that they are accepted', async () => {
