@@ -67,6 +67,9 @@ export class AgentBed implements AsyncDisposable {
       );
       bed.exec(name, 'ip', 'route', 'add', 'default', 'via', `${subnet}.1`);
     }
+    // Who asks for a namespace's addresses is told those of interfaces that run, which the kernel makes known a little later.
+    for (const name of Object.keys(subnets))
+      while (!/ UP /.test(bed.exec(name, 'ip', '-br', 'link', 'show', 'eth0'))) await new Promise((next) => setTimeout(next, 10));
     const kube = await FakeKubeServer.listen(listenSocket({ namespace: host, ip: '127.0.0.1', port: 0 }).fd);
     kube.put('namespaces', { metadata: { name: 'bank', labels: { 'istio.io/dataplane-mode': 'ambient' } } });
     kube.put('namespaces', { metadata: { name: 'shop' } });

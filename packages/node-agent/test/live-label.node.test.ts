@@ -19,10 +19,11 @@ const server = `require('node:http').createServer({ keepAliveTimeout: 600_000 },
 /** Asks in turn on each of several connections until it is told to stop, then says what came of it. */
 const client = `
   const http = require('node:http');
-  const seen = { fresh: 0, kept: 0, from: {}, lost: [] };
+  const seen = { fresh: 0, kept: 0, slowestMs: 0, from: {}, lost: [] };
   const ask = (kind, agent) => new Promise((resolve) => {
+    const startedMs = performance.now();
     const request = http.get({ host: '${addressOf('ledger')}', port: 8080, agent, timeout: 5000 }, async (response) => {
-      try { let text = ''; for await (const part of response) text += part; seen[kind]++; seen.from[text] = kind; }
+      try { let text = ''; for await (const part of response) text += part; seen[kind]++; seen.from[text] = kind; seen.slowestMs = Math.max(seen.slowestMs, performance.now() - startedMs); }
       catch (error) { seen.lost.push(kind + ' answer ' + error.code); }
       resolve();
     });
@@ -40,6 +41,7 @@ const client = `
 type Seen = {
   readonly fresh: number;
   readonly kept: number;
+  readonly slowestMs: number;
   readonly from: Readonly<Record<string, string>>;
   readonly lost: readonly string[];
 };
@@ -109,6 +111,7 @@ describe('labels of running pods', function () {
     await bed.until(() => proxy.counts.tunnelled > tunnelled + 20, 'requests of captured pods');
     const seen = await seenBy(asking);
     expect(seen.lost).to.deep.equal([]);
+    expect(seen.slowestMs, 'nobody had to send a SYN again').to.be.lessThan(1_000);
     expect(seen.fresh).to.be.greaterThan(50);
     expect(seen.kept).to.be.greaterThan(50);
     expect(Object.keys(seen.from), 'the application sees its true client').to.deep.equal([addressOf('payments')]);
@@ -125,6 +128,7 @@ describe('labels of running pods', function () {
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     const seen = await seenBy(asking);
     expect(seen.lost).to.deep.equal([]);
+    expect(seen.slowestMs, 'nobody had to send a SYN again').to.be.lessThan(1_000);
     expect(seen.kept).to.be.greaterThan(50);
     expect(proxy.counts, 'nothing new goes through the proxy').to.include({ tunnelled, direct, refused: 0 });
     expect(proxy.pods).to.equal(0);

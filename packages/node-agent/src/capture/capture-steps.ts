@@ -112,7 +112,7 @@ export class CaptureSteps {
     const { redirector, probes, annotate, clock, connectionsOf } = this.#deps;
     const older = connectionsOf(netns).outside;
     await this.#handOver(pod, netns);
-    await redirector.install(netns, outwards(redirection), signal);
+    await redirector.install(netns, outwards(redirection), signal, 'open');
     await probes.add(pod.uid, pod.podIps, signal);
     annotate(pod, 'enabled');
     const dueMs = clock.monotonicMs() + this.#options.settleMs;
@@ -123,7 +123,7 @@ export class CaptureSteps {
     const restMs = state.dueMs - this.#deps.clock.monotonicMs();
     if (restMs > 0) return { kind: 'wait', ms: restMs };
     const { netns, ips, older } = state;
-    if (redirection.inboundCapture !== false) await this.#deps.redirector.install(netns, redirection, signal);
+    if (redirection.inboundCapture !== false) await this.#deps.redirector.install(netns, redirection, signal, 'open');
     this.#announce(pod, { plaintext_connections: older });
     return reached({ kind: 'captured', netns, redirection, ips });
   }
@@ -196,7 +196,7 @@ export class CaptureSteps {
 
   /** K3. Pending: others send it no tunnels any more, and an agent that starts meanwhile knows that it has to finish this. */
   async #leave({ netns, redirection }: State<'joining' | 'captured'>, pod: NodePod, signal: AbortSignal): Promise<Step> {
-    await this.#deps.redirector.install(netns, outwards(redirection), signal);
+    await this.#deps.redirector.install(netns, outwards(redirection), signal, 'open');
     this.#deps.annotate(pod, 'pending');
     return reached({ kind: 'leaving', netns, redirection, dueMs: this.#deps.clock.monotonicMs() + this.#options.settleMs });
   }
@@ -205,7 +205,7 @@ export class CaptureSteps {
     const { redirector, probes, handover, clock, connectionsOf } = this.#deps;
     const restMs = dueMs - clock.monotonicMs();
     if (restMs > 0) return { kind: 'wait', ms: restMs };
-    await redirector.install(netns, { ...redirection, inboundCapture: false, outboundCapture: false }, signal);
+    await redirector.install(netns, { ...redirection, inboundCapture: false, outboundCapture: false }, signal, 'open');
     await probes.remove(pod.uid, signal);
     await handover.removePod(pod.uid);
     this.#announceRelease(pod, { open_connections: connectionsOf(netns).proxied });

@@ -8,7 +8,8 @@
  *
  * G1  it stands before the redirection and goes after it.
  * G2  while the redirection is being installed it drops: the client's kernel sends its SYN again, and nothing is lost.
- *     Afterwards it rejects: the client knows at once.
+ *     Afterwards it rejects: the client knows at once. Of a pod that joins or leaves while it runs nothing is dropped: what
+ *     passes in these moments would have passed before, or may pass after.
  * G3  it stops first packets only, as the redirection takes first packets only: connections that were open when the pod was
  *     captured live on as they were, in plaintext and unseen by policy, until they end.
  */

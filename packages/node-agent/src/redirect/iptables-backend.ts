@@ -16,9 +16,10 @@ export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend
   };
   return {
     name: flavour,
-    install: async (task, redirection, signal) => {
+    install: async (task, redirection, meanwhile, signal) => {
       for (const family of task.families) {
-        await restore(task, family, installText(redirection, family, await save(task, family, signal)), signal);
+        const saved = await save(task, family, signal);
+        await restore(task, family, installText(redirection, family, meanwhile, saved), signal);
       }
     },
     remove: async (task, signal) => {

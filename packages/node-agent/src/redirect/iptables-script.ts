@@ -8,11 +8,10 @@
  */
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import { GUARD_TABLE, guardTable } from './guard-rules.ts';
-import type { GuardVerdict } from './guard-rules.ts';
 import { refuseForeignText } from './nft-script.ts';
 import { MARK_MASK, podTables } from './pod-rules.ts';
 import type { Redirection } from './redirection.ts';
-import type { AddressFamily } from './rule-backend.ts';
+import type { AddressFamily, Meanwhile } from './rule-backend.ts';
 import { allTables, ruleLine, verdictOf } from './rule-backend.ts';
 import type { Action, Chain, Match, Rule, Table } from './rule.ts';
 
@@ -42,16 +41,17 @@ const places: readonly Place[] = [
   { table: 'filter', hook: 'INPUT', chain: guardChains.input },
 ];
 
-/** The text that captures, for one family, in one input: guard that drops, redirection, guard that rejects. */
-export function installText(redirection: Redirection, family: AddressFamily, saved: string): string {
+/** The text that captures, for one family, in one input: guard that drops, or none, redirection, guard that rejects. */
+export function installText(redirection: Redirection, family: AddressFamily, meanwhile: Meanwhile, saved: string): string {
   refuseForeignText(redirection);
-  const guard = (verdict: GuardVerdict): string => tableText(guardTable(redirection, verdict), family, saved);
   const tables = podTables(redirection).map((table) =>
     table.chains.length > 0 ? tableText(table, family, saved) : removalText(kernelTable(table), saved),
   );
-  // The jumps of the guard stand by then: only its verdict changes.
-  const verdict = chainsText(guardTable(redirection, 'reject'), family, () => '');
-  return `${guard('drop')}${tables.join('')}${verdict}`;
+  const guard = guardTable(redirection, 'reject');
+  // Its jumps are gone by then, or stand: then only its verdict changes.
+  if (meanwhile === 'open') return `${removalText('filter', saved)}${tables.join('')}${tableText(guard, family, '')}`;
+  const closed = tableText(guardTable(redirection, 'drop'), family, saved);
+  return `${closed}${tables.join('')}${chainsText(guard, family, () => '')}`;
 }
 
 /** The text that takes everything of ours away, as far as it is there. */

@@ -1,6 +1,6 @@
 /** Rules by nft, which applies each script in one transaction. */
 import type { Execute } from './execute.ts';
-import { guardScript, installScript, removeScript } from './nft-script.ts';
+import { guardScript, installScript, noGuardScript, removeScript } from './nft-script.ts';
 import { allTables, deviations, ruleLine, verdictOf } from './rule-backend.ts';
 import type { RuleBackend } from './rule-backend.ts';
 import type { Table } from './rule.ts';
@@ -10,9 +10,10 @@ const command = ['nft', '-f', '-'] as const;
 export function nftBackend(execute: Execute): RuleBackend {
   return {
     name: 'nft',
-    install: async ({ namespace }, redirection, signal) => {
+    install: async ({ namespace }, redirection, meanwhile, signal) => {
       const script = installScript(redirection);
-      await execute(namespace, command, guardScript(redirection, 'drop'), signal);
+      const guard = meanwhile === 'closed' ? guardScript(redirection, 'drop') : noGuardScript();
+      await execute(namespace, command, guard, signal);
       await execute(namespace, command, script, signal);
       await execute(namespace, command, guardScript(redirection, 'reject'), signal);
     },

@@ -25,6 +25,11 @@ export function guardScript(redirection: Redirection, verdict: GuardVerdict): st
   return `${removal([GUARD_TABLE])}${tableText(guardTable(redirection, verdict))}`;
 }
 
+/** The script that removes the guard alone. */
+export function noGuardScript(): string {
+  return removal([GUARD_TABLE]);
+}
+
 /** The script that removes redirection and guard, also where there are none. */
 export function removeScript(): string {
   return removal([...TABLE_NAMES, GUARD_TABLE]);

@@ -17,7 +17,7 @@ import { nftBackend } from './nft-backend.ts';
 import { hasRoute, hasRule, installRoutes, listRoute, listRule, removeRoutes } from './policy-route.ts';
 import type { RouteScript } from './policy-route.ts';
 import type { Redirection } from './redirection.ts';
-import type { AddressFamily, RuleBackend, RuleTask } from './rule-backend.ts';
+import type { AddressFamily, Meanwhile, RuleBackend, RuleTask } from './rule-backend.ts';
 
 export type RedirectorDeps = {
   readonly run: RunInNamespace;
@@ -40,10 +40,15 @@ export class Redirector {
   }
 
   /** Captures the pod: installs, updates or repairs its rules. */
-  async install(namespace: NetworkNamespace, redirection: Redirection, signal: AbortSignal): Promise<void> {
+  async install(
+    namespace: NetworkNamespace,
+    redirection: Redirection,
+    signal: AbortSignal,
+    meanwhile: Meanwhile = 'closed',
+  ): Promise<void> {
     const task = this.#task(namespace, redirection);
     for (const family of task.families) await this.#route(namespace, installRoutes(family), signal);
-    await this.#backend.install(task, redirection, signal);
+    await this.#backend.install(task, redirection, meanwhile, signal);
   }
 
   /** Releases the pod; connections that it still has through the proxy are cut off. */

@@ -15,12 +15,18 @@ export type RuleTask = {
   readonly families: readonly AddressFamily[];
 };
 
+/**
+ * What becomes of a new connection in the moments while rules are being installed. Closed: it has to try again, a second later.
+ * Open: it passes, if only because it would have passed before or may pass after; for a pod that joins or leaves while it runs.
+ */
+export type Meanwhile = 'closed' | 'open';
+
 /** Every operation is repeatable; each rejects with MESH-REDIRECT-001 when it fails. */
 export interface RuleBackend {
   /** For messages. */
   readonly name: string;
-  /** Guard that drops, redirection, guard that rejects (guard-rules.ts, G1 and G2). */
-  install(task: RuleTask, redirection: Redirection, signal: AbortSignal): Promise<void>;
+  /** Guard that drops, or none, then redirection, then guard that rejects (guard-rules.ts, G1 and G2). */
+  install(task: RuleTask, redirection: Redirection, meanwhile: Meanwhile, signal: AbortSignal): Promise<void>;
   /** Redirection and guard go, also where there are none. */
   remove(task: RuleTask, signal: AbortSignal): Promise<void>;
   /** Rules that are not there, or not in their order; empty for a pod that is captured as it has to be. */

@@ -30,6 +30,8 @@ export class Annotator implements AsyncDisposable {
   readonly #stop = new AbortController();
   /** What is to be written, by UID; an entry is there while its writer runs. */
   readonly #tasks = new Map<string, Task>();
+  /** What each pod showed last: who wants something may have an older copy of it. */
+  readonly #seen = new Map<string, string | undefined>();
   /** What was written last, until the pod itself shows it. */
   readonly #written = new Map<string, Mark>();
   readonly #running = new Set<Promise<void>>();
@@ -46,7 +48,8 @@ export class Annotator implements AsyncDisposable {
       task.mark = mark;
       return;
     }
-    const shown = this.#written.has(pod.uid) ? this.#written.get(pod.uid) : pod.annotations[REDIRECTION];
+    const seen = this.#seen.has(pod.uid) ? this.#seen.get(pod.uid) : pod.annotations[REDIRECTION];
+    const shown = this.#written.has(pod.uid) ? this.#written.get(pod.uid) : seen;
     if (shown === mark || this.#stop.signal.aborted) return;
     this.#tasks.set(pod.uid, { pod, mark });
     const running = this.#write(pod.uid).finally(() => this.#running.delete(running));
@@ -55,10 +58,12 @@ export class Annotator implements AsyncDisposable {
 
   /** The pod as the API has it now: what it shows is what counts. */
   recvPod({ uid, annotations }: NodePod): void {
+    this.#seen.set(uid, annotations[REDIRECTION]);
     if (!this.#tasks.has(uid) && this.#written.get(uid) === annotations[REDIRECTION]) this.#written.delete(uid);
   }
 
   forget(uid: string): void {
+    this.#seen.delete(uid);
     this.#written.delete(uid);
   }
 

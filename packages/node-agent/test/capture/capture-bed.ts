@@ -84,10 +84,10 @@ export class CaptureBed implements AsyncDisposable {
       redirector: {
         hasBegun: async () => this.rules === 'out' || this.rules === 'all',
         missing: async () => (this.rules === 'all' ? [] : ['inbound']),
-        install: async (_netns, redirection) => {
+        install: async (_netns, redirection, _signal, meanwhile) => {
           if (this.broken !== undefined) throw new Error(this.broken);
           this.rules = nameOf(redirection);
-          say(`rules: ${this.rules}`);
+          say(`rules: ${this.rules}${meanwhile === 'open' ? '' : ', closed meanwhile'}`);
         },
         remove: async () => {
           this.rules = 'none';

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import { CaptureBed, nodePod } from './capture-bed.ts';
 
 const joined = ['proxy: acked', 'rules: out', 'probes: 10.0.0.1', 'annotation: enabled'];
-const captured = ['rules: all', 'proxy: acked', 'probes: 10.0.0.1', 'annotation: enabled'];
+const captured = ['rules: all, closed meanwhile', 'proxy: acked', 'probes: 10.0.0.1', 'annotation: enabled'];
 const marked = { annotations: { 'ambient.istio.io/redirection': 'enabled' } };
 
 describe('Captures', () => {
@@ -89,7 +89,7 @@ describe('Captures', () => {
       bed.outcome = { kind: 'refused', reason: 'no port left' };
       bed.captures.enrol(nodePod(marked), {});
       await bed.settle();
-      expect(bed.news().slice(1)).to.deep.equal(['rules: all', 'proxy: refused', 'annotation: pending']);
+      expect(bed.news().slice(1)).to.deep.equal(['rules: all, closed meanwhile', 'proxy: refused', 'annotation: pending']);
       expect(kinds()).to.deep.equal({ enrolled: 1, captured: 0, pending: 1 });
     });
   });
@@ -208,7 +208,7 @@ describe('Captures', () => {
     bed.rules = 'none';
     await bed.captures.verify(new AbortController().signal);
     await bed.settle();
-    expect(bed.news()).to.include('rules: all');
+    expect(bed.news()).to.include('rules: all, closed meanwhile');
     expect(bed.events).to.deep.equal(['captured', 'repaired', 'captured']);
   });
 

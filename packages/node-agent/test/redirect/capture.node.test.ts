@@ -240,6 +240,8 @@ for (const { name, backend } of backends) {
       const before = stateOf(bed, name);
       await capture();
       const once = stateOf(bed, name);
+      await redirector.install(pod, {}, soon(), 'open');
+      expect(stateOf(bed, name)).to.equal(once);
       await capture();
       expect(stateOf(bed, name)).to.equal(once);
       await capture({ dnsCapture: true });

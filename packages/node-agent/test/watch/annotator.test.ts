@@ -52,6 +52,15 @@ describe('Annotator', () => {
     expect(patches).to.deep.equal([]);
   });
 
+  it('takes away what the pod shows by now, and an older copy of it does not', async () => {
+    annotator.want(nodePod(), 'pending');
+    await turn();
+    annotator.recvPod(marked('pending'));
+    annotator.want(nodePod(), undefined);
+    await turn();
+    expect(patches).to.deep.equal(['pending', null]);
+  });
+
   it('writes the latest of what was wanted while a write was under way', async () => {
     const gate = Promise.withResolvers<void>();
     answer = () => gate.promise;
