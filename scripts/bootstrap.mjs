@@ -7,6 +7,7 @@
 //   node scripts/bootstrap.mjs fault-runs [args]   what `npm run fault-runs` runs
 //   node scripts/bootstrap.mjs images [args]       what `npm run images` runs
 //   node scripts/bootstrap.mjs cluster [args]   what `npm run cluster` runs
+//   node scripts/bootstrap.mjs e2e [args]    what `npm run e2e` runs
 //   node scripts/bootstrap.mjs doctor        what `npm run doctor` runs
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -44,6 +45,7 @@ const purposes = {
     },
   },
   cluster: { entry: ['packages/cluster/src/main.ts'], tools: clusterTools },
+  e2e: { entry: ['scripts/e2e.ts'], tools: { ...demoTools, ...clusterTools } },
   // It is the doctor that says which tools are missing.
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },
   images: { entry: ['packages/images/src/main.ts'], tools: {} },
