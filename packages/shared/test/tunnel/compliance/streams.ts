@@ -210,6 +210,8 @@ export function describeStreams(create: CreateEngine): void {
         far.end(payload);
         await until(() => near.readableLength > 0, 'first bytes');
         await until(() => far.destroyed, 'all sent');
+        // The answer to a later request comes behind all of it.
+        await rig.stream();
         rig.server.destroy();
         if (cause === 'loss') {
           rig.transports.client.destroy();
