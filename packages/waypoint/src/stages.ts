@@ -43,7 +43,17 @@ function wireOf(options: DataPlaneOptions, deps: DataPlaneDeps, resources: Async
   const { identity, certificates, engine, clock, log, snapshots } = deps;
   const connect = (target: SocketAddress, signal: AbortSignal): ReturnType<typeof dialTcp> => dialTcp(target, signal);
   const dialer = resources.use(
-    new PooledDialer({ connectMs: 5_000 }, { engine, certificates, connect, clock, logger: log.scope('tunnel') }),
+    new PooledDialer(
+      { connectMs: 5_000 },
+      {
+        engine,
+        certificates,
+        connect,
+        clock,
+        logger: log.scope('tunnel'),
+        onPeerDraining: ({ address }) => wire.retire(address.ip),
+      },
+    ),
   );
   const connector = new WireConnector({ identity, address: options.instanceIp }, { dialer });
   const wire = resources.use(new WireUpstream({}, { connector, clock }));

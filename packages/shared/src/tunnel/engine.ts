@@ -91,6 +91,8 @@ export interface ClientSession extends AsyncDisposable {
   readonly peerMaxStreams: number;
   /** False after GOAWAY, close or loss: no new stream may be opened. */
   readonly usable: boolean;
+  /** Resolves when the peer said GOAWAY NO_ERROR: its streams go on, and it will end them at a time of its own. */
+  readonly peerDraining: Promise<void>;
   /** Resolves when the connection is gone, with the reason; never rejects. */
   readonly closed: Promise<SessionEnd>;
   open(request: ConnectRequest, signal: AbortSignal): Promise<ConnectResponse>;

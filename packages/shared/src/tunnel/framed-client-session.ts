@@ -29,6 +29,10 @@ export class FramedClientSession implements ClientSession {
     return this.#session.serving;
   }
 
+  get peerDraining(): Promise<void> {
+    return this.#session.peerDraining;
+  }
+
   get closed(): Promise<SessionEnd> {
     return this.#session.closed;
   }

@@ -64,6 +64,7 @@ export class FramedSession {
   readonly #clock: Clock;
   readonly #keepalive: Keepalive;
   readonly #closed = Promise.withResolvers<SessionEnd>();
+  readonly #peerDraining = Promise.withResolvers<void>();
   readonly #cancelFirstFrames: Cancel;
   #state: State = { kind: 'serving' };
   #active = 0;
@@ -98,6 +99,10 @@ export class FramedSession {
   /** Resolves when the transport is gone. */
   get closed(): Promise<SessionEnd> {
     return this.#closed.promise;
+  }
+
+  get peerDraining(): Promise<void> {
+    return this.#peerDraining.promise;
   }
 
   get activeStreams(): number {
@@ -176,8 +181,9 @@ export class FramedSession {
 
   #recvGoaway(code: number): void {
     const detail = `GOAWAY ${errorCodeName(code)}`;
-    if (code === errorCode.NO_ERROR) this.drain({ reason: 'peer-goaway', detail });
-    else this.end({ reason: 'peer-error', detail });
+    if (code !== errorCode.NO_ERROR) return this.end({ reason: 'peer-error', detail });
+    this.#peerDraining.resolve();
+    this.drain({ reason: 'peer-goaway', detail });
   }
 
   #recvViolation({ kind, detail }: Violation): void {

@@ -37,6 +37,10 @@ export class NodeHttp2ClientSession implements ClientSession {
     return this.#life.serving;
   }
 
+  get peerDraining(): Promise<void> {
+    return this.#life.peerDraining;
+  }
+
   get closed(): Promise<SessionEnd> {
     return this.#life.closed;
   }

@@ -35,6 +35,7 @@ export class SessionLife {
   readonly #keepalive: Keepalive;
   readonly #allowance: FrameAllowance;
   readonly #closed = Promise.withResolvers<SessionEnd>();
+  readonly #peerDraining = Promise.withResolvers<void>();
   readonly #cancelFirstFrames: Cancel;
   #state: State = { kind: 'serving' };
   #active = 0;
@@ -68,6 +69,10 @@ export class SessionLife {
   /** Resolves when the transport is gone. */
   get closed(): Promise<SessionEnd> {
     return this.#closed.promise;
+  }
+
+  get peerDraining(): Promise<void> {
+    return this.#peerDraining.promise;
   }
 
   get activeStreams(): number {
@@ -148,6 +153,7 @@ export class SessionLife {
   #recvGoaway(code: number): void {
     const detail = `GOAWAY ${errorCodeName(code)}`;
     if (code !== constants.NGHTTP2_NO_ERROR) return this.#enterEnding({ reason: 'peer-error', detail });
+    this.#peerDraining.resolve();
     const session = this.#session;
     const close = session.close.bind(session);
     session.close = () => {

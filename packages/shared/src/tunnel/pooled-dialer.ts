@@ -6,6 +6,7 @@
  * D2  A request the peer certainly did not look at (it said GOAWAY meanwhile, or its limit was reached) goes to another
  *     tunnel, twice at most. Nothing else is ever sent again.
  * D3  Every tunnel that is alive is in `#tunnels`, offered or not, so that `closePeer` and disposal find it.
+ * D4  The peer's GOAWAY is told at once, while its streams go on.
  */
 import type { IpAddress } from '../model/ip-address.ts';
 import { formatSocketAddress } from '../model/ip-address.ts';
@@ -25,6 +26,15 @@ export type PooledDialerOptions = PoolOptions & {
   readonly settings?: EngineSettings;
   /** Time for the TCP connection, and again for the TLS handshake, milliseconds. @default 10 000 */
   readonly connectMs?: number;
+};
+
+export type PooledDialerDeps = ConnectorDeps & {
+  readonly logger: Logger;
+  /**
+   * Hears that a tunnel's peer takes no new streams (D4). Whoever keeps streams open for later requests gives them up when
+   * they are at rest: the peer will cut them at a moment that nobody chose.
+   */
+  readonly onPeerDraining?: (target: TunnelTarget) => void;
 };
 
 const maxAttempts = 3;
@@ -60,13 +70,13 @@ type Unanswered = ConnectResponse & { readonly kind: 'failed' };
 
 export class PooledDialer implements TunnelDialer {
   readonly #options: PooledDialerOptions & { readonly settings: EngineSettings };
-  readonly #deps: ConnectorDeps & { readonly logger: Logger };
+  readonly #deps: PooledDialerDeps;
   readonly #pool: TunnelPool<Tunnel>;
   readonly #connecting = new Map<string, Connecting>();
   readonly #tunnels = new Set<Tunnel>();
   readonly #stopped = new AbortController();
 
-  constructor(options: PooledDialerOptions, deps: ConnectorDeps & { readonly logger: Logger }) {
+  constructor(options: PooledDialerOptions, deps: PooledDialerDeps) {
     this.#options = { ...options, settings: options.settings ?? clientSettings };
     this.#deps = deps;
     // "The pool drops its reference; the connection closes when its last stream ends."
@@ -164,6 +174,7 @@ export class PooledDialer implements TunnelDialer {
     this.#tunnels.add(tunnel);
     this.#pool.recvConnected(key, tunnel);
     logger.debug('tunnel opened', { ...fields, ...tls });
+    void tunnel.session.peerDraining.then(() => this.#deps.onPeerDraining?.(tunnel.target));
     void tunnel.session.closed.then((end) => {
       this.#tunnels.delete(tunnel);
       this.#pool.discard(key, tunnel);

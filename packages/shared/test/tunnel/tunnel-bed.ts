@@ -54,6 +54,8 @@ export type Bed = AsyncDisposable & {
   readonly sockets: Socket[];
   /** TCP connections the dialer made so far. */
   readonly dialled: Socket[];
+  /** Whose GOAWAY the dialer told of. */
+  readonly drainingPeers: TunnelTarget[];
   target(over?: Partial<TunnelTarget>): TunnelTarget;
   dial(over?: Partial<TunnelTarget>): Promise<DialOutcome>;
 };
@@ -97,6 +99,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
   const ends: SessionEnd[] = [];
   const sockets: Socket[] = [];
   const dialled: Socket[] = [];
+  const drainingPeers: TunnelTarget[] = [];
   const answer = options.onConnect ?? echo;
   const acceptor = new TunnelAcceptor(
     { identity: server, trustDomain: 'cluster.local', ...options.acceptor },
@@ -135,6 +138,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
     },
     clock,
     logger: silentLogger,
+    onPeerDraining: (target) => drainingPeers.push(target),
   });
   const target = (over: Partial<TunnelTarget> = {}): TunnelTarget => ({
     sourceIdentity: client,
@@ -154,6 +158,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
     ends,
     sockets,
     dialled,
+    drainingPeers,
     target,
     dial: (over) => bounded(dialer.dial(target(over), { authority: '10.0.0.2:80', headers: { baggage: 'a=b' } }, never), 'dial'),
     [Symbol.asyncDispose]: async () => {

@@ -199,6 +199,17 @@ describe('tunnels between PooledDialer and TunnelAcceptor', () => {
       expect(bed.ends.map((end) => end.reason)).to.deep.equal(['closed']);
     });
 
+    it('tells whoever dialled that the peer drains, while streams go on', async () => {
+      await using bed = await openBed();
+      const stream = streamOf(await bed.dial());
+      expect(bed.drainingPeers).to.deep.equal([]);
+      bed.drain.begin(60_000);
+      await until(() => bed.drainingPeers.length > 0, 'GOAWAY');
+      expect(bed.drainingPeers).to.deep.equal([bed.target()]);
+      stream.end('still');
+      expect(String(await readAll(stream))).to.equal('still');
+    });
+
     it('ends everything when the drain is forced, and accepts nothing after', async () => {
       await using bed = await openBed();
       const stream = streamOf(await bed.dial());

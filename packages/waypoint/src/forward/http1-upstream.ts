@@ -4,10 +4,12 @@
  * H1  A connection carries one request at a time and is kept for the next one of the same caller.
  * H2  Once the head was written the outcome is unknown until an answer comes (failure table, `reset`).
  * H3  Pools without a request for `idleMs` are closed; nothing else outlives its endpoint.
+ * H4  Once the endpoint's proxy drains, new requests take new connections, and old ones end with the request they carry.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool } from 'undici';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
 import type { LightSignal } from '../exchange/light-signal.ts';
@@ -30,6 +32,7 @@ export type Http1Options = {
 type Deps = { readonly connector: WireConnector; readonly clock: Clock };
 
 type Entry = {
+  readonly ip: IpAddress;
   readonly pool: Pool;
   readonly close: AbortController;
   lastUsedMs: number;
@@ -41,6 +44,8 @@ export class Http1Upstream implements AsyncDisposable {
   readonly #options: Required<Http1Options>;
   readonly #deps: Deps;
   readonly #pools = new Map<string, Entry>();
+  /** H4, by their key. */
+  readonly #retired = new Map<Entry, string>();
   #cancelSweep: Cancel | undefined;
 
   constructor(options: Http1Options, deps: Deps) {
@@ -50,7 +55,7 @@ export class Http1Upstream implements AsyncDisposable {
 
   /** Pools open now. */
   get size(): number {
-    return this.#pools.size;
+    return this.#pools.size + this.#retired.size;
   }
 
   send(endpoint: UpstreamEndpoint, request: UpstreamRequest, body: UpstreamBody, signal: LightSignal): Promise<AttemptOutcome> {
@@ -86,14 +91,24 @@ export class Http1Upstream implements AsyncDisposable {
 
   /** Ends connections to an endpoint that is gone; requests under way end with them. */
   forget(isGone: (endpointId: string) => boolean): void {
+    for (const [key, entry] of this.#pools) if (isGone(endpointOf(key))) void this.#close(key, entry);
+    for (const [entry, key] of this.#retired) if (isGone(endpointOf(key))) void this.#end(entry);
+  }
+
+  /** H4. */
+  retire(ip: IpAddress): void {
     for (const [key, entry] of this.#pools) {
-      if (isGone(key.slice(0, key.indexOf(' ')))) void this.#close(key, entry);
+      if (entry.ip !== ip) continue;
+      this.#pools.delete(key);
+      this.#retired.set(entry, key);
+      void entry.pool.close().then(() => this.#retired.delete(entry), ignore);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelSweep?.();
-    await Promise.all([...this.#pools].map(([key, entry]) => this.#close(key, entry)));
+    const closing = [...this.#pools].map(([key, entry]) => this.#close(key, entry));
+    await Promise.all([...closing, ...[...this.#retired.keys()].map((entry) => this.#end(entry))]);
   }
 
   #poolOf(endpoint: UpstreamEndpoint, { caller, connect }: UpstreamRequest): Pool {
@@ -129,7 +144,7 @@ export class Http1Upstream implements AsyncDisposable {
         });
       },
     });
-    const entry: Entry = { pool, close, lastUsedMs: this.#deps.clock.monotonicMs(), headers: {} };
+    const entry: Entry = { ip: endpoint.address.ip, pool, close, lastUsedMs: this.#deps.clock.monotonicMs(), headers: {} };
     return entry;
   }
 
@@ -142,12 +157,24 @@ export class Http1Upstream implements AsyncDisposable {
     this.#cancelSweep = this.#pools.size > 0 ? this.#deps.clock.after(this.#options.idleMs, this.#sweep) : undefined;
   };
 
-  async #close(key: string, { pool, close }: Entry): Promise<void> {
+  #close(key: string, entry: Entry): Promise<void> {
     this.#pools.delete(key);
+    return this.#end(entry);
+  }
+
+  async #end(entry: Entry): Promise<void> {
+    const { pool, close } = entry;
+    this.#retired.delete(entry);
     close.abort(new Error('the endpoint is gone'));
     await pool.destroy(new Error('the endpoint is gone'));
   }
 }
+
+function endpointOf(key: string): string {
+  return key.slice(0, key.indexOf(' '));
+}
+
+function ignore(): void {}
 
 function headersOf({ headers, authority }: UpstreamRequest): IncomingHttpHeaders {
   return { ...(headers as IncomingHttpHeaders), host: authority };

@@ -6,11 +6,13 @@
  * S3  A session without a stream for `idleMs` is closed.
  * S4  A stream that is given up is destroyed, never closed: `close` ends it first, so that a part of a body may look whole;
  *     and with a write under way Node 26.10 then makes frames without end, in native code, until there is no memory left.
+ * S5  Once the endpoint's proxy drains, new requests take new sessions, and an old one ends with its last stream.
  */
 import http2 from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { pipeline } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { LightSignal } from '../exchange/light-signal.ts';
 import { connectionKey } from './wire-connection.ts';
 import type { WireConnector } from './wire-connection.ts';
@@ -31,6 +33,7 @@ export type Http2Options = {
 
 type Deps = { readonly connector: WireConnector; readonly clock: Clock };
 type Member = {
+  readonly ip: IpAddress;
   readonly session: ClientHttp2Session;
   readonly open: Set<ClientHttp2Stream>;
   streams: number;
@@ -73,6 +76,17 @@ export class Http2Upstream implements AsyncDisposable {
   forget(isGone: (endpointId: string) => boolean): void {
     for (const [key, members] of this.#members) {
       if (isGone(key.slice(0, key.indexOf(' ')))) for (const { session } of members) session.destroy();
+    }
+  }
+
+  /** S5. */
+  retire(ip: IpAddress): void {
+    for (const members of this.#members.values()) {
+      for (const member of members) {
+        if (member.ip !== ip) continue;
+        member.retired = true;
+        closeIfDone(member);
+      }
     }
   }
 
@@ -122,7 +136,14 @@ export class Http2Upstream implements AsyncDisposable {
       maxSessionMemory: 64,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: this.#options.maxHeaderBytes },
     });
-    const member: Member = { session, open, streams: 0, retired: false, lastUsedMs: this.#deps.clock.monotonicMs() };
+    const member: Member = {
+      ip: endpoint.address.ip,
+      session,
+      open,
+      streams: 0,
+      retired: false,
+      lastUsedMs: this.#deps.clock.monotonicMs(),
+    };
     this.#adopt(key, member);
     return { kind: 'session', member };
   }
@@ -165,6 +186,7 @@ export class Http2Upstream implements AsyncDisposable {
       if (stream !== undefined) member.open.delete(stream);
       member.streams -= 1;
       member.lastUsedMs = this.#deps.clock.monotonicMs();
+      closeIfDone(member);
     };
     try {
       // A real one: what Node aborts by itself it resets with CANCEL, and with INTERNAL_ERROR what is destroyed otherwise.
@@ -194,6 +216,11 @@ function unlessAborted(opening: Promise<Opened>, signal: LightSignal): Promise<O
     signal.addEventListener('abort', recvAbort, { once: true });
     opening.finally(() => signal.removeEventListener('abort', recvAbort)).then(resolve, reject);
   });
+}
+
+/** S5: nobody takes a stream of a retired session any more. */
+function closeIfDone({ session, retired, streams }: Member): void {
+  if (retired && streams === 0 && !session.closed) session.close();
 }
 
 function freest(members: ReadonlySet<Member>, maxStreams: number): Member | undefined {

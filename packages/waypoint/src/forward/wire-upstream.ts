@@ -1,6 +1,7 @@
 /** Sends requests over real connections: HTTP/1.1 or HTTP/2, as the endpoint speaks. */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { LightSignal } from '../exchange/light-signal.ts';
 import type { UpgradeOutcome } from './http1-answer.ts';
 import { Http1Upstream } from './http1-upstream.ts';
@@ -51,6 +52,12 @@ export class WireUpstream implements Upstream, AsyncDisposable {
   forget(isGone: (endpointId: string) => boolean): void {
     this.#http1.forget(isGone);
     this.#http2.forget(isGone);
+  }
+
+  /** The proxy before an endpoint takes no new streams, and will cut what is open: nothing new is sent on old connections. */
+  retire(ip: IpAddress): void {
+    this.#http1.retire(ip);
+    this.#http2.retire(ip);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,62 +4,30 @@ import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { systemClock } from '@clearmesh/shared/lifecycle/clock';
-import { ip } from '@clearmesh/shared/testing/builders';
-import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
-import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import { streamOf } from '../../src/exchange/answer-body.ts';
-import { WireConnector } from '../../src/forward/wire-connection.ts';
-import { WireUpstream } from '../../src/forward/wire-upstream.ts';
-import type { AttemptOutcome, UpstreamEndpoint, UpstreamRequest } from '../../src/forward/upstream.ts';
+import type { WireUpstream } from '../../src/forward/wire-upstream.ts';
+import type { UpstreamEndpoint } from '../../src/forward/upstream.ts';
+import { WireBed, caller, kindOf, request } from './wire-bed.ts';
 
-const caller = 'spiffe://cluster.local/ns/payments/sa/payments' as SpiffeId;
 const other = 'spiffe://cluster.local/ns/batch/sa/batch' as SpiffeId;
-const noTunnels = {} as TunnelDialer;
-
-function request(changes: Partial<UpstreamRequest> = {}): UpstreamRequest {
-  return { method: 'GET', path: '/', authority: 'ledger:8080', headers: {}, caller, ...changes };
-}
-
 describe('WireUpstream', () => {
   let upstream: WireUpstream;
-  let stack: AsyncDisposableStack;
+  let bed: WireBed;
   const live = new AbortController().signal;
 
   beforeEach(() => {
-    stack = new AsyncDisposableStack();
-    const connector = new WireConnector({ identity: other, address: ip('127.0.0.1'), connectMs: 500 }, { dialer: noTunnels });
-    upstream = stack.use(new WireUpstream({ http1: { idleMs: 200 }, http2: { idleMs: 200 } }, { connector, clock: systemClock }));
+    bed = new WireBed();
+    ({ upstream } = bed);
   });
 
-  afterEach(() => stack.disposeAsync());
-
-  async function listening(server: net.Server, protocol: UpstreamEndpoint['protocol']): Promise<UpstreamEndpoint> {
-    const sockets = new Set<net.Socket>();
-    server.on('connection', (socket) => sockets.add(socket));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    stack.defer(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
-    return {
-      id: `pod/${port}`,
-      workload: 'pod' as WorkloadUid,
-      name: 'ledger-0',
-      address: { ip: ip('127.0.0.1'), port },
-      protocol,
-    };
-  }
+  afterEach(() => bed[Symbol.asyncDispose]());
 
   /** A server that answers each connection's first bytes with `bytes`, then ends or resets it. */
   function scripted(bytes: string, then: 'end' | 'reset' | 'stay' = 'end'): Promise<UpstreamEndpoint> {
-    return listening(
+    return bed.listening(
       net.createServer((socket) => {
         socket.on('error', () => {});
         socket.once('data', () => {
@@ -72,13 +40,9 @@ describe('WireUpstream', () => {
     );
   }
 
-  function kindOf(outcome: AttemptOutcome): string {
-    return outcome.kind === 'failed' ? outcome.failure.kind : `answer ${outcome.answer.status}`;
-  }
-
   describe('HTTP/1.1', () => {
     it('carries head, body, answer and trailers', async () => {
-      const endpoint = await listening(
+      const endpoint = await bed.listening(
         http.createServer((incoming, response) => {
           incoming.resume().on('end', () => {
             response.writeHead(201, { trailer: 'x-sum', 'x-path': incoming.url, 'x-host': incoming.headers.host });
@@ -101,7 +65,7 @@ describe('WireUpstream', () => {
 
     it('uses a connection again for the same caller, and never for another one', async () => {
       const ports: number[] = [];
-      const endpoint = await listening(
+      const endpoint = await bed.listening(
         http.createServer((incoming, response) => {
           ports.push(incoming.socket.remotePort ?? 0);
           response.end('ok');
@@ -163,7 +127,7 @@ describe('WireUpstream', () => {
         socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\nx-a: 1\r\n\r\n');
         socket.pipe(socket);
       });
-      const outcome = await upstream.upgrade(await listening(server, 'HTTP/1.1'), request(), 'echo', live);
+      const outcome = await upstream.upgrade(await bed.listening(server, 'HTTP/1.1'), request(), 'echo', live);
       if (outcome.kind !== 'upgraded') throw new Error('not upgraded');
       expect(outcome.headers).to.include({ 'x-a': '1' });
       outcome.stream.write('ping');
@@ -172,7 +136,7 @@ describe('WireUpstream', () => {
     });
 
     it('gives the answer of a server that does not upgrade', async () => {
-      const endpoint = await listening(
+      const endpoint = await bed.listening(
         http.createServer((_incoming, response) => response.writeHead(426).end('no')),
         'HTTP/1.1',
       );
@@ -191,7 +155,7 @@ describe('WireUpstream', () => {
         stream.on('error', () => {});
         onStream(stream, headers);
       });
-      return listening(h2, 'HTTP/2');
+      return bed.listening(h2, 'HTTP/2');
     }
 
     it('carries trailers, and a trailers-only answer', async () => {
@@ -241,7 +205,7 @@ describe('WireUpstream', () => {
         sessions.add(stream.session);
         setTimeout(() => stream.respond({ ':status': 200 }, { endStream: true }), 100);
       });
-      const endpoint = await listening(h2, 'HTTP/2');
+      const endpoint = await bed.listening(h2, 'HTTP/2');
       expect(kindOf(await upstream.send(endpoint, request(), undefined, live))).to.equal('answer 200');
       const outcomes = await Promise.all(Array.from({ length: 4 }, () => upstream.send(endpoint, request(), undefined, live)));
       expect(outcomes.map(kindOf)).to.deep.equal(Array.from({ length: 4 }, () => 'answer 200'));
@@ -274,7 +238,7 @@ describe('WireUpstream', () => {
   });
 
   it('keeps nothing open that is idle', async () => {
-    const endpoint = await listening(
+    const endpoint = await bed.listening(
       http.createServer((_incoming, response) => response.end('ok')),
       'HTTP/1.1',
     );

@@ -16,7 +16,8 @@ export function describeSessions(create: CreateEngine): void {
       await using rig = await openRig(create);
       const { near, far } = await rig.stream();
       rig.server.drain();
-      await until(() => !rig.client.usable, 'GOAWAY');
+      await bounded(rig.client.peerDraining, 'GOAWAY');
+      expect(rig.client.usable).to.equal(false);
       expect(await rig.client.open(request, never)).to.include({ kind: 'failed', unprocessed: true });
       near.end('still');
       expect(String(await readAll(far))).to.equal('still');
