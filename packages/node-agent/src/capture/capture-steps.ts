@@ -5,6 +5,9 @@
  *   into the mesh, asked for while it runs:  absent → running → joining → captured
  *   otherwise, or where rules are found:     absent → placed → ruled → captured
  *   out of it, while it runs on:             captured | joining → leaving → parting → gone
+ *
+ * C1  A pod that others know as captured stays so for them until it is released, whatever becomes of its rules or of the proxy:
+ *     they would send it plaintext otherwise. What cannot be delivered meanwhile is refused.
  */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
@@ -76,7 +79,7 @@ export class CaptureSteps {
       case 'ruled':
         if (!equal(state.redirection, redirection)) return reached({ kind: 'placed', netns: state.netns });
         await this.#handOver(pod, state.netns).catch((error: unknown) => {
-          this.#deps.annotate(pod, 'pending');
+          if (!isKnownAsCaptured(pod)) this.#deps.annotate(pod, 'pending');
           throw error;
         });
         await this.#deps.probes.add(pod.uid, pod.podIps, signal);
@@ -147,11 +150,8 @@ export class CaptureSteps {
   async #installRules(netns: NetworkNamespace, { pod, redirection }: Captured, signal: AbortSignal): Promise<void> {
     const missing = await this.#deps.redirector.missing(netns, redirection, signal);
     if (missing.length === 0) return;
-    // What an annotation says of a pod without its rules is not true: a node that was restarted, or somebody's hand.
-    if (pod.annotations[REDIRECTION] === 'enabled') {
-      this.reportMissing(pod, missing);
-      this.#deps.annotate(pod, 'pending');
-    }
+    // A node that was restarted, or somebody's hand.
+    if (isKnownAsCaptured(pod)) this.reportMissing(pod, missing);
     await this.#deps.redirector.install(netns, redirection, signal);
   }
 
@@ -238,6 +238,11 @@ export const REDIRECTION = 'ambient.istio.io/redirection';
 
 export function nameOf(pod: NodePod): string {
   return `${pod.namespace}/${pod.name}`;
+}
+
+/** C1. */
+function isKnownAsCaptured(pod: NodePod): boolean {
+  return pod.annotations[REDIRECTION] === 'enabled';
 }
 
 function reached(state: CaptureState): Step {

@@ -67,7 +67,7 @@ describe('Captures', () => {
     it('close it at once: by its annotation', async () => {
       bed.captures.enrol(nodePod(marked), {});
       await bed.settle();
-      expect(bed.news()).to.deep.equal(['annotation: pending', ...captured]);
+      expect(bed.news()).to.deep.equal(captured);
       expect(bed.events).to.deep.equal(['repaired', 'captured']);
     });
 
@@ -85,11 +85,20 @@ describe('Captures', () => {
       expect(bed.news()).to.deep.equal(captured.slice(1));
     });
 
-    it('say pending while no proxy takes it, and keep it closed', async () => {
+    it('keep it closed while no proxy takes it, and never tell others to send it plaintext', async () => {
       bed.outcome = { kind: 'refused', reason: 'no port left' };
       bed.captures.enrol(nodePod(marked), {});
       await bed.settle();
-      expect(bed.news().slice(1)).to.deep.equal(['rules: all, closed meanwhile', 'proxy: refused', 'annotation: pending']);
+      expect(bed.news()).to.deep.equal(['rules: all, closed meanwhile', 'proxy: refused']);
+      expect(kinds()).to.deep.equal({ enrolled: 1, captured: 0, pending: 1 });
+    });
+
+    it('say pending while no proxy takes one that was not all the way in', async () => {
+      bed.rules = 'out';
+      bed.outcome = { kind: 'refused', reason: 'no port left' };
+      bed.captures.enrol(nodePod(), {});
+      await bed.settle();
+      expect(bed.news()).to.deep.equal(['rules: all, closed meanwhile', 'proxy: refused', 'annotation: pending']);
       expect(kinds()).to.deep.equal({ enrolled: 1, captured: 0, pending: 1 });
     });
   });
