@@ -145,6 +145,19 @@ describe('the mesh on a cluster', function () {
     expect(JSON.parse(body)).to.deep.include({ answered: false });
   });
 
+  it('explains both answers: clearmesh why names the policy and the rule', async () => {
+    const allowed = await world.clearmesh(['why', 'payments/deploy/payments', 'ledger/ledger']);
+    expect(allowed.code, allowed.stderr).to.equal(0);
+    expect(allowed.stdout)
+      .to.match(/^ALLOWED/)
+      .and.to.include('AuthorizationPolicy ledger/allow-payments');
+    const refused = await world.clearmesh(['why', 'payments/deploy/payments', 'customer-analytics/store']);
+    expect(refused.code, refused.stderr).to.equal(1);
+    expect(refused.stdout)
+      .to.match(/^REFUSED/)
+      .and.to.match(/rule 0 of AuthorizationPolicy customer-analytics\//);
+  });
+
   it('keeps probes of every kind working for enrolled pods', async () => {
     await kubectl('apply', '-f', join(import.meta.dirname, 'manifests/probes.yaml'));
     await rolledOut('probed');

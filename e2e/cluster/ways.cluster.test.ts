@@ -120,9 +120,9 @@ spec: { mtls: { mode: PERMISSIVE } }`);
   });
 
   it('clearmesh why says beforehand what a call will meet', async () => {
-    const within = await world.clearmesh(['why', 'ways/caller', 'ways/called']);
+    const within = await world.clearmesh(['why', 'ways/deploy/caller', 'ways/called']);
     expect(within.code, within.stdout + within.stderr).to.equal(0);
-    const into = await world.clearmesh(['why', 'outside/stranger', 'ways/called']);
+    const into = await world.clearmesh(['why', 'outside/deploy/stranger', 'ways/called']);
     expect(into.code, into.stdout + into.stderr).to.equal(1);
     expect(into.stdout)
       .to.match(/^REFUSED/)
