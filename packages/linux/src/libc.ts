@@ -52,6 +52,14 @@ export const accept4: (fd: number, address: null, length: null, flags: number) =
 export const setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number = libc.func(
   'int setsockopt(int, int, int, const int *, uint32_t)',
 );
+/** struct sock_fprog: a program of classic BPF. */
+export type SocketProgram = { readonly length: number; readonly filter: Uint8Array };
+
+const sockFprog = koffi.struct({ length: 'uint16_t', filter: 'void *' });
+
+/** setsockopt with a program. */
+export const setsockoptProgram: (fd: number, level: number, name: number, program: SocketProgram, length: number) => number =
+  libc.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(sockFprog), 'uint32_t']);
 export const getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: [number]) => number = libc.func(
   'int getsockopt(int, int, int, _Out_ void *, _Inout_ uint32_t *)',
 );

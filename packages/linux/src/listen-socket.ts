@@ -31,6 +31,11 @@ export type ListeningSocket = {
   readonly fd: number;
   /** Whether IP_TRANSPARENT is set, thus whether connections may be made in the name of another address. */
   readonly transparent: boolean;
+  /**
+   * Before it is closed: the other listener of its port, if there is one, gets new connections from now on (`reusePort`).
+   * False where the kernel cannot.
+   */
+  readonly yieldPort: () => boolean;
 };
 
 const UNSUPPORTED = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL']);
@@ -63,7 +68,7 @@ function listenOn(request: ListenOptions): ListeningSocket {
     const address = encodeSockaddr(request);
     libc.check(libc.bind(fd, address, address.length), 'bind', `${request.ip} port ${request.port}`);
     libc.check(libc.listen(fd, request.backlog ?? 128), 'listen', `${request.ip} port ${request.port}`);
-    return { fd, transparent };
+    return { fd, transparent, yieldPort: () => request.reusePort === true && options.yieldPort(fd) };
   });
 }
 

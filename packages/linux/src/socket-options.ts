@@ -35,6 +35,18 @@ export function setReusePort(fd: number): void {
   setOption(fd, SOL_SOCKET, 15, 1, 'SO_REUSEPORT');
 }
 
+/**
+ * Of the listeners that share this one's port (SO_REUSEPORT), the second oldest gets new connections from now on; with no
+ * other everything stays as it is (SO_ATTACH_REUSEPORT_CBPF; the program is `return 1`, and the kernel falls back to its own
+ * choice where there is no listener 1). For a listener that will close: what waits in its queue then would be reset, so that
+ * nothing new must get there while it accepts what has. False where the kernel cannot (before 4.6).
+ */
+export function yieldPort(fd: number): boolean {
+  // struct sock_filter: code BPF_RET | BPF_K, jt, jf, k.
+  const filter = Buffer.from([0x06, 0, 0, 0, 1, 0, 0, 0]);
+  return libc.setsockoptProgram(fd, SOL_SOCKET, 51, { length: 1, filter }, 16) === 0;
+}
+
 /** A restarted listener may bind while old connections are in TIME_WAIT, as Node's own listeners do. */
 export function setReuseAddress(fd: number): void {
   setOption(fd, SOL_SOCKET, 2, 1, 'SO_REUSEADDR');

@@ -79,6 +79,44 @@ describe('listenSocket', () => {
       .with.property('syscall', 'bind');
   });
 
+  it('yields its port to another listener, and goes on alone when there is none', async () => {
+    const first = listenSocket({ ip: '127.0.0.1', port: 0, reusePort: true });
+    const accepted = { first: 0, second: 0 };
+    const open = async ({ fd }: { readonly fd: number }, name: 'first' | 'second'): Promise<net.Server> => {
+      const server = net.createServer((socket) => {
+        accepted[name] += 1;
+        socket.destroy();
+      });
+      server.listen({ fd, backlog: 128 });
+      cleanups.push(() => server.close());
+      await once(server, 'listening');
+      return server;
+    };
+    const older = await open(first, 'first');
+    const { port } = older.address() as net.AddressInfo;
+    const connect = async (times: number): Promise<void> => {
+      for (let time = 0; time < times; time++) {
+        const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+        await once(socket, 'close');
+      }
+    };
+    expect(first.yieldPort()).to.equal(true);
+    await connect(5);
+    expect(accepted).to.deep.equal({ first: 5, second: 0 });
+    await open(listenSocket({ ip: '127.0.0.1', port, reusePort: true }), 'second');
+    await connect(50);
+    expect(accepted).to.deep.equal({ first: 5, second: 50 });
+    older.close();
+    await connect(5);
+    expect(accepted.second).to.equal(55);
+  });
+
+  it('yields nothing that it does not share', () => {
+    const { fd, yieldPort } = listenSocket({ ip: '127.0.0.1', port: 0 });
+    expect(yieldPort()).to.equal(false);
+    closeSync(fd);
+  });
+
   it('leaves no descriptor behind when it fails', async () => {
     const { port } = await serve({});
     const before = openDescriptors();

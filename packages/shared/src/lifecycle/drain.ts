@@ -19,6 +19,7 @@ export class Drain {
   readonly #draining = new AbortController();
   readonly #forced = new AbortController();
   readonly #held = new Map<symbol, string>();
+  #time: { readonly beganMs: number; readonly forcedMs: number } | undefined;
   readonly #done = Promise.withResolvers<{ readonly forced: boolean; readonly cut: readonly string[] }>();
   #state: State = { kind: 'serving' };
 
@@ -34,6 +35,11 @@ export class Drain {
   /** Aborts when owners must drop what is left. */
   get forced(): AbortSignal {
     return this.#forced.signal;
+  }
+
+  /** When it began, and when it will be forced, by the monotonic clock, milliseconds; `undefined` while serving. */
+  get time(): { readonly beganMs: number; readonly forcedMs: number } | undefined {
+    return this.#time;
   }
 
   /** Resolves at the end with whether it was forced, and the descriptions of what was cut. */
@@ -53,6 +59,8 @@ export class Drain {
   /** Stops accepting; what is still held after `deadlineMs` is forced. A second call changes nothing. */
   begin(deadlineMs: number): void {
     if (this.#state.kind !== 'serving') return;
+    const beganMs = this.#clock.monotonicMs();
+    this.#time = { beganMs, forcedMs: beganMs + deadlineMs };
     this.#state = { kind: 'draining', cancelDeadline: this.#clock.after(deadlineMs, () => this.force()) };
     this.#draining.abort();
     this.#settleIfIdle();

@@ -31,11 +31,13 @@ export class PodListener {
   /** Whether sockets here may take another's source address. */
   readonly transparent: boolean;
   readonly #server: net.Server;
+  readonly #yieldPort: () => boolean;
 
   /** Throws MESH-CAPTURE-001 when the port cannot be opened. */
   constructor({ allowHalfOpen, ...options }: PodListenerOptions, deps: PodListenerDeps) {
-    const { fd, transparent } = open(options, deps);
+    const { fd, transparent, yieldPort } = open(options, deps);
     this.transparent = transparent;
+    this.#yieldPort = yieldPort;
     this.#server = new net.Server({ allowHalfOpen, pauseOnConnect: true });
     this.#server.on('connection', (socket: net.Socket) => recvConnection(socket, deps));
     // EMFILE and its like: the connection is refused by the kernel's queue, the listener stays.
@@ -47,6 +49,11 @@ export class PodListener {
   get port(): number | undefined {
     const address = this.#server.address();
     return address === null || typeof address === 'string' ? undefined : address.port;
+  }
+
+  /** Accepts what was sent here already, and leaves what is new to a successor in this namespace, if there is one. */
+  yield(): void {
+    if (this.#server.listening) this.#yieldPort();
   }
 
   /** Stops accepting; open connections go on. */

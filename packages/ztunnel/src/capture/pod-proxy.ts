@@ -2,12 +2,15 @@
  * Everything of one pod: three listeners in its network namespace and the path behind them (l4-contract section 1).
  * It starts whole or not at all, and ends as one.
  *
- *   serving ── drain ──▶ draining (listeners closed) ── idle | deadline ──▶ gone
+ *   serving ── drain ──▶ yielding ── 200 ms ──▶ draining (listeners closed) ── idle | deadline ──▶ gone
  *      └────────────────── destroy ───────────────────────────────────────▶ gone
+ *
+ * Y1  A listener that closes resets what waits in its queue. So for a while before, what is new is left to a successor that
+ *     listens in this namespace too, and what has begun is accepted.
  */
 import type { ListenOptions, ListeningSocket } from '@clearmesh/linux/listen-socket';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
-import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { Drain } from '@clearmesh/shared/lifecycle/drain';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
@@ -40,6 +43,9 @@ export type PodProxyDeps<Path extends PodPath> = {
   readonly logger: Logger;
 };
 
+/** Y1: longer than a handshake takes that had begun, milliseconds. */
+const yieldMs = 200;
+
 const outboundPort = 15_001;
 const plaintextPort = 15_006;
 const tunnelPort = 15_008;
@@ -51,12 +57,15 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   readonly #drain: Drain;
   readonly #logger: Logger;
   readonly #listeners: readonly PodListener[];
+  readonly #clock: Clock;
+  #cancelYield: Cancel | undefined;
 
   /** Throws MESH-CAPTURE-001 when a port cannot be opened; nothing is left open then. */
   constructor(options: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig }, deps: PodProxyDeps<Path>) {
     const { spec, capture } = options;
     this.#drain = new Drain({ clock: deps.clock });
     this.#logger = deps.logger;
+    this.#clock = deps.clock;
     this.#listeners = openAll(options, deps, [
       { port: outboundPort, tunnel: false, onAccept: (accepted) => this.path.recvOutbound(accepted) },
       { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
@@ -70,7 +79,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   }
 
   async drain(deadlineMs: number): Promise<{ readonly cut: readonly string[] }> {
-    this.#closeListeners();
+    if (this.#drain.time === undefined) this.#yield(deadlineMs);
     this.#drain.begin(deadlineMs);
     return this.#drain.done;
   }
@@ -79,6 +88,16 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
     this.#closeListeners();
     this.#drain.force();
     void this.#endPath();
+  }
+
+  /** Y1. */
+  #yield(deadlineMs: number): void {
+    const release = this.#drain.hold('listening sockets');
+    for (const listener of this.#listeners) listener.yield();
+    this.#cancelYield = this.#clock.after(Math.min(yieldMs, deadlineMs / 2), () => {
+      this.#closeListeners();
+      release();
+    });
   }
 
   async #endPath(): Promise<void> {
@@ -90,6 +109,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   }
 
   #closeListeners(): void {
+    this.#cancelYield?.();
     for (const listener of this.#listeners) listener.close();
   }
 }

@@ -4,12 +4,17 @@
  *
  * C1  A connection holds the drain from the moment it was accepted, so that a drain never overlooks one.
  * C2  A connection opened after the drain was forced is cut before its first byte.
+ * C3  Until then a drain ends connections one by one, each when it is at rest (rest-end.ts).
  */
+import type { Duplex } from 'node:stream';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Drain } from '@clearmesh/shared/lifecycle/drain';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { ConnectionCut } from './connection-cut.ts';
 import type { Direction } from './access-log.ts';
+import { RestEnd } from './rest-end.ts';
+import type { DrainTime } from './rest-end.ts';
 
 /** One line of the dump's `connections` (l4-contract section 11.3). */
 export type ConnectionSummary = {
@@ -26,6 +31,8 @@ export interface OpenConnection extends Disposable {
   cut(reason: ConnectionCut): void;
   /** Tells the dump where it goes, once that is known. */
   joined(summary: Omit<ConnectionSummary, 'src'>): void;
+  /** Names the two streams whose bytes are copied from now on; `near` is the client's. */
+  carries(near: Duplex, far: Duplex): void;
 }
 
 /** A class rather than closures: there are as many of these as connections. */
@@ -34,12 +41,15 @@ class Entry implements OpenConnection {
   summary: ConnectionSummary | undefined;
   readonly #src: string;
   readonly #controller = new AbortController();
-  readonly #release: (entry: Entry) => void;
+  readonly #registry: Registry;
+  #near: Duplex | undefined;
+  #far: Duplex | undefined;
+  #rest: RestEnd | undefined;
 
-  constructor(direction: Direction, src: string, release: (entry: Entry) => void) {
+  constructor(direction: Direction, src: string, registry: Registry) {
     this.direction = direction;
     this.#src = src;
-    this.#release = release;
+    this.#registry = registry;
   }
 
   get signal(): AbortSignal {
@@ -54,17 +64,37 @@ class Entry implements OpenConnection {
     this.summary = { src: this.#src, ...summary };
   }
 
+  carries(near: Duplex, far: Duplex): void {
+    this.#near = near;
+    this.#far = far;
+    const { drain } = this.#registry;
+    if (drain.time !== undefined && !drain.forced.aborted) this.endAtRest(drain.time);
+  }
+
+  /** C3. */
+  endAtRest(time: DrainTime): void {
+    if (this.#near !== undefined && this.#far !== undefined)
+      this.#rest = new RestEnd(this.#near, this.#far, time, this.#registry);
+  }
+
   [Symbol.dispose](): void {
-    this.#release(this);
+    this.#rest?.[Symbol.dispose]();
+    this.#registry.release(this);
   }
 }
 
+type Registry = { readonly drain: Drain; readonly clock: Clock; readonly release: (entry: Entry) => void };
+
 export class Connections {
   readonly #drain: Drain;
-  readonly #open = new Set<Entry>();
+  readonly #registry: Registry;
+  /** With what lets go of the drain. */
+  readonly #open = new Map<Entry, () => void>();
 
-  constructor(deps: { readonly drain: Drain }) {
+  constructor(deps: { readonly drain: Drain; readonly clock: Clock }) {
     this.#drain = deps.drain;
+    this.#registry = { ...deps, release: (entry) => this.#release(entry) };
+    this.#drain.draining.addEventListener('abort', () => this.#endAtRest(), { once: true });
     this.#drain.forced.addEventListener('abort', () => this.#cutAll(), { once: true });
   }
 
@@ -75,12 +105,8 @@ export class Connections {
   /** Registers a connection from its accept on. */
   open(direction: Direction, source: SocketAddress): OpenConnection {
     const src = formatSocketAddress(source);
-    const release = this.#drain.hold(`${direction} ${src}`);
-    const entry = new Entry(direction, src, (ended) => {
-      this.#open.delete(ended);
-      release();
-    });
-    this.#open.add(entry);
+    const entry = new Entry(direction, src, this.#registry);
+    this.#open.set(entry, this.#drain.hold(`${direction} ${src}`));
     if (this.#drain.forced.aborted) entry.cut(drainCut());
     return entry;
   }
@@ -88,12 +114,24 @@ export class Connections {
   /** What is open and joined now. */
   summaries(direction: Direction): readonly ConnectionSummary[] {
     const found: ConnectionSummary[] = [];
-    for (const entry of this.#open) if (entry.direction === direction && entry.summary !== undefined) found.push(entry.summary);
+    for (const entry of this.#open.keys())
+      if (entry.direction === direction && entry.summary !== undefined) found.push(entry.summary);
     return found;
   }
 
+  #release(entry: Entry): void {
+    const release = this.#open.get(entry);
+    this.#open.delete(entry);
+    release?.();
+  }
+
+  #endAtRest(): void {
+    const { time } = this.#drain;
+    if (time !== undefined) for (const entry of this.#open.keys()) entry.endAtRest(time);
+  }
+
   #cutAll(): void {
-    for (const entry of this.#open) entry.cut(drainCut());
+    for (const entry of this.#open.keys()) entry.cut(drainCut());
   }
 }
 

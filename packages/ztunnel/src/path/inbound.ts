@@ -190,6 +190,7 @@ export class InboundPath {
   /** Step 10. */
   async #copy({ incoming, connection, workload }: Resolved, application: net.Socket, report: ConnectionReport): Promise<void> {
     const stream = incoming.accept(this.#options.responseBaggage ? { baggage: formatBaggage(workload) } : {});
+    connection.carries(stream, application);
     const end = await relay(stream, application, this.#deps, connection.signal);
     report.complete(endOfRelay(end, 'near'));
   }

@@ -192,6 +192,7 @@ export class OutboundPath {
     report: ConnectionReport,
     tunnelSide: 'far' | undefined,
   ): Promise<void> {
+    connection.carries(socket, far);
     const end = await relay(socket, far, this.#deps, connection.signal);
     report.complete(endOfRelay(end, tunnelSide));
   }

@@ -94,6 +94,7 @@ export class PlaintextPath {
 
   async #copy({ socket, connection }: Attempt, permit: Permit, report: ConnectionReport): Promise<void> {
     const application = await connectToApplication(permit, { localhost: false }, this.#deps.network, connection.signal);
+    connection.carries(socket, application);
     const end = await relay(socket, application, this.#deps, connection.signal);
     report.complete(endOfRelay(end, undefined));
   }

@@ -92,7 +92,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   #acceptor: AcceptorState = { kind: 'none' };
 
   constructor(options: PodDataPathOptions, deps: PodDataPathDeps<Dialer>) {
-    this.connections = new Connections({ drain: deps.drain });
+    this.connections = new Connections(deps);
     this.dialer = deps.dialer;
     this.#pod = options.pod;
     this.#maxConnections = options.maxConnections ?? 32_768;

@@ -9,7 +9,7 @@ import { Connections } from '../../src/path/connections.ts';
 function bed(): { readonly clock: FakeClock; readonly drain: Drain; readonly connections: Connections } {
   const clock = new FakeClock();
   const drain = new Drain({ clock });
-  return { clock, drain, connections: new Connections({ drain }) };
+  return { clock, drain, connections: new Connections({ drain, clock }) };
 }
 
 const client = socketAddress('10.0.0.1:1000');

@@ -211,7 +211,13 @@ describe('MisdirectedRoutes', () => {
       log: silentLogger,
       metrics: { misdirectedRetried: () => void retries++ },
     });
-    const connection = { signal: controller.signal, cut: () => {}, joined: () => {}, [Symbol.dispose]: () => {} };
+    const connection = {
+      signal: controller.signal,
+      cut: () => {},
+      joined: () => {},
+      carries: () => {},
+      [Symbol.dispose]: () => {},
+    };
     const finding = routes.another(refusedBy(before, to), { captured: captured(to), connection });
     return {
       clock,

@@ -69,7 +69,13 @@ async function tries(
     metrics: { waypointRetried: () => void retries++ },
   });
   const captured = { source: client, client: socketAddress('10.0.0.1:4000'), originalDestination: socketAddress('10.96.0.1:80') };
-  const connection = { signal: controller.signal, cut: () => {}, joined: () => {}, [Symbol.dispose]: () => {} };
+  const connection = {
+    signal: controller.signal,
+    cut: () => {},
+    joined: () => {},
+    carries: () => {},
+    [Symbol.dispose]: () => {},
+  };
   const { outcome } = await dialer.dial(route, { captured, connection }, { authority: '10.96.0.1:80', headers: {} });
   expect(retries).to.equal(dialled.length - 1);
   return `${dialled.join(' ')}: ${outcome.kind}`;
