@@ -102,15 +102,24 @@ export class PodCapture {
     return this.#state.kind !== 'absent' && sandbox.netns !== undefined && this.#state.netns.isSame(sandbox.netns);
   }
 
-  /** Rules that went missing from a captured pod are put back; the pod counts as uncaptured meanwhile. */
+  /** Rules of a captured pod that are not as they have to be are put right; the pod counts as uncaptured meanwhile. */
   async verify(signal: AbortSignal): Promise<void> {
     const state = this.#state;
     if (state.kind !== 'captured') return;
-    const missing = await this.#deps.redirector.missing(state.netns, state.redirection, signal);
-    if (missing.length === 0 || this.#state !== state) return;
-    this.#steps.reportMissing(this.#wish.pod, missing);
-    this.#state = { kind: 'placed', netns: state.netns };
+    const { deviations } = await this.#deps.redirector.inspect(state.netns, state.redirection, signal);
+    if (deviations.length === 0 || this.#state !== state) return;
+    this.#state = { kind: 'placed', netns: state.netns, older: state.older };
     this.#rouse();
+  }
+
+  /** Connections from before its capture that it still has, counted anew where the last count is older than `maxAgeMs`. */
+  countOlder(maxAgeMs: number): number {
+    const state = this.#state;
+    if (state.kind !== 'captured') return 0;
+    const { netns, older } = state;
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (older.count > 0 && nowMs - older.countedAtMs >= maxAgeMs) older.recvOpen(this.#deps.connectionsOf(netns).outside, nowMs);
+    return older.count;
   }
 
   /** Works until the pod is gone or the agent stops; never rejects. The namespace is let go, the rules stay (fail closed). */
