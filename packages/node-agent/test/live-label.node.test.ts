@@ -13,6 +13,8 @@ import { TunnellingProxy } from './tunnelling-proxy.ts';
 const tellingMs = 500;
 const mode = 'istio.io/dataplane-mode';
 
+type Status = { readonly uncapturedConnections: readonly { readonly pod: string; readonly connections: number }[] };
+
 describe('labels of running pods', function () {
   this.timeout(40_000);
   let bed: AgentBed;
@@ -65,6 +67,11 @@ describe('labels of running pods', function () {
     expect(performance.now() - startedMs, 'milliseconds until both pods are captured').to.be.lessThan(3_000);
     const { tunnelled } = proxy.counts;
     await bed.until(() => proxy.counts.tunnelled > tunnelled + 20, 'requests of captured pods');
+    const { uncapturedConnections } = JSON.parse(bed.health('/status').body) as Status;
+    const namespaced = uncapturedConnections.toSorted((left, right) => left.pod.localeCompare(right.pod));
+    expect(namespaced.map(({ pod }) => pod)).to.deep.equal(['shop/ledger', 'shop/payments']);
+    for (const { connections } of uncapturedConnections) expect(connections, 'the kept ones').to.be.within(2, 10);
+    expect(bed.health('/metrics').body).to.match(/clearmesh_agent_uncaptured_connections\{namespace="shop"\} [1-9]/);
     const seen = await seenBy(asking);
     expect(seen.lost).to.deep.equal([]);
     expect(seen.slowestMs, 'nobody had to send a SYN again').to.be.lessThan(1_000);

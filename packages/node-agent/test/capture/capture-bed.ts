@@ -35,6 +35,8 @@ export class CaptureBed implements AsyncDisposable {
   rules: 'none' | 'out' | 'all' | 'old' | 'let go' = 'none';
   outcome: AddOutcome = { kind: 'acked' };
   open: PodConnections = { outside: [], direct: [], proxied: 0 };
+  /** How often connections were counted. */
+  looks = 0;
   isFindable = true;
   /** Makes installing fail with these words. */
   broken: string | undefined;
@@ -104,7 +106,10 @@ export class CaptureBed implements AsyncDisposable {
         },
         removePod: async () => say('proxy: del'),
       },
-      connectionsOf: () => this.open,
+      connectionsOf: () => {
+        this.looks++;
+        return this.open;
+      },
       probes: { add: async (_uid, ips) => say(`probes: ${ips.join()}`), remove: async () => say('probes: none') },
       annotate: (_pod: NodePod, mark: Mark) => say(`annotation: ${mark ?? 'none'}`),
       onEvent: (event) => this.events.push(event),
