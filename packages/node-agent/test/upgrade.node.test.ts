@@ -78,6 +78,7 @@ for (const program of ['nft', 'iptables-legacy'] as const) {
       await bed.agent('--rules', program, '--verify-seconds', '1');
       await bed.dialled(() => proxy.redial(socket()).then(() => proxy));
       await bed.until(() => captured() === 2, 'both pods to be captured');
+      expect(bed.log, 'rules as they have to be are left alone').to.not.match(/rules of another version|made anew/);
       said = [];
       const asking = await startAsking(bed);
       rewrite(bed.bed, 'ledger', program, (text) => text.replaceAll('15053', '15054'));
