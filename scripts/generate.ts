@@ -11,6 +11,7 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { createMetrics } from '@clearmesh/control-plane/admin/control-plane-metrics';
 import { definitionFiles } from '@clearmesh/control-plane/define/definitions';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { AgentMetrics } from '@clearmesh/node-agent/health/agent-metrics';
 import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
@@ -117,12 +118,20 @@ async function compareMetrics(): Promise<readonly string[]> {
     .registry.text()
     .matchAll(/^# TYPE (\S+)/gm);
   const inCode = new Set([
-    ...[...ztunnel, ...waypoint].map(({ name }) => name),
+    ...[...ztunnel, ...waypoint, ...(await agentMetrics())].map(({ name }) => name),
     ...Array.from(controlPlane, ([, name = '']) => name),
   ]);
   const page = await readFile(join(root, metricsPage), 'utf8');
   const onPage = new Set(Array.from(page.matchAll(/^\| `([a-z_]+)` \| (?:counter|gauge|histogram)/gm), ([, name = '']) => name));
   return [...inCode.symmetricDifference(onPage)].map((name) => `${metricsPage}: ${name}`);
+}
+
+function agentMetrics(): Promise<readonly { readonly name: string }[]> {
+  const counts = (): { readonly enrolled: number; readonly captured: number; readonly pending: number } => {
+    return { enrolled: 0, captured: 0, pending: 0 };
+  };
+  const deps = { counts, countOlder: () => [], isLive: () => true, proxies: () => 0, isInstalled: () => true };
+  return new AgentMetrics(deps).registry.getMetricsAsJSON();
 }
 
 async function waypointMetrics(): Promise<readonly { readonly name: string }[]> {

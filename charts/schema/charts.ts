@@ -78,6 +78,7 @@ const nodeAgent = object('The node agent.', {
     ipv4: text('An IPv4 address; empty is the usual one.', '^([0-9]{1,3}(\\.[0-9]{1,3}){3})?$'),
     ipv6: text('An IPv6 address; empty is the usual one.', '^([0-9a-fA-F:]*)$'),
   }),
+  settleMilliseconds: integer('Milliseconds others have to learn that a running pod joins or leaves the mesh.', 0, 60_000),
   updateStrategy: object('How an update goes from node to node.', { maxUnavailable }),
 });
 

@@ -27,7 +27,10 @@ export const renders: readonly Rendered[] = [
   {
     name: 'narrow',
     chart: 'clearmesh',
-    args: ['--set', 'global.platform=gke,control-plane.waypoints.namespaces={ledger,cards},node-agent.rules=iptables'],
+    args: [
+      '--set',
+      'global.platform=gke,control-plane.waypoints.namespaces={ledger,cards},node-agent.rules=iptables,node-agent.settleMilliseconds=2500',
+    ],
   },
   {
     name: 'waypoint-everything',

@@ -64,6 +64,7 @@ export const getsockopt: (fd: number, level: number, name: number, value: Uint8A
   'int getsockopt(int, int, int, _Out_ void *, _Inout_ uint32_t *)',
 );
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');
+export const unshare: (flags: number) => number = libc.func('int unshare(int)');
 export const sendmsg: (fd: number, message: MessageHeader, flags: number) => number = libc.func('sendmsg', 'intptr_t', [
   'int',
   msghdr,

@@ -61,6 +61,17 @@ export class NetworkNamespace implements Disposable {
     return NetworkNamespace.open(OWN_NAMESPACE);
   }
 
+  /** A new one with nothing in it; it goes when the last descriptor does (N1, N2). */
+  static create(): NetworkNamespace {
+    const back = (whereabouts ??= openSync(OWN_NAMESPACE, 'r'));
+    libc.check(libc.unshare(CLONE_NEWNET), 'unshare', 'into a new network namespace');
+    try {
+      return NetworkNamespace.current();
+    } finally {
+      if (libc.setns(back, CLONE_NEWNET) < 0) abandon('just made');
+    }
+  }
+
   /** The descriptor, which stays owned by this object; -1 once disposed of. */
   get fd(): number {
     return this.#fd;
@@ -87,7 +98,7 @@ export class NetworkNamespace implements Disposable {
       return result;
     } finally {
       whereabouts = back;
-      if (libc.setns(back, CLONE_NEWNET) < 0) abandon(this.inode);
+      if (libc.setns(back, CLONE_NEWNET) < 0) abandon(String(this.inode));
     }
   }
 
@@ -99,7 +110,7 @@ export class NetworkNamespace implements Disposable {
 }
 
 /** libc's abort: `process.abort` does not exist in workers, and an exception could be caught. */
-function abandon(inode: bigint): void {
+function abandon(inode: string): void {
   const cause = new SyscallError('setns', libc.lastErrno());
   writeSync(2, `clearmesh: cannot leave network namespace ${inode}, aborting: ${cause.message}\n`);
   libc.abort();

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
 import { expect } from 'chai';
@@ -41,6 +41,17 @@ describe('NetworkNamespace', () => {
     const inner = bed.add('inner');
     const seen = outer.run(() => [here(), inner.run(here), here()]);
     expect(seen).to.deep.equal([outer, inner, outer].map((each) => `net:[${each.inode}]`));
+  });
+
+  it('makes a new one, stays at home, and leaves none behind', () => {
+    const devices = (): readonly string[] => readFileSync('/proc/thread-self/net/dev', 'utf8').match(/\S+(?=:)/g) ?? [];
+    const descriptors = openDescriptors();
+    const made = NetworkNamespace.create();
+    expect(here()).to.equal(home);
+    expect(made.run(here)).to.equal(`net:[${made.inode}]`).and.not.equal(home);
+    expect(made.run(devices)).to.deep.equal(['lo']);
+    made[Symbol.dispose]();
+    expect(openDescriptors()).to.equal(descriptors);
   });
 
   it('refuses a task that would go on after the return', () => {

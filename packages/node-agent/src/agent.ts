@@ -5,7 +5,8 @@
  *   end:   sockets close, work stops; rules, plugin and captured pods stay as they are, unless the DaemonSet is gone
  *
  * G1  ztunnel drops what the first snapshot lacks, so it may connect from the start and waits until the pods that run have been found.
- * G2  what an annotation says is not believed: after a start every enrolled pod's rules are looked at, and made where they lack.
+ * G2  what an annotation says is not believed: after a start every enrolled pod's rules are looked at, made where they lack, and
+ *     replaced where they are others than this version's.
  */
 import { existsSync } from 'node:fs';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
@@ -24,6 +25,7 @@ import { decideEnrolment } from './enrol/enrolment.ts';
 import { HandoverServer } from './handover/handover-server.ts';
 import { AgentMetrics } from './health/agent-metrics.ts';
 import { startHealthServer } from './health/health-server.ts';
+import type { StatusDeps } from './health/status.ts';
 import { Installer, uninstall } from './install/installer.ts';
 import { NamespaceFinder } from './locate/namespace-finder.ts';
 import type { HostProbes } from './probe/host-probes.ts';
@@ -75,6 +77,8 @@ export class NodeAgent {
   readonly #finder: NamespaceFinder;
   readonly #daemonSet: OwnDaemonSet;
   readonly #readiness = new Readiness();
+  /** For metrics and status. */
+  readonly #pods: StatusDeps = { counts: () => this.#captures.counts, countOlder: () => this.#captures.countOlder() };
   readonly #conditions: Readonly<Record<'api' | 'pods' | 'plugin', Condition>>;
   readonly #metrics: AgentMetrics;
   readonly #stop = new AbortController();
@@ -129,7 +133,7 @@ export class NodeAgent {
       },
     );
     this.#metrics = new AgentMetrics({
-      counts: () => this.#captures.counts,
+      ...this.#pods,
       isLive: () => this.#view.live,
       proxies: () => this.#handover.proxies,
       isInstalled: () => this.#isInstalled,
@@ -232,7 +236,7 @@ export class NodeAgent {
     const plugin = await PluginServer.listen({ path: pluginSocket }, { service, onCall, clock, logger: logger.scope('plugin') });
     this.#servers = [plugin];
     const address = { ips: [existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0'], port: healthPort };
-    const health = { readiness: this.#readiness, metrics: this.#metrics, logger: logger.scope('health') };
+    const health = { readiness: this.#readiness, metrics: this.#metrics, status: this.#pods, logger: logger.scope('health') };
     this.#servers = [plugin, await startHealthServer(address, health)];
   }
 

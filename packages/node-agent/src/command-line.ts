@@ -94,7 +94,9 @@ function runCommand(): Command {
       )
       .addOption(flag('--handover-socket <path>', 'where ztunnel dials', 'ZDS_SOCKET').default('/var/run/ztunnel/ztunnel.sock'))
       .addOption(
-        flag('--health-port <port>', 'HTTP for /healthz, /readyz, /metrics', 'HEALTH_PORT').argParser(parsePort).default(15_022),
+        flag('--health-port <port>', 'HTTP for /healthz, /readyz, /metrics, /status', 'HEALTH_PORT')
+          .argParser(parsePort)
+          .default(15_022),
       )
       .addOption(
         flag('--verify-seconds <n>', 'between two looks at the rules of captured pods', 'VERIFY_SECONDS')

@@ -6,45 +6,14 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { PROXY_MARK } from '../src/redirect/pod-rules.ts';
 import { AgentBed, addressOf } from './agent-bed.ts';
-import type { Conversation } from './agent-bed.ts';
+import { seenBy, server, startAsking } from './asking-client.ts';
 import { TunnellingProxy } from './tunnelling-proxy.ts';
 
 /** As long as the control plane takes to tell every proxy that a pod has joined or left, milliseconds. */
 const tellingMs = 500;
 const mode = 'istio.io/dataplane-mode';
 
-const server = `require('node:http').createServer({ keepAliveTimeout: 600_000 }, (request, response) => response.end(request.socket.remoteAddress))
-  .listen(8080, '0.0.0.0', () => console.log('ready'));`;
-
-/** Asks in turn on each of several connections until it is told to stop, then says what came of it. */
-const client = `
-  const http = require('node:http');
-  const seen = { fresh: 0, kept: 0, slowestMs: 0, from: {}, lost: [] };
-  const ask = (kind, agent) => new Promise((resolve) => {
-    const startedMs = performance.now();
-    const request = http.get({ host: '${addressOf('ledger')}', port: 8080, agent, timeout: 5000 }, async (response) => {
-      try { let text = ''; for await (const part of response) text += part; seen[kind]++; seen.from[text] = kind; seen.slowestMs = Math.max(seen.slowestMs, performance.now() - startedMs); }
-      catch (error) { seen.lost.push(kind + ' answer ' + error.code); }
-      resolve();
-    });
-    request.on('timeout', () => request.destroy(new Error('timeout')));
-    request.on('error', (error) => { seen.lost.push(kind + ' ' + (error.code ?? error.message)); resolve(); });
-  });
-  let going = true;
-  const loop = async (kind, agent) => { while (going) { await ask(kind, agent); await new Promise((next) => setTimeout(next, 10)); } };
-  const kept = () => new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const loops = [loop('fresh', false), loop('fresh', false), loop('fresh', false), loop('kept', kept()), loop('kept', kept())];
-  process.stdin.on('data', () => (going = false));
-  Promise.all(loops).then(() => { console.log(JSON.stringify(seen)); process.exit(); });
-  setTimeout(() => console.log('going'), 200);`;
-
-type Seen = {
-  readonly fresh: number;
-  readonly kept: number;
-  readonly slowestMs: number;
-  readonly from: Readonly<Record<string, string>>;
-  readonly lost: readonly string[];
-};
+type Status = { readonly uncapturedConnections: readonly { readonly pod: string; readonly connections: number }[] };
 
 describe('labels of running pods', function () {
   this.timeout(40_000);
@@ -91,24 +60,18 @@ describe('labels of running pods', function () {
     return String(Buffer.concat(await socket.toArray().catch(() => [])));
   }
 
-  async function ask(): Promise<Conversation> {
-    const conversation = bed.converse('payments', client);
-    expect(await conversation.next()).to.equal('going');
-    return conversation;
-  }
-
-  async function seenBy(conversation: Conversation): Promise<Seen> {
-    conversation.say('stop\n');
-    return JSON.parse(await conversation.next()) as Seen;
-  }
-
   it('lose no request when they come, and what was open before goes on in plaintext', async () => {
-    const asking = await ask();
+    const asking = await startAsking(bed);
     const startedMs = performance.now();
     await joinMesh();
     expect(performance.now() - startedMs, 'milliseconds until both pods are captured').to.be.lessThan(3_000);
     const { tunnelled } = proxy.counts;
     await bed.until(() => proxy.counts.tunnelled > tunnelled + 20, 'requests of captured pods');
+    const { uncapturedConnections } = JSON.parse(bed.health('/status').body) as Status;
+    const namespaced = uncapturedConnections.toSorted((left, right) => left.pod.localeCompare(right.pod));
+    expect(namespaced.map(({ pod }) => pod)).to.deep.equal(['shop/ledger', 'shop/payments']);
+    for (const { connections } of uncapturedConnections) expect(connections, 'the kept ones').to.be.within(2, 10);
+    expect(bed.health('/metrics').body).to.match(/clearmesh_agent_uncaptured_connections\{namespace="shop"\} [1-9]/);
     const seen = await seenBy(asking);
     expect(seen.lost).to.deep.equal([]);
     expect(seen.slowestMs, 'nobody had to send a SYN again').to.be.lessThan(1_000);
@@ -121,7 +84,7 @@ describe('labels of running pods', function () {
 
   it('lose no request when they go; what was open through the proxy ends there, and the rules go after it', async () => {
     await joinMesh();
-    const asking = await ask();
+    const asking = await startAsking(bed);
     label({});
     await bed.until(() => logged('pod released') === 2, 'both pods to be released');
     const { tunnelled, direct } = proxy.counts;
@@ -140,7 +103,7 @@ describe('labels of running pods', function () {
 
   it('lose no request when they go and come again at once', async () => {
     await joinMesh();
-    const asking = await ask();
+    const asking = await startAsking(bed);
     label({});
     await bed.until(() => bed.annotation('ledger', 'shop') === 'pending', 'the pod to leave');
     label({ [mode]: 'ambient' });

@@ -48,13 +48,13 @@ class ServedPod {
 export class TunnellingProxy implements AsyncDisposable {
   /** Connections by what became of them. */
   readonly counts = { tunnelled: 0, direct: 0, refused: 0 };
-  readonly #connection: SeqpacketConnection;
+  #connection: SeqpacketConnection;
   readonly #isInMesh: (ip: string) => boolean;
   readonly #pods = new Map<string, ServedPod>();
   readonly #namespaces: NetworkNamespace[] = [];
   readonly #sockets = new Set<net.Socket>();
   readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  #running: Promise<void>;
 
   private constructor(connection: SeqpacketConnection, isInMesh: (ip: string) => boolean) {
     this.#connection = connection;
@@ -65,6 +65,16 @@ export class TunnellingProxy implements AsyncDisposable {
 
   static async dial(path: string, isInMesh: (ip: string) => boolean): Promise<TunnellingProxy> {
     return new TunnellingProxy(await connectSeqpacket(path, AbortSignal.timeout(5_000)), isInMesh);
+  }
+
+  /** The agent has gone and another one is there: what is served is served on meanwhile. */
+  async redial(path: string): Promise<void> {
+    const next = await connectSeqpacket(path, AbortSignal.timeout(5_000));
+    await this.#running;
+    await this.#connection[Symbol.asyncDispose]();
+    this.#connection = next;
+    next.send(encodeHello());
+    this.#running = this.#obey();
   }
 
   get pods(): number {

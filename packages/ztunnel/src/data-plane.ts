@@ -19,6 +19,8 @@ import type { Metrics } from './admin/metrics.ts';
 import { LiveConnections } from './authorise/live-connections.ts';
 import { PodProxy } from './capture/pod-proxy.ts';
 import type { PodPathContext } from './capture/pod-proxy.ts';
+import { PodCertificates } from './capture/pod-certificates.ts';
+import type { IdentityHolds } from './capture/pod-certificates.ts';
 import { Pods } from './capture/pods.ts';
 import type { PodSpec, PodsChange } from './capture/pods.ts';
 import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
@@ -43,6 +45,8 @@ export type DataPlaneOptions = Pick<ZtunnelConfig, 'capture' | 'tunnel' | 'netwo
 export type DataPlaneDeps = {
   readonly store: SnapshotStore;
   readonly certificates: CertificateSource;
+  /** Told which identities pods use that are served. */
+  readonly identities: IdentityHolds;
   readonly engine: TunnelEngine;
   readonly metrics: Metrics;
   readonly log: { scope(name: string): Logger };
@@ -100,6 +104,7 @@ export class DataPlane implements Disposable {
   #createPath({ spec, drain, originalSource }: PodPathContext): PooledPath {
     const { network, capture, tunnel } = this.#options;
     const { store, metrics, log, clock, random } = this.#deps;
+    const certificates = new PodCertificates(this.#deps);
     const within = podNetwork(
       { namespace: spec.namespace, mark: capture.packetMark, originalSource },
       { connectTcp, clock, logger: log.scope('inpod') },
@@ -117,17 +122,18 @@ export class DataPlane implements Disposable {
         policyLog: this.#policyLog,
         ignoredCallers: this.#ignoredCallers,
         network: within,
-        dialer: this.#createDialer(within),
-        createAcceptor: (request) => this.#createAcceptor(request),
+        certificates,
+        dialer: this.#createDialer(within, certificates),
+        createAcceptor: (request) => this.#createAcceptor(request, certificates),
         originalDestination: capturedDestination,
         lookUp: lookUpHost,
       },
     );
   }
 
-  #createDialer(within: PodNetwork): PooledDialer {
+  #createDialer(within: PodNetwork, certificates: CertificateSource): PooledDialer {
     const { streamWindow, connectionWindow, maxFrame, poolMaxStreams, poolReleaseMs } = this.#options.tunnel;
-    const { engine, certificates, clock, log } = this.#deps;
+    const { engine, clock, log } = this.#deps;
     return new PooledDialer(
       {
         settings: { ...clientSettings, streamWindow, connectionWindow, maxFrame },
@@ -144,9 +150,9 @@ export class DataPlane implements Disposable {
     );
   }
 
-  #createAcceptor(request: AcceptorRequest): TunnelAcceptor {
+  #createAcceptor(request: AcceptorRequest, certificates: CertificateSource): TunnelAcceptor {
     const { streamWindow, connectionWindow, maxFrame } = this.#options.tunnel;
-    const { engine, certificates, clock, log } = this.#deps;
+    const { engine, clock, log } = this.#deps;
     const { identity, trustDomain, drain, onConnect, onFailure } = request;
     return new TunnelAcceptor(
       { identity, trustDomain, settings: { ...serverSettings, streamWindow, connectionWindow, maxFrame } },

@@ -89,11 +89,12 @@ export class Ztunnel {
       { authority: this.#authority, clock, random, logger: log.scope('ca') },
     );
     this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
-    this.#followLocalIdentities();
+    const identities = this.#followLocalIdentities();
     this.#plane = new DataPlane(config, {
       ...deps,
       store: this.#store,
       certificates: this.#certificates,
+      identities,
       metrics: this.#metrics,
       engine: createEngine(config.tunnel.engine, { clock }),
       onPods: (change) => this.#recvPods(change),
@@ -188,12 +189,13 @@ export class Ztunnel {
     this.#conversation = client.run(this.#agent.signal);
   }
 
-  #followLocalIdentities(): void {
+  #followLocalIdentities(): LocalIdentities {
     const identities = new LocalIdentities(
       { node: this.#config.node.name },
       { want: (identity) => this.#certificates.prefetch(identity), forget: (identity) => this.#certificates.forget(identity) },
     );
     this.#store.onChange((_snapshot, change) => identities.recvChange(change));
+    return identities;
   }
 
   #recvPods({ kind, up, pending }: PodsChange): void {

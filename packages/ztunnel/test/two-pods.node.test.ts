@@ -11,6 +11,7 @@ import { encodeAuthorization } from '@clearmesh/shared/wire/authorization';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import { encodeWorkload } from '@clearmesh/shared/wire/wds';
 import { Metrics } from '../src/admin/metrics.ts';
+import { LocalIdentities } from '../src/capture/local-identities.ts';
 import { readConfig } from '../src/config.ts';
 import { DataPlane } from '../src/data-plane.ts';
 import { FilteredLog, parseLogFilter } from '@clearmesh/shared/observe/log-filter';
@@ -32,6 +33,8 @@ const strict = authorization({
 describe('two captured pods', () => {
   let pods: CapturedPods;
   let plane: DataPlane | undefined;
+  /** Identities whose certificates somebody holds. */
+  let inUse: Set<string>;
   let store: SnapshotStore;
   let lines: Record<string, unknown>[];
   let wake: () => void;
@@ -64,6 +67,7 @@ describe('two captured pods', () => {
 
   beforeEach(async () => {
     lines = [];
+    inUse = new Set();
     wake = () => {};
     const write = (text: string): void => {
       lines.push(JSON.parse(text) as Record<string, unknown>);
@@ -78,6 +82,7 @@ describe('two captured pods', () => {
     plane = new DataPlane(readConfig({ NODE_NAME: 'node-a', ENABLE_ORIG_SRC: 'true' }), {
       store,
       certificates: await TestCertificates.create(),
+      identities: new LocalIdentities({ node: 'node-a' }, { want: (id) => inUse.add(id), forget: (id) => inUse.delete(id) }),
       engine: new FramedEngine({ clock: systemClock }),
       metrics: new Metrics({ version: 'test' }, { clock: systemClock }),
       log,
@@ -155,11 +160,14 @@ describe('two captured pods', () => {
       const socket = await pods.connect('client', { ip: podIps.server, port });
       socket.write('x');
       await read(socket, 1);
+      expect(inUse.size).to.equal(2);
       plane?.pods.remove(role);
       await untilNothingNew(port);
       socket.end('y');
       expect((await untilEnd(socket)).data.toString()).to.equal('y');
       expect(await line('connection complete', 'inbound')).to.not.include.keys('error');
+      while (inUse.has(identity('bank', `${role}-sa`))) await new Promise((resolve) => setImmediate(resolve));
+      expect(inUse.size).to.equal(1);
     });
   }
 

@@ -3,6 +3,7 @@ import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { AddOutcome, HandoverServer } from '../handover/handover-server.ts';
 import type { NamespaceFinder } from '../locate/namespace-finder.ts';
 import type { HostProbes } from '../probe/host-probes.ts';
+import type { OlderConnections } from './older-connections.ts';
 import type { PodConnections } from './pod-connections.ts';
 import type { Redirection } from '../redirect/redirection.ts';
 import type { Redirector } from '../redirect/redirector.ts';
@@ -32,20 +33,25 @@ export type CaptureState =
       readonly netns: NetworkNamespace;
       readonly redirection: Redirection;
       readonly ips: readonly string[];
-      /** Connections it had before, which stay in plaintext. */
-      readonly older: number;
+      readonly older: OlderConnections;
       /** By the monotonic clock. */
       readonly dueMs: number;
     }
-  /** The namespace is known, and nothing of the rules in it. */
-  | { readonly kind: 'placed'; readonly netns: NetworkNamespace }
-  /** The rules stand, the proxy has not taken over: traffic is refused. */
-  | { readonly kind: 'ruled'; readonly netns: NetworkNamespace; readonly redirection: Redirection }
+  /** The namespace is known, and nothing of the rules in it; `older` of a pod that counted as captured until they were looked at. */
+  | { readonly kind: 'placed'; readonly netns: NetworkNamespace; readonly older?: OlderConnections }
+  /** The rules stand, the proxy has not taken over: traffic is refused, unless it is the proxy that has served the pod before. */
+  | {
+      readonly kind: 'ruled';
+      readonly netns: NetworkNamespace;
+      readonly redirection: Redirection;
+      readonly older?: OlderConnections;
+    }
   | {
       readonly kind: 'captured';
       readonly netns: NetworkNamespace;
       readonly redirection: Redirection;
       readonly ips: readonly string[];
+      readonly older: OlderConnections;
     }
   /** On its way out, as it was while joining, until others know. */
   | { readonly kind: 'leaving'; readonly netns: NetworkNamespace; readonly redirection: Redirection; readonly dueMs: number }
@@ -64,7 +70,7 @@ export type CaptureOptions = {
 
 export type CaptureDeps = {
   readonly finder: Pick<NamespaceFinder, 'find'>;
-  readonly redirector: Pick<Redirector, 'install' | 'remove' | 'missing' | 'hasBegun'>;
+  readonly redirector: Pick<Redirector, 'install' | 'remove' | 'inspect' | 'hasBegun'>;
   /** Open connections of a pod. */
   readonly connectionsOf: (netns: NetworkNamespace) => PodConnections;
   readonly handover: Pick<HandoverServer, 'addPod' | 'removePod'>;
@@ -78,4 +84,4 @@ export type CaptureDeps = {
   readonly logger: Logger;
 };
 
-export type CaptureEvent = 'captured' | 'released' | 'repaired' | 'failed';
+export type CaptureEvent = 'captured' | 'released' | 'repaired' | 'updated' | 'failed';

@@ -14,7 +14,8 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Redirection } from '../redirect/redirection.ts';
 import { cgroupKeys } from '../watch/pod-object.ts';
 import type { NodePod } from '../watch/pod-object.ts';
-import type { CaptureDeps, CaptureOptions, CaptureState, Wish } from './capture-state.ts';
+import type { AddOutcome, CaptureDeps, CaptureOptions, CaptureState, Wish } from './capture-state.ts';
+import { OlderConnections } from './older-connections.ts';
 
 /** What came of a step. */
 export type Step =
@@ -52,17 +53,6 @@ export class CaptureSteps {
     }
   }
 
-  /** Says that a pod which counted as captured is not. */
-  reportMissing(pod: NodePod, missing: readonly string[]): void {
-    const [first = ''] = missing;
-    this.#deps.onEvent('repaired');
-    this.#deps.logger.warn('pod is enrolled but was not captured, its rules are made anew [MESH-AGENT-001]', {
-      pod: nameOf(pod),
-      missing: missing.length,
-      first,
-    });
-  }
-
   async #stepIn(state: CaptureState, wish: Captured, signal: AbortSignal): Promise<Step> {
     const { pod, redirection } = wish;
     switch (state.kind) {
@@ -74,17 +64,9 @@ export class CaptureSteps {
         if (!equal(state.redirection, redirection)) return reached({ kind: 'running', netns: state.netns });
         return this.#complete(state, wish, signal);
       case 'placed':
-        await this.#installRules(state.netns, wish, signal);
-        return reached({ kind: 'ruled', netns: state.netns, redirection });
+        return this.#rule(state, wish, signal);
       case 'ruled':
-        if (!equal(state.redirection, redirection)) return reached({ kind: 'placed', netns: state.netns });
-        await this.#handOver(pod, state.netns).catch((error: unknown) => {
-          if (!isKnownAsCaptured(pod)) this.#deps.annotate(pod, 'pending');
-          throw error;
-        });
-        await this.#deps.probes.add(pod.uid, pod.podIps, signal);
-        this.#announce(pod, {});
-        return reached({ kind: 'captured', netns: state.netns, redirection, ips: pod.podIps });
+        return this.#deliver(state, wish, signal);
       case 'captured':
         return this.#keep(state, wish, signal);
       case 'leaving':
@@ -113,8 +95,11 @@ export class CaptureSteps {
   /** K2. */
   async #join(netns: NetworkNamespace, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
     const { redirector, probes, annotate, clock, connectionsOf } = this.#deps;
-    const older = connectionsOf(netns).outside;
-    await this.#handOver(pod, netns);
+    const { outside, direct, proxied } = connectionsOf(netns);
+    // Where the proxy serves the pod already, its own connections cannot be told from what the pod has opened.
+    const older = new OlderConnections(proxied === 0 ? outside : direct, clock.monotonicMs());
+    const outcome = await this.#handOver(pod, netns);
+    if (outcome.kind !== 'acked') throw notTaken(pod, outcome);
     await redirector.install(netns, outwards(redirection), signal, 'open');
     await probes.add(pod.uid, pod.podIps, signal);
     annotate(pod, 'enabled');
@@ -126,9 +111,12 @@ export class CaptureSteps {
     const restMs = state.dueMs - this.#deps.clock.monotonicMs();
     if (restMs > 0) return { kind: 'wait', ms: restMs };
     const { netns, ips, older } = state;
-    if (redirection.inboundCapture !== false) await this.#deps.redirector.install(netns, redirection, signal, 'open');
-    this.#announce(pod, { plaintext_connections: older });
-    return reached({ kind: 'captured', netns, redirection, ips });
+    if (redirection.inboundCapture !== false) {
+      await this.#deps.redirector.install(netns, redirection, signal, 'open');
+      older.add(this.#deps.connectionsOf(netns).direct);
+    }
+    this.#announce(pod, { plaintext_connections: older.count });
+    return reached({ kind: 'captured', netns, redirection, ips, older });
   }
 
   #announce(pod: NodePod, fields: Readonly<Record<string, number>>): void {
@@ -137,7 +125,11 @@ export class CaptureSteps {
   }
 
   async #keep(state: State<'captured'>, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
-    if (!equal(state.redirection, redirection)) return reached({ kind: 'placed', netns: state.netns });
+    if (!equal(state.redirection, redirection)) {
+      await this.#deps.redirector.install(state.netns, redirection, signal);
+      if (redirection.inboundCapture !== false) state.older.add(this.#deps.connectionsOf(state.netns).direct);
+      return reached({ ...state, redirection });
+    }
     if (!equal(state.ips, pod.podIps)) {
       await this.#deps.probes.add(pod.uid, pod.podIps, signal);
       return reached({ ...state, ips: pod.podIps });
@@ -146,25 +138,49 @@ export class CaptureSteps {
     return { kind: 'settled' };
   }
 
-  /** Rules of an earlier agent that are as they have to be are left alone: putting them anew holds up new connections. */
-  async #installRules(netns: NetworkNamespace, { pod, redirection }: Captured, signal: AbortSignal): Promise<void> {
-    const missing = await this.#deps.redirector.missing(netns, redirection, signal);
-    if (missing.length === 0) return;
-    // A node that was restarted, or somebody's hand.
-    if (isKnownAsCaptured(pod)) this.reportMissing(pod, missing);
-    await this.#deps.redirector.install(netns, redirection, signal);
+  /**
+   * Rules of an earlier agent that are as they have to be are left alone. Others that capture the pod all the same stay until the
+   * new ones take their place, and it is in the mesh all the time, so nobody is told otherwise.
+   */
+  async #rule({ netns, older }: State<'placed'>, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
+    const { redirector } = this.#deps;
+    const { deviations, captures } = await redirector.inspect(netns, redirection, signal);
+    if (deviations.length > 0) {
+      // A node that was restarted, another version, or somebody's hand.
+      if (older !== undefined || isKnownAsCaptured(pod)) this.#reportDeviations(pod, deviations, captures);
+      await redirector.install(netns, redirection, signal);
+    }
+    return reached({ kind: 'ruled', netns, redirection, ...(older === undefined ? {} : { older }) });
   }
 
-  async #handOver(pod: NodePod, netns: NetworkNamespace): Promise<void> {
-    const { uid, name, namespace, serviceAccount } = pod;
-    const outcome = await this.#deps.handover.addPod({ uid, name, namespace, serviceAccount, netns });
-    if (outcome.kind === 'acked') return;
-    const reasons = { 'no-proxy': 'no ztunnel is connected', withdrawn: 'it was replaced' } as const;
-    const reason = 'reason' in outcome ? outcome.reason : reasons[outcome.kind];
-    throw new MeshError('MESH-AGENT-001', {
-      message: `the node proxy has not taken over ${nameOf(pod)}: ${reason}`,
-      hint: 'See the ztunnel pod of this node and its log.',
-    });
+  #reportDeviations(pod: NodePod, deviations: readonly string[], captures: boolean): void {
+    const [first = ''] = deviations;
+    this.#deps.onEvent(captures ? 'updated' : 'repaired');
+    const what = captures
+      ? 'pod is captured by rules of another version, or by changed ones; they are replaced'
+      : 'pod is enrolled but was not captured, its rules are made anew [MESH-AGENT-001]';
+    this.#deps.logger.warn(what, { pod: nameOf(pod), rules: deviations.length, first });
+  }
+
+  async #deliver(state: State<'ruled'>, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
+    const { netns, older } = state;
+    const { annotate, probes, clock, connectionsOf } = this.#deps;
+    if (!equal(state.redirection, redirection))
+      return reached({ kind: 'placed', netns, ...(older === undefined ? {} : { older }) });
+    const outcome = await this.#handOver(pod, netns);
+    if (outcome.kind !== 'acked') {
+      // C1.
+      if (older === undefined && !isKnownAsCaptured(pod)) annotate(pod, 'pending');
+      throw notTaken(pod, outcome);
+    }
+    await probes.add(pod.uid, pod.podIps, signal);
+    const known = older ?? new OlderConnections(connectionsOf(netns).direct, clock.monotonicMs());
+    this.#announce(pod, known.count === 0 ? {} : { plaintext_connections: known.count });
+    return reached({ kind: 'captured', netns, redirection, ips: pod.podIps, older: known });
+  }
+
+  #handOver({ uid, name, namespace, serviceAccount }: NodePod, netns: NetworkNamespace): Promise<AddOutcome> {
+    return this.#deps.handover.addPod({ uid, name, namespace, serviceAccount, netns });
   }
 
   async #stepOut(state: CaptureState, pod: NodePod, signal: AbortSignal): Promise<Step> {
@@ -243,6 +259,15 @@ export function nameOf(pod: NodePod): string {
 /** C1. */
 function isKnownAsCaptured(pod: NodePod): boolean {
   return pod.annotations[REDIRECTION] === 'enabled';
+}
+
+function notTaken(pod: NodePod, outcome: Exclude<AddOutcome, { readonly kind: 'acked' }>): MeshError {
+  const reasons = { 'no-proxy': 'no ztunnel is connected', withdrawn: 'it was replaced' } as const;
+  const reason = 'reason' in outcome ? outcome.reason : reasons[outcome.kind];
+  return new MeshError('MESH-AGENT-001', {
+    message: `the node proxy has not taken over ${nameOf(pod)}: ${reason}`,
+    hint: 'See the ztunnel pod of this node and its log.',
+  });
 }
 
 function reached(state: CaptureState): Step {

@@ -14,6 +14,13 @@ export type CaptureCounts = {
   readonly pending: number;
 };
 
+/** What a captured pod still has of the connections that it had before. */
+export type OlderCount = { readonly namespace: string; readonly name: string; readonly connections: number };
+
+/** Counting reads all that a pod has open, and asks for it may come often: so many pods for one ask, and each so seldom, milliseconds. */
+const maxCounts = 64;
+const countMs = 5_000;
+
 /** A sandbox as the container runtime made it. */
 export type Sandbox = { readonly netns: NetworkNamespace; readonly containerId: string };
 
@@ -45,6 +52,17 @@ export class Captures implements AsyncDisposable {
   /** Every enrolled pod was captured, or an attempt at it has failed. */
   get allTried(): boolean {
     return this.#wanted().every(({ tried }) => tried);
+  }
+
+  /** Pods that have connections from before their capture, which go on in plaintext; those counted longest ago are counted anew. */
+  countOlder(): readonly OlderCount[] {
+    const withSome = this.#wanted().filter(({ older }) => older !== undefined && older.count > 0);
+    const oldestFirst = withSome.toSorted((left, right) => (left.older?.countedAtMs ?? 0) - (right.older?.countedAtMs ?? 0));
+    for (const capture of oldestFirst.slice(0, maxCounts)) capture.countOlder(countMs);
+    return withSome.flatMap(({ wish: { pod }, older }) => {
+      const connections = older?.count ?? 0;
+      return connections === 0 ? [] : [{ namespace: pod.namespace, name: pod.name, connections }];
+    });
   }
 
   isCaptured(uid: string): boolean {

@@ -18,12 +18,15 @@
  * K4  a step that fails is tried again until it works or nobody wants it any more; the container runtime's ADD is told of the
  *     first failure, since it tries again by itself, with a new namespace.
  * K5  one step at a time; a wish that changes meanwhile counts from the next step on.
+ * K6  a pod that was captured by an earlier agent is in the mesh while this one starts, and while its rules are replaced by newer
+ *     ones: nobody is told otherwise, unless its rules do not capture it or no proxy calls for half a minute.
  */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { CaptureDeps, CaptureOptions, CaptureState, Wish } from './capture-state.ts';
 import { CaptureSteps, nameOf } from './capture-steps.ts';
+import type { OlderConnections } from './older-connections.ts';
 
 /** Somebody who waits for the outcome of the attempt under way. */
 type Waiter = { readonly resolve: () => void; readonly reject: (error: MeshError) => void };
@@ -102,15 +105,27 @@ export class PodCapture {
     return this.#state.kind !== 'absent' && sandbox.netns !== undefined && this.#state.netns.isSame(sandbox.netns);
   }
 
-  /** Rules that went missing from a captured pod are put back; the pod counts as uncaptured meanwhile. */
+  /** Rules of a captured pod that are not as they have to be are put right; the pod counts as uncaptured meanwhile. */
   async verify(signal: AbortSignal): Promise<void> {
     const state = this.#state;
     if (state.kind !== 'captured') return;
-    const missing = await this.#deps.redirector.missing(state.netns, state.redirection, signal);
-    if (missing.length === 0 || this.#state !== state) return;
-    this.#steps.reportMissing(this.#wish.pod, missing);
-    this.#state = { kind: 'placed', netns: state.netns };
+    const { deviations } = await this.#deps.redirector.inspect(state.netns, state.redirection, signal);
+    if (deviations.length === 0 || this.#state !== state) return;
+    this.#state = { kind: 'placed', netns: state.netns, older: state.older };
     this.#rouse();
+  }
+
+  /** What it had open before its capture; `undefined` of a pod that is not captured. */
+  get older(): OlderConnections | undefined {
+    return this.#state.kind === 'captured' ? this.#state.older : undefined;
+  }
+
+  /** Counts that anew, where the last count is older than `maxAgeMs`. */
+  countOlder(maxAgeMs: number): void {
+    const state = this.#state;
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (state.kind !== 'captured' || nowMs - state.older.countedAtMs < maxAgeMs) return;
+    state.older.recvOpen(this.#deps.connectionsOf(state.netns).outside, nowMs);
   }
 
   /** Works until the pod is gone or the agent stops; never rejects. The namespace is let go, the rules stay (fail closed). */

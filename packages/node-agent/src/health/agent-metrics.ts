@@ -5,10 +5,11 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
 import type { CaptureEvent } from '../capture/capture-state.ts';
-import type { CaptureCounts } from '../capture/captures.ts';
+import type { CaptureCounts, OlderCount } from '../capture/captures.ts';
 
 export type AgentMetricsDeps = {
   readonly counts: () => CaptureCounts;
+  readonly countOlder: () => readonly OlderCount[];
   readonly isLive: () => boolean;
   readonly proxies: () => number;
   readonly isInstalled: () => boolean;
@@ -33,6 +34,7 @@ export class AgentMetrics {
       const { enrolled, captured } = deps.counts();
       return enrolled - captured;
     });
+    this.#olderGauge(deps.countOlder);
     this.#gauge('clearmesh_agent_proxies', 'Node proxies connected', deps.proxies);
     this.#gauge('clearmesh_agent_api_live', 'Whether pods and namespaces are being watched', () => Number(deps.isLive()));
     this.#gauge('clearmesh_agent_plugin_installed', 'Whether the plugin is in the network configuration', () =>
@@ -57,6 +59,20 @@ export class AgentMetrics {
 
   #gauge(name: string, help: string, read: () => number): void {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
+  }
+
+  /** By namespace: those of the node's pods, and no more. */
+  #olderGauge(countOlder: AgentMetricsDeps['countOlder']): void {
+    const gauge: Gauge = new Gauge({
+      name: 'clearmesh_agent_uncaptured_connections',
+      help: 'Connections of captured pods that were open before and go on in plaintext',
+      labelNames: ['namespace'],
+      registers: [this.registry],
+      collect: () => {
+        gauge.reset();
+        for (const { namespace, connections } of countOlder()) gauge.inc({ namespace }, connections);
+      },
+    });
   }
 
   #counter(name: string, help: string, labelNames: readonly string[]): Counter {

@@ -1,18 +1,22 @@
 /** Rules by iptables and ip6tables: of the flavour that the machine takes for itself, or of the one named. */
-import type { Execute } from './execute.ts';
-import { expectedLines, installText, removeText, savedLines } from './iptables-script.ts';
-import { deviations } from './rule-backend.ts';
+import type { Command, Execute } from './execute.ts';
+import { installText, leadsTo, removeText, shownLines } from './iptables-script.ts';
+import { Reference } from './reference.ts';
+import { deviations, redirects } from './rule-backend.ts';
 import type { AddressFamily, RuleBackend, RuleTask } from './rule-backend.ts';
 
 export type Flavour = 'iptables' | 'iptables-nft' | 'iptables-legacy';
 
 export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend {
   const programOf = (family: AddressFamily): string => (family === 6 ? flavour.replace('iptables', 'ip6tables') : flavour);
+  const reference = new Reference(execute);
+  const show = (family: AddressFamily): Command => [`${programOf(family)}-save`];
+  // -w: the agent of the node's services may hold the lock of the old flavour.
+  const make = (family: AddressFamily): Command => [`${programOf(family)}-restore`, '--noflush', '-w', '5'];
   const save = ({ namespace }: RuleTask, family: AddressFamily, signal: AbortSignal): Promise<string> =>
-    execute(namespace, [`${programOf(family)}-save`], '', signal);
+    execute(namespace, show(family), '', signal);
   const restore = async (task: RuleTask, family: AddressFamily, text: string, signal: AbortSignal): Promise<void> => {
-    // -w: the agent of the node's services may hold the lock of the old flavour.
-    if (text !== '') await execute(task.namespace, [`${programOf(family)}-restore`, '--noflush', '-w', '5'], text, signal);
+    if (text !== '') await execute(task.namespace, make(family), text, signal);
   };
   return {
     name: flavour,
@@ -25,13 +29,18 @@ export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend
     remove: async (task, signal) => {
       for (const family of task.families) await restore(task, family, removeText(await save(task, family, signal)), signal);
     },
-    missing: async (task, redirection, signal) => {
-      const found: string[] = [];
+    inspect: async (task, redirection, signal) => {
+      const lacking: string[] = [];
+      let captures = true;
       for (const family of task.families) {
-        const saved = savedLines(await save(task, family, signal), redirection);
-        found.push(...deviations(expectedLines(redirection, family), saved).map((line) => `IPv${family}: ${line}`));
+        const found = shownLines(await save(task, family, signal));
+        const input = installText(redirection, family, 'closed', '');
+        const text = { make: make(family), input, show: show(family) };
+        const expected = shownLines(await reference.shown(text, signal));
+        lacking.push(...deviations(expected, found).map((line) => `IPv${family}: ${line}`));
+        captures &&= redirects(redirection).every(([chain, port]) => leadsTo(found, chain, port));
       }
-      return found;
+      return { deviations: lacking, captures };
     },
   };
 }

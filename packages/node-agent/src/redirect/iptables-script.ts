@@ -12,7 +12,6 @@ import { refuseForeignText } from './nft-script.ts';
 import { MARK_MASK, podTables } from './pod-rules.ts';
 import type { Redirection } from './redirection.ts';
 import type { AddressFamily, Meanwhile } from './rule-backend.ts';
-import { allTables, ruleLine, verdictOf } from './rule-backend.ts';
 import type { Action, Chain, Match, Rule, Table } from './rule.ts';
 
 type KernelTable = 'filter' | 'mangle' | 'raw' | 'nat';
@@ -59,37 +58,21 @@ export function removeText(saved: string): string {
   return (['nat', 'mangle', 'raw', 'filter'] as const).map((table) => removalText(table, saved)).join('');
 }
 
-/** What `iptables-save` has to show, as lines for comparison. */
-export function expectedLines(redirection: Redirection, family: AddressFamily): readonly string[] {
-  return allTables(redirection).flatMap((table) =>
-    table.chains.flatMap((chain) => {
-      const { table: name, hook, chain: own } = placeOf(table, chain);
-      const rules = rulesOf(chain, family).map((rule) => ruleLine(`${name} ${own}`, rule.row, verdictOf(rule)));
-      return [ruleLine(`${name} ${hook}`, 'jump', own), ...rules];
-    }),
-  );
+/** What `iptables-save` shows of our chains, and of the jumps to them where they stand first (I2). */
+export function shownLines(saved: string): readonly string[] {
+  return places.flatMap((place) => {
+    const lines = linesOf(saved, place.table);
+    const first = lines.find((line) => line.startsWith(`-A ${place.hook} `));
+    const shown = lines.filter((line) => line.startsWith(`-A ${place.chain} `));
+    return [...(first === jumpOf(place) ? [first] : []), ...shown].map((line) => `${place.table}: ${line}`);
+  });
 }
 
-/** What it does show, in the order of {@link expectedLines}. */
-export function savedLines(saved: string, redirection: Redirection): readonly string[] {
-  return allTables(redirection).flatMap((table) =>
-    table.chains.flatMap((chain) => {
-      const place = placeOf(table, chain);
-      const lines = linesOf(saved, place.table);
-      const first = lines.find((line) => line.startsWith(`-A ${place.hook} `));
-      const jump = first === jumpOf(place) ? [ruleLine(`${place.table} ${place.hook}`, 'jump', place.chain)] : [];
-      const rules = lines.filter((line) => line.startsWith(`-A ${place.chain} `));
-      return [...jump, ...rules.map((rule) => savedLine(place, rule))];
-    }),
-  );
-}
-
-function savedLine({ table, chain }: Place, line: string): string {
-  const [, quoted, bare] = /--comment (?:"([^"]*)"|(\S+))/.exec(line) ?? [];
-  const [, target = ''] = / -j (\S+)/.exec(line) ?? [];
-  const [, port] = /--to-ports (\d+)/.exec(line) ?? [];
-  const word = ['ACCEPT', 'RETURN', 'DROP', 'REJECT'].includes(target) ? target.toLowerCase() : '';
-  return ruleLine(`${table} ${chain}`, quoted ?? bare ?? line, port ?? word);
+/** Whether such lines redirect to this port, and are asked. */
+export function leadsTo(lines: readonly string[], hook: 'prerouting' | 'output', port: number): boolean {
+  const place: Place = { table: 'nat', hook: hookOf[hook], chain: chainOf[hook] };
+  const isRedirect = (line: string): boolean => line.startsWith(`nat: -A ${place.chain} `) && line.includes(`--to-ports ${port}`);
+  return lines.includes(`nat: ${jumpOf(place)}`) && lines.some(isRedirect);
 }
 
 function tableText(table: Table, family: AddressFamily, saved: string): string {

@@ -1,56 +1,49 @@
 /** Rules by nft, which applies each script in one transaction. */
 import type { Execute } from './execute.ts';
+import { GUARD_TABLE } from './guard-rules.ts';
 import { guardScript, installScript, noGuardScript, removeScript } from './nft-script.ts';
-import { allTables, deviations, ruleLine, verdictOf } from './rule-backend.ts';
+import { TABLE_NAMES } from './pod-rules.ts';
+import { Reference } from './reference.ts';
+import { deviations, redirects } from './rule-backend.ts';
 import type { RuleBackend } from './rule-backend.ts';
-import type { Table } from './rule.ts';
 
-const command = ['nft', '-f', '-'] as const;
+const make = ['nft', '-f', '-'] as const;
+// All of it: nft 1.0.6 finds none of several tables that are named one by one in a script.
+const show = ['nft', 'list', 'ruleset', 'inet'] as const;
 
 export function nftBackend(execute: Execute): RuleBackend {
+  const reference = new Reference(execute);
   return {
     name: 'nft',
     install: async ({ namespace }, redirection, meanwhile, signal) => {
       const script = installScript(redirection);
       const guard = meanwhile === 'closed' ? guardScript(redirection, 'drop') : noGuardScript();
-      await execute(namespace, command, guard, signal);
-      await execute(namespace, command, script, signal);
-      await execute(namespace, command, guardScript(redirection, 'reject'), signal);
+      await execute(namespace, make, guard, signal);
+      await execute(namespace, make, script, signal);
+      await execute(namespace, make, guardScript(redirection, 'reject'), signal);
     },
-    remove: async ({ namespace }, signal) => void (await execute(namespace, command, removeScript(), signal)),
-    missing: async ({ namespace }, redirection, signal) => {
-      // All of it: nft 1.0.6 finds none of several tables that are named one by one in a script.
-      const listing = await execute(namespace, ['nft', 'list', 'ruleset', 'inet'], '', signal);
-      const ours = allTables(redirection);
-      const isOurs = (line: string): boolean => ours.some(({ name }) => line.startsWith(`${name} `));
-      return deviations(linesOf(ours), listedLines(listing).filter(isOurs));
+    remove: async ({ namespace }, signal) => void (await execute(namespace, make, removeScript(), signal)),
+    inspect: async ({ namespace }, redirection, signal) => {
+      const found = shownLines(await execute(namespace, show, '', signal));
+      const input = `${installScript(redirection)}${guardScript(redirection, 'reject')}`;
+      const expected = shownLines(await reference.shown({ make, input, show }, signal));
+      const leadsTo = ([chain, port]: readonly [string, number]): boolean =>
+        found.some((line) => line.startsWith(`istio-ambient-nat ${chain}: `) && line.includes(`redirect to :${port}`));
+      return { deviations: deviations(expected, found), captures: redirects(redirection).every(leadsTo) };
     },
   };
 }
 
-function linesOf(tables: readonly Table[]): readonly string[] {
-  return tables.flatMap(({ name, chains }) =>
-    chains.flatMap((chain) => chain.rules.map((rule) => ruleLine(`${name} ${chain.name}`, rule.row, verdictOf(rule)))),
-  );
-}
-
-/** The rules of a listing of nft, each by its comment; those of others have none of ours and count all the same. */
-export function listedLines(listing: string): readonly string[] {
-  const lines: string[] = [];
+/** All that a listing shows in our tables, rules of others too, each line with its place; tables in the order of their names here. */
+export function shownLines(listing: string): readonly string[] {
+  const lines = new Map<string, string[]>([...TABLE_NAMES, GUARD_TABLE].map((name) => [name, []]));
   let table = '';
   let chain = '';
   for (const line of listing.split('\n').map((text) => text.trim())) {
     const [, kind, name = ''] = /^(table inet|chain) (\S+) \{$/.exec(line) ?? [];
     if (kind === 'chain') chain = name;
-    else if (kind !== undefined) table = name;
-    else if (line !== '' && line !== '}' && !line.startsWith('type '))
-      lines.push(ruleLine(`${table} ${chain}`, ...rowAndVerdict(line)));
+    else if (kind !== undefined) [table, chain] = [name, ''];
+    else if (line !== '' && line !== '}') lines.get(table)?.push(`${table} ${chain}: ${line}`);
   }
-  return lines;
-}
-
-function rowAndVerdict(line: string): [row: string, verdict: string] {
-  const [, body = line, row = line] = /^(.*) comment "(.*)"$/.exec(line) ?? [];
-  const [, word = '', port] = /\b(accept|return|drop|reject|redirect)(?: to :(\d+)| with tcp reset)?$/.exec(body) ?? [];
-  return [row, port ?? word];
+  return [...lines.values()].flat();
 }

@@ -7,6 +7,8 @@
  *     caller must not let the pod start on it, and tries again or removes.
  * P3  removal goes the other way round.
  * P4  the guard stands around it all: see guard-rules.ts.
+ * P5  a pod that is captured already, by rules of an earlier version, stays so at every moment: old rules are asked until the
+ *     transaction that puts the new ones in their place.
  */
 import { readFileSync } from 'node:fs';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
@@ -17,7 +19,7 @@ import { nftBackend } from './nft-backend.ts';
 import { hasRoute, hasRule, installRoutes, listRoute, listRule, removeRoutes } from './policy-route.ts';
 import type { RouteScript } from './policy-route.ts';
 import type { Redirection } from './redirection.ts';
-import type { AddressFamily, Meanwhile, RuleBackend, RuleTask } from './rule-backend.ts';
+import type { AddressFamily, Inspection, Meanwhile, RuleBackend, RuleTask } from './rule-backend.ts';
 
 export type RedirectorDeps = {
   readonly run: RunInNamespace;
@@ -63,13 +65,14 @@ export class Redirector {
     // The route's rule comes first and goes last.
     if (!hasRule(await this.#execute(namespace, ['ip', '-4', ...listRule], '', signal))) return false;
     const letGo: Redirection = { inboundCapture: false, outboundCapture: false };
-    return (await this.#backend.missing(this.#task(namespace, letGo), letGo, signal)).length > 0;
+    return (await this.#backend.inspect(this.#task(namespace, letGo), letGo, signal)).deviations.length > 0;
   }
 
-  /** What the pod lacks of its redirection, in words; empty when it is captured as it has to be. */
-  async missing(namespace: NetworkNamespace, redirection: Redirection, signal: AbortSignal): Promise<readonly string[]> {
+  /** How the pod's redirection compares with the one it should have, by content: rules of another version deviate. */
+  async inspect(namespace: NetworkNamespace, redirection: Redirection, signal: AbortSignal): Promise<Inspection> {
     const task = this.#task(namespace, redirection);
-    const lacking = [...(await this.#backend.missing(task, redirection, signal))];
+    const { deviations, captures } = await this.#backend.inspect(task, redirection, signal);
+    const lacking: string[] = [];
     for (const family of task.families) {
       const list = (words: readonly string[]): Promise<string> =>
         // A table without a route does not exist, and ip says so.
@@ -77,7 +80,7 @@ export class Redirector {
       if (!hasRule(await list(listRule))) lacking.push(`IPv${family}: rule of the return path`);
       if (!hasRoute(await list(listRoute))) lacking.push(`IPv${family}: route of the return path`);
     }
-    return lacking;
+    return { deviations: [...deviations, ...lacking], captures: captures && lacking.length === 0 };
   }
 
   #task(namespace: NetworkNamespace, redirection: Redirection): RuleTask {

@@ -1,10 +1,7 @@
 /** The program that says rules to the kernel: nft, or iptables where the node's other software keeps to that. */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
-import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
-import { guardTable } from './guard-rules.ts';
-import { podTables } from './pod-rules.ts';
+import { INBOUND_PORT, OUTBOUND_PORT, capturesOutbound } from './pod-rules.ts';
 import type { Redirection } from './redirection.ts';
-import type { Rule, Table } from './rule.ts';
 
 export type AddressFamily = 4 | 6;
 
@@ -29,13 +26,23 @@ export interface RuleBackend {
   install(task: RuleTask, redirection: Redirection, meanwhile: Meanwhile, signal: AbortSignal): Promise<void>;
   /** Redirection and guard go, also where there are none. */
   remove(task: RuleTask, signal: AbortSignal): Promise<void>;
-  /** Rules that are not there, or not in their order; empty for a pod that is captured as it has to be. */
-  missing(task: RuleTask, redirection: Redirection, signal: AbortSignal): Promise<readonly string[]>;
+  /** How the pod's rules compare with those it should have, as the kernel shows both. */
+  inspect(task: RuleTask, redirection: Redirection, signal: AbortSignal): Promise<Inspection>;
 }
 
-/** All that stands in a captured pod. */
-export function allTables(redirection: Redirection): readonly Table[] {
-  return [...podTables(redirection), guardTable(redirection, 'reject')];
+export type Inspection = {
+  /** Rules that are not there as they have to be, in the words of the program; empty: all is well. */
+  readonly deviations: readonly string[];
+  /** What the proxy has to get goes to it all the same: by rules of another version, or by rules that somebody has changed. */
+  readonly captures: boolean;
+};
+
+/** The ports of the proxy that something has to lead to, and the chain that leads there. */
+export function redirects(redirection: Redirection): readonly (readonly ['prerouting' | 'output', number])[] {
+  return [
+    ...(redirection.inboundCapture === false ? [] : ([['prerouting', INBOUND_PORT]] as const)),
+    ...(capturesOutbound(redirection) ? ([['output', OUTBOUND_PORT]] as const) : []),
+  ];
 }
 
 /** The lines of `expected` that `found` lacks; a sentence where it has them all, but not as they have to be. */
@@ -48,28 +55,4 @@ export function deviations(expected: readonly string[], found: readonly string[]
     return at < 0;
   });
   return lacking.length > 0 ? lacking : ['the rules stand in another order, or with others between them'];
-}
-
-/** A rule as far as its listing tells it: where it stands, its row, and what becomes of the packet. */
-export function ruleLine(place: string, row: string, verdict: string): string {
-  return `${place}: ${row}${verdict === '' ? '' : ` → ${verdict}`}`;
-}
-
-/** The verdict in one word, '' for a rule that only changes marks or zones. */
-export function verdictOf({ action }: Rule): string {
-  switch (action.kind) {
-    case 'accept':
-    case 'return':
-    case 'drop':
-    case 'reject':
-      return action.kind;
-    case 'redirect':
-      return String(action.port);
-    case 'mark-connection':
-    case 'restore-mark':
-    case 'connection-zone':
-      return '';
-    default:
-      return unreachable(action);
-  }
 }

@@ -33,7 +33,7 @@ export type PluginServiceDeps = {
   readonly api: Pick<KubeApi, 'get'>;
   readonly captures: Pick<Captures, 'admit' | 'sandboxGone' | 'isCaptured'>;
   readonly finder: Pick<NamespaceFinder, 'openPath'>;
-  readonly redirector: Pick<Redirector, 'missing'>;
+  readonly redirector: Pick<Redirector, 'inspect'>;
   readonly redirectionOf: (pod: NodePod) => Redirection;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -86,8 +86,9 @@ export class PluginService {
     const finding = this.#deps.finder.openPath(call.netns, call.pid);
     if (finding.kind === 'missing') throw amiss(call, `its network namespace cannot be opened: ${finding.reason}`);
     using netns = finding.netns;
-    const missing = await this.#deps.redirector.missing(netns, this.#deps.redirectionOf(pod), signal);
-    if (missing.length > 0) throw amiss(call, `${missing.length} of its rules are missing, first: ${missing[0] ?? ''}`);
+    const { deviations } = await this.#deps.redirector.inspect(netns, this.#deps.redirectionOf(pod), signal);
+    const [first] = deviations;
+    if (first !== undefined) throw amiss(call, `${deviations.length} of its rules are missing, first: ${first}`);
     if (!this.#deps.captures.isCaptured(pod.uid)) throw amiss(call, 'the node proxy has not taken it over');
     return { inMesh: true, reason: decision.explanation };
   }

@@ -32,9 +32,11 @@ export class CaptureBed implements AsyncDisposable {
   readonly done: string[] = [];
   readonly events: string[] = [];
   /** What the pod has: rules, in words. */
-  rules: 'none' | 'out' | 'all' | 'let go' = 'none';
+  rules: 'none' | 'out' | 'all' | 'old' | 'let go' = 'none';
   outcome: AddOutcome = { kind: 'acked' };
-  open: PodConnections = { outside: 0, proxied: 0 };
+  open: PodConnections = { outside: [], direct: [], proxied: 0 };
+  /** How often connections were counted. */
+  looks = 0;
   isFindable = true;
   /** Makes installing fail with these words. */
   broken: string | undefined;
@@ -82,8 +84,11 @@ export class CaptureBed implements AsyncDisposable {
           this.isFindable ? { kind: 'found', netns: this.netns() } : { kind: 'missing', reason: 'no process of it' },
       },
       redirector: {
-        hasBegun: async () => this.rules === 'out' || this.rules === 'all',
-        missing: async () => (this.rules === 'all' ? [] : ['inbound']),
+        hasBegun: async () => this.rules !== 'none' && this.rules !== 'let go',
+        inspect: async () => ({
+          deviations: this.rules === 'all' ? [] : ['inbound'],
+          captures: this.rules === 'all' || this.rules === 'old',
+        }),
         install: async (_netns, redirection, _signal, meanwhile) => {
           if (this.broken !== undefined) throw new Error(this.broken);
           this.rules = nameOf(redirection);
@@ -101,7 +106,10 @@ export class CaptureBed implements AsyncDisposable {
         },
         removePod: async () => say('proxy: del'),
       },
-      connectionsOf: () => this.open,
+      connectionsOf: () => {
+        this.looks++;
+        return this.open;
+      },
       probes: { add: async (_uid, ips) => say(`probes: ${ips.join()}`), remove: async () => say('probes: none') },
       annotate: (_pod: NodePod, mark: Mark) => say(`annotation: ${mark ?? 'none'}`),
       onEvent: (event) => this.events.push(event),

@@ -78,6 +78,24 @@ describe('Captures', () => {
       expect(bed.news()).to.deep.equal(captured);
     });
 
+    it('replace rules of another version while it is in the mesh, and say nothing else meanwhile', async () => {
+      bed.rules = 'old';
+      bed.captures.enrol(nodePod(marked), {});
+      await bed.settle();
+      expect(bed.news()).to.deep.equal(captured);
+      expect(bed.events).to.deep.equal(['updated', 'captured']);
+    });
+
+    it('leave its annotation as it is for as long as the proxy that served it does not call', async () => {
+      bed.rules = 'all';
+      bed.outcome = { kind: 'no-proxy' };
+      bed.captures.enrol(nodePod(marked), {});
+      await bed.settle();
+      for (let seconds = 0; seconds < 120; seconds++) await bed.pass(1_000);
+      expect(bed.news().filter((what) => what !== 'proxy: no-proxy')).to.deep.equal([]);
+      expect(kinds()).to.deep.equal({ enrolled: 1, captured: 0, pending: 1 });
+    });
+
     it('leave rules alone that are as they have to be', async () => {
       bed.rules = 'all';
       bed.captures.enrol(nodePod(), {});
@@ -138,7 +156,7 @@ describe('Captures', () => {
     });
 
     it('let others learn of it before the proxy lets go, and keep the rules while connections go through it', async () => {
-      bed.open = { outside: 3, proxied: 2 };
+      bed.open = { ...bed.open, proxied: 2 };
       bed.captures.release(nodePod(marked));
       await bed.settle();
       expect(bed.news()).to.deep.equal(['rules: out', 'annotation: pending']);
@@ -146,14 +164,14 @@ describe('Captures', () => {
       expect(bed.news()).to.deep.equal(['rules: let go', 'probes: none', 'proxy: del', 'annotation: none']);
       await bed.pass(5_000);
       expect(bed.news()).to.deep.equal([]);
-      bed.open = { outside: 1, proxied: 0 };
+      bed.open = { ...bed.open, proxied: 0 };
       await bed.pass(1_000);
       expect(bed.news()).to.deep.equal(['rules: none']);
       expect(bed.events).to.deep.equal(['captured', 'released']);
     });
 
     it('keep the rules eleven minutes and no longer', async () => {
-      bed.open = { outside: 1, proxied: 1 };
+      bed.open = { ...bed.open, proxied: 1 };
       bed.captures.release(nodePod(marked));
       await bed.settle();
       for (let seconds = 0; seconds < 660; seconds++) await bed.pass(1_000);
@@ -167,7 +185,7 @@ describe('Captures', () => {
       ['its last connections end', 1_000],
     ] as const) {
       it(`join again, in full, when the label comes back while ${moment}`, async () => {
-        bed.open = { outside: 1, proxied: 1 };
+        bed.open = { ...bed.open, proxied: 1 };
         bed.captures.release(nodePod(marked));
         await bed.settle();
         await bed.pass(ms);
@@ -219,6 +237,19 @@ describe('Captures', () => {
     await bed.settle();
     expect(bed.news()).to.include('rules: all, closed meanwhile');
     expect(bed.events).to.deep.equal(['captured', 'repaired', 'captured']);
+  });
+
+  it('replace changed rules, and follow a changed annotation, without a word that the pod is out', async () => {
+    await bed.captures.admit(nodePod(marked), {}, { netns: bed.netns(), containerId: 'c1' });
+    bed.news();
+    bed.rules = 'old';
+    await bed.captures.verify(new AbortController().signal);
+    await bed.settle();
+    expect(bed.news()).to.deep.equal(captured);
+    bed.captures.enrol(nodePod(marked), { inboundCapture: false });
+    await bed.settle();
+    expect(bed.news()).to.deep.equal(['rules: out, closed meanwhile', 'annotation: enabled']);
+    expect(bed.events.slice(-2)).to.deep.equal(['updated', 'captured']);
   });
 
   it('hold on to nothing, however many pods come and go', async () => {

@@ -1,4 +1,5 @@
 /** What says rules in the tests of the node tier, and what a pod has of them. */
+import { execFileSync } from 'node:child_process';
 import type { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import type { Execute } from '../../src/redirect/execute.ts';
 import { iptablesBackend } from '../../src/redirect/iptables-backend.ts';
@@ -21,6 +22,19 @@ export function stateOf(bed: NamespaceBed, backend: BackendName): string {
     return all.filter((line) => line.includes('table 100')).join('\n');
   });
   return [rulesOf(bed, backend), ip('-4', 'rule'), ip('-6', 'rule'), ...routes].join('\n');
+}
+
+/** Puts other rules in the place of a pod's, each table at once: what the program shows, changed. */
+export function rewrite(bed: NamespaceBed, pod: string, backend: BackendName, change: (text: string) => string): void {
+  const run = (input: string, ...command: [string, ...string[]]): void =>
+    void execFileSync('ip', ['netns', 'exec', bed.nameOf(pod), ...command], { input });
+  if (backend === 'nft') {
+    const shown = bed.exec(pod, 'nft', 'list', 'ruleset', 'inet');
+    run(`flush ruleset inet\n${change(shown)}`, 'nft', '-f', '-');
+    return;
+  }
+  for (const program of [backend, backend.replace('iptables', 'ip6tables')])
+    run(change(bed.exec(pod, `${program}-save`)), `${program}-restore`);
 }
 
 /** By iptables: rules and chains of ours alone, table by table; a program leaves an empty table where it has been. */

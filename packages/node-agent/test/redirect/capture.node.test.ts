@@ -263,31 +263,6 @@ for (const { name, backend } of backends) {
       expect(stateOf(bed, name)).to.match(name === 'nft' ? /^table inet firewall \{\n\}/ : /^-A OUTPUT -p udp -j ACCEPT$/m);
     });
 
-    it('misses nothing after installation, everything before it, and what somebody took away', async () => {
-      const rows = (await redirector.missing(pod, {}, soon())).length;
-      expect(rows).to.be.greaterThan(10);
-      await capture();
-      expect(await redirector.missing(pod, {}, soon())).to.deep.equal([]);
-      expect(await redirector.missing(pod, { dnsCapture: true }, soon())).to.not.deep.equal([]);
-      bed.exec('pod', 'ip', 'rule', 'del', 'pref', '32764');
-      if (name === 'nft') bed.exec('pod', 'nft', 'flush chain inet istio-ambient-nat output');
-      else bed.exec('pod', name, '-t', 'nat', '-F', 'ISTIO_OUTPUT');
-      const missing = await redirector.missing(pod, {}, soon());
-      expect(missing).to.include('IPv4: rule of the return path');
-      expect(missing.join()).to.include('outbound → 15001').and.not.include('inbound → 15006');
-      await capture();
-      expect(await redirector.missing(pod, {}, soon())).to.deep.equal([]);
-    });
-
-    it('is found wanting where a rule of somebody else comes before', async () => {
-      await capture();
-      if (name === 'nft') bed.exec('pod', 'nft', 'insert rule inet istio-ambient-nat output accept');
-      else bed.exec('pod', name, '-t', 'nat', '-I', 'OUTPUT', '1', '-j', 'ACCEPT');
-      expect(await redirector.missing(pod, {}, soon())).to.have.length(1);
-      await capture();
-      expect(await redirector.missing(pod, {}, soon())).to.deep.equal([]);
-    });
-
     it('installs where IPv6 is switched off', async () => {
       pod.run(() => writeFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', '1'));
       await capture();

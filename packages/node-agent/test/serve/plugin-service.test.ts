@@ -72,7 +72,7 @@ describe('PluginService', () => {
           isCaptured: () => admitted.length > 0,
         },
         finder: { openPath: () => open() },
-        redirector: { missing: async () => lacking },
+        redirector: { inspect: async () => ({ deviations: lacking, captures: lacking.length === 0 }) },
         redirectionOf: () => ({}),
         clock,
         logger: silentLogger,

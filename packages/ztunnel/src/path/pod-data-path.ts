@@ -70,6 +70,8 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;
     readonly createAcceptor: (request: AcceptorRequest) => Acceptor;
+    /** What both show; the path ends it after them. */
+    readonly certificates: Disposable;
     readonly originalDestination: (socket: net.Socket) => SocketAddress | undefined;
     readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
     readonly random: Random;
@@ -116,7 +118,11 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.dialer[Symbol.asyncDispose](), this.#endAcceptor()]);
+    try {
+      await Promise.all([this.dialer[Symbol.asyncDispose](), this.#endAcceptor()]);
+    } finally {
+      this.#deps.certificates[Symbol.dispose]();
+    }
   }
 
   /** The certificate to present is the workload's, so the handshake waits until that is known (fail closed after 5 s). */

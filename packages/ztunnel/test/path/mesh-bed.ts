@@ -22,6 +22,8 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@clearmesh/shared/wire
 import { encodeService, encodeWorkload } from '@clearmesh/shared/wire/wds';
 import { Metrics } from '../../src/admin/metrics.ts';
 import { LiveConnections } from '../../src/authorise/live-connections.ts';
+import { LocalIdentities } from '../../src/capture/local-identities.ts';
+import { PodCertificates } from '../../src/capture/pod-certificates.ts';
 import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
@@ -197,7 +199,9 @@ export class MeshBed implements AsyncDisposable {
     const drain = new Drain({ clock: systemClock });
     const network = podNetwork({ originalSource: 'best-effort' }, { connectTcp, clock: systemClock, logger: silentLogger });
     const log = createLogger('access', { format: 'json', write: (line) => this.#recvLine(line) });
-    const shared = { engine: this.engine, certificates: this.certificates, clock: systemClock, logger: silentLogger };
+    const identities = new LocalIdentities({ node: '' }, { want: () => {}, forget: () => {} });
+    const certificates = new PodCertificates({ certificates: this.certificates, identities });
+    const shared = { engine: this.engine, certificates, clock: systemClock, logger: silentLogger };
     const path = new PodDataPath<PooledDialer>(
       { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...this.#limits },
       {
@@ -210,6 +214,7 @@ export class MeshBed implements AsyncDisposable {
         ignoredCallers: this.#ignoredCallers,
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
         network,
+        certificates,
         dialer: new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) }),
         createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
           new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
