@@ -148,5 +148,6 @@ spec: { mtls: { mode: PERMISSIVE } }`);
 });
 
 function addressOf(pod: KubernetesObject | undefined): string {
-  return String(pod?.status?.['podIP'] ?? '');
+  const ip = pod?.status?.['podIP'];
+  return typeof ip === 'string' ? ip : '';
 }
