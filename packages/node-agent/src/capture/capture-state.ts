@@ -38,7 +38,13 @@ export type CaptureState =
       readonly dueMs: number;
     }
   /** The namespace is known, and nothing of the rules in it; `older` of a pod that counted as captured until they were looked at. */
-  | { readonly kind: 'placed'; readonly netns: NetworkNamespace; readonly older?: OlderConnections }
+  | {
+      readonly kind: 'placed';
+      readonly netns: NetworkNamespace;
+      readonly older?: OlderConnections;
+      /** From the container runtime, before anything runs in it: that it has no rules is no news. */
+      readonly isNew?: true;
+    }
   /** The rules stand, the proxy has not taken over: traffic is refused, unless it is the proxy that has served the pod before. */
   | {
       readonly kind: 'ruled';

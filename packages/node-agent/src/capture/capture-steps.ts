@@ -142,12 +142,12 @@ export class CaptureSteps {
    * Rules of an earlier agent that are as they have to be are left alone. Others that capture the pod all the same stay until the
    * new ones take their place, and it is in the mesh all the time, so nobody is told otherwise.
    */
-  async #rule({ netns, older }: State<'placed'>, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
+  async #rule({ netns, older, isNew }: State<'placed'>, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
     const { redirector } = this.#deps;
     const { deviations, captures } = await redirector.inspect(netns, redirection, signal);
     if (deviations.length > 0) {
       // A node that was restarted, another version, or somebody's hand.
-      if (older !== undefined || isKnownAsCaptured(pod)) this.#reportDeviations(pod, deviations, captures);
+      if (older !== undefined || (isKnownAsCaptured(pod) && isNew !== true)) this.#reportDeviations(pod, deviations, captures);
       await redirector.install(netns, redirection, signal);
     }
     return reached({ kind: 'ruled', netns, redirection, ...(older === undefined ? {} : { older }) });

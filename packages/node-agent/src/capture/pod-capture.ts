@@ -90,7 +90,7 @@ export class PodCapture {
   /** From the container runtime: the pod has this namespace now, which becomes this object's; resolves once captured. */
   admit(netns: NetworkNamespace, containerId: string, wish: Wish): Promise<void> {
     this.#drop();
-    this.#state = { kind: 'placed', netns };
+    this.#state = { kind: 'placed', netns, isNew: true };
     this.#containerId = containerId;
     this.#sandbox++;
     return new Promise((resolve, reject) => {

@@ -129,6 +129,11 @@ describe('Captures', () => {
       expect(bed.news()).to.deep.equal(captured);
     });
 
+    it('are no repair where an earlier sandbox of the pod was in the mesh, as after a restart of the node', async () => {
+      await bed.captures.admit(nodePod(marked), {}, { netns: bed.netns(), containerId: 'c1' });
+      expect(bed.events).to.deep.equal(['captured']);
+    });
+
     it('reject with the first failure and let go of the sandbox', async () => {
       bed.broken = 'nft is missing';
       expect(await admit().catch((error: Error) => error.message)).to.include('nft is missing');
