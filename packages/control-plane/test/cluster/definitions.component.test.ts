@@ -3,6 +3,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { parse } from 'yaml';
+import { definitionFiles } from '../../src/define/definitions.ts';
+import { rightSpecs, wrongSpecs } from '../fixtures/specs.ts';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 
 const repository = new URL('../../../../', import.meta.url);
@@ -123,6 +125,38 @@ describe('the definitions of clearmesh.io in a real API server', function () {
       expect(await dryRun(JSON.stringify(object)).catch(String)).to.contain(message);
     });
   }
+
+  const answerTo = (kind: string, spec: object): Promise<string> => {
+    const metadata = kind === 'BankingDomain' ? { name: 'tried' } : { name: 'tried', namespace: 'ledger' };
+    return dryRun(JSON.stringify({ apiVersion: 'clearmesh.io/v1alpha1', kind, metadata, spec })).catch(String);
+  };
+
+  it('refuse what our reader refuses, and say why, by every rule that they have', async () => {
+    const answers: string[] = [];
+    const others: string[] = [];
+    for (const [title, kind, spec, message] of wrongSpecs) {
+      const answer = await answerTo(kind, spec);
+      if (!answer.includes(message)) others.push(`${title}: ${answer}`);
+      answers.push(answer);
+    }
+    expect(others.join('\n')).to.equal('');
+    const messages = [...definitionFiles().values()].flatMap((text) =>
+      Array.from(text.matchAll(/^ +message: (.+)$/gm), ([, message = '']) => parse(message) as string),
+    );
+    expect(messages.length).to.be.greaterThan(40);
+    expect(messages.filter((message) => !answers.some((answer) => answer.includes(message)))).to.deep.equal([]);
+  });
+
+  it('take what our reader takes', async () => {
+    for (const [title, kind, spec] of rightSpecs)
+      expect(await answerTo(kind, spec), title).to.contain('/tried created (server dry run)');
+  });
+
+  it('explain every field', async () => {
+    const told = await server.kubectl(['explain', 'ratelimitpolicy.spec.limits.key']);
+    expect(told).to.contain('What is counted apart. Nothing written: all requests together.');
+    expect(told).to.contain('Of the header, for type header.');
+  });
 
   it('keep what two writers say, and show it in a table', async () => {
     const metadata = { name: 'calls', namespace: 'ledger' };
