@@ -38,10 +38,7 @@ export function describeNamespace(view: MeshView, name: string): Description {
       waypoints(view, name),
       policies(view, name),
     ],
-    remarks: [
-      ...view.remarks,
-      ...view.problems.filter(({ object }) => object.includes(` ${name}/`)).map(notInForce),
-    ],
+    remarks: [...view.remarks, ...view.problems.filter(({ object }) => object.includes(` ${name}/`)).map(notInForce)],
   };
 }
 

@@ -48,9 +48,7 @@ export function overviewOf(view: MeshView, components: Components): Overview {
       trust: view.options.trustDomain,
     },
     namespaces: [...collections.namespaces.keys()].map((name) => namespaceRow(view, name)).filter((row) => row !== undefined),
-    problems: [
-      ...new Set(problems.map(notInForce)),
-    ],
+    problems: [...new Set(problems.map(notInForce))],
     remarks,
   };
 }

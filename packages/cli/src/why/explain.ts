@@ -115,7 +115,5 @@ function brokenObjects({ problems, options }: MeshView, parties: readonly Party[
     to.service?.namespace ?? to.name.split('/')[0] ?? '',
     options.rootNamespace,
   ]);
-  return problems
-    .filter(({ object }) => namespaces.has(/ ([^/ ]+)\//.exec(object)?.[1] ?? ''))
-    .map(notInForce);
+  return problems.filter(({ object }) => namespaces.has(/ ([^/ ]+)\//.exec(object)?.[1] ?? '')).map(notInForce);
 }
