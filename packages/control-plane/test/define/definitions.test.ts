@@ -6,14 +6,15 @@ import { definitionFiles } from '../../src/define/definitions.ts';
 import { annotate, notLonger } from '../../src/define/field-note.ts';
 import { findKind } from '../../src/manifest/kinds.ts';
 import { readObject } from '../../src/watch/cluster-object.ts';
-import { rightSpecs, wrongSpecs } from '../fixtures/specs.ts';
+import { rightIstioSpecs, wrongIstioSpecs } from '../fixtures/istio-specs.ts';
+import { apiVersionOf, rightSpecs, wrongSpecs } from '../fixtures/specs.ts';
 import type { StructuralSchema } from '../../src/define/structural-schema.ts';
 import type { ObjectReading } from '../../src/watch/cluster-object.ts';
 
 const rules = { requirePermissiveExpiry: true, rootNamespace: 'clearmesh-system' };
 
 function reading(kind: string, spec: object): ObjectReading {
-  const apiVersion = 'clearmesh.io/v1alpha1';
+  const apiVersion = apiVersionOf(kind);
   const metadata = kind === 'BankingDomain' ? { name: 'p' } : { name: 'p', namespace: 'ledger' };
   // As a server sends it: what is undefined is not there.
   const written = JSON.parse(JSON.stringify(spec)) as object;
@@ -55,13 +56,13 @@ describe('the definitions of our kinds', () => {
     });
   }
 
-  for (const [title, kind, spec] of wrongSpecs) {
+  for (const [title, kind, spec] of [...wrongSpecs, ...wrongIstioSpecs]) {
     it(`refuse nothing that our reader takes: ${title}`, () => {
       expect(reading(kind, spec).kind).to.equal('wrong');
     });
   }
 
-  for (const [title, kind, spec] of rightSpecs) {
+  for (const [title, kind, spec] of [...rightSpecs, ...rightIstioSpecs]) {
     it(`are tried with what our reader takes: ${title}`, () => {
       expect(reading(kind, spec)).to.deep.include({ kind: 'good' });
     });
