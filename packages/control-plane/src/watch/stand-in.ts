@@ -1,6 +1,6 @@
 /**
- * What stands for a policy of a cluster that cannot be read and has no good version: protection must not go with the
- * understanding, as it would when a control plane starts and finds what its predecessor still remembered otherwise.
+ * What stands for a policy of a cluster that cannot be read and has no good version, as after a restart of the control
+ * plane, which remembers none: protection must not go with the understanding.
  *
  * I1  Pure: of the object alone.
  * I2  It is for what the object selects, as far as that can be read, and else for all that the object could select.

@@ -18,6 +18,7 @@ import { DiscoveryPeer, node } from '../fixtures/running-control-plane.ts';
 import { startFromChart, system } from './chart-control-plane.ts';
 import { textOf } from './charts.ts';
 import type { ControlPlane } from '../../src/control-plane.ts';
+import type { StatusReport } from '../../src/report/status-report.ts';
 
 const core = { apiVersion: 'v1' };
 const account = (name: string, namespace: string): object => ({
@@ -174,6 +175,13 @@ describe('a control plane that is restarted with policies that it cannot read', 
     const ledger = await eventually(status('at-ledger'), (text) => text.includes('Everybody'));
     expect(ledger).to.contain('Everybody is refused at Service ledger until it is mended.');
     expect(ledger).to.contain('"type":"WaypointAccepted"');
+    const { report } = (await (await fetch(`http://127.0.0.1:${plane?.adminAddress?.port}/status`)).json()) as StatusPage;
+    expect(report.rejections.map(({ object, effect }) => `${object}: ${effect}`)).to.have.members([
+      'AuthorizationPolicy bank/at-pods: Everybody is refused in namespace bank until it is mended.',
+      'AuthorizationPolicy bank/at-ledger: Everybody is refused at Service ledger until it is mended.',
+    ]);
+    const metrics = await (await fetch(`http://127.0.0.1:${plane?.adminAddress?.port}/metrics`)).text();
+    expect(metrics).to.contain('\nclearmesh_configuration_stand_ins 2\n');
     const told = log
       .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
       .filter(({ effect }) => effect !== undefined);
@@ -190,4 +198,5 @@ describe('a control plane that is restarted with policies that it cannot read', 
   });
 });
 
+type StatusPage = { readonly report: StatusReport };
 type Answer = ReadonlyMap<string, Uint8Array>;
