@@ -21,7 +21,7 @@ type Deps = {
   readonly publisher: Publisher;
   readonly metrics: Pick<
     ControlPlaneMetrics,
-    'configurationProblems' | 'configurationReadings' | 'configurationTaken' | 'resources'
+    'configurationProblems' | 'configurationStandIns' | 'configurationReadings' | 'configurationTaken' | 'resources'
   >;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -35,8 +35,13 @@ type State =
   | { readonly kind: 'none' }
   | { readonly kind: 'configured'; readonly collections: Collections; readonly model: MeshModel; readonly cancel: Cancel };
 
-function problemText({ object, field, value, message }: Problem): string {
-  return `${object} ${field} ${value} ${message}`;
+function problemText({ object, field, value, message, effect = '' }: Problem): string {
+  return `${object} ${field} ${value} ${message} ${effect}`;
+}
+
+/** Objects in whose place something else is in force. */
+function stoodFor(problems: readonly Problem[]): ReadonlySet<string> {
+  return new Set(problems.flatMap(({ object, effect }) => (effect === undefined ? [] : [object])));
 }
 
 /** Problems written out in full; the rest is counted. */
@@ -86,6 +91,7 @@ export class Configuration implements Disposable {
     const fresh = problems.filter((problem) => !this.#leftOut.has(problemText(problem)));
     this.#leftOut = new Set(problems.map(problemText));
     this.#deps.metrics.configurationProblems.set(problems.length);
+    this.#deps.metrics.configurationStandIns.set(stoodFor(problems).size);
     this.#warn(fresh);
   }
 

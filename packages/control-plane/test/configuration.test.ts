@@ -9,12 +9,21 @@ import { Configuration } from '../src/configuration.ts';
 import { defaultDeriveOptions } from '../src/derive/options.ts';
 import { Publisher } from '../src/publish/publisher.ts';
 import { collections, denyRule, peerAuthentication, pod } from './fixtures/objects.ts';
+import type { ControlPlaneMetrics } from '../src/admin/control-plane-metrics.ts';
 import type { Manifest } from '../src/manifest/collections.ts';
 import type { SourceEvent } from '../src/watch/configuration-source.ts';
 
 type Line = { readonly level: string; readonly message: string; readonly fields: LogFields };
 
-function setUp(): { clock: FakeClock; publisher: Publisher; configuration: Configuration; lines: Line[] } {
+type SetUp = {
+  clock: FakeClock;
+  publisher: Publisher;
+  configuration: Configuration;
+  lines: Line[];
+  metrics: ControlPlaneMetrics;
+};
+
+function setUp(): SetUp {
   const clock = new FakeClock();
   const publisher = new Publisher({}, { clock });
   const lines: Line[] = [];
@@ -23,8 +32,9 @@ function setUp(): { clock: FakeClock; publisher: Publisher; configuration: Confi
     (message: string, fields: LogFields = {}): void =>
       void lines.push({ level, message, fields });
   const logger: Logger = { ...silentLogger, info: at('info'), warn: at('warn'), error: at('error') };
-  const configuration = new Configuration(defaultDeriveOptions, { publisher, metrics: createMetrics(), clock, logger });
-  return { clock, publisher, configuration, lines };
+  const metrics = createMetrics();
+  const configuration = new Configuration(defaultDeriveOptions, { publisher, metrics, clock, logger });
+  return { clock, publisher, configuration, lines, metrics };
 }
 
 function taken(...manifests: readonly Manifest[]): SourceEvent {
@@ -82,6 +92,29 @@ describe('Configuration', () => {
       },
       { level: 'warn', message: 'configuration rejected; the last good configuration keeps serving', fields: { problems: 1 } },
     ]);
+  });
+
+  it('says what stands for a policy that cannot be read, and again when that changes, and counts it', () => {
+    const { configuration, lines, metrics } = setUp();
+    const [problem] = rejected.kind === 'rejected' ? rejected.problems : [];
+    const told = (effect?: string): SourceEvent => {
+      const one = { ...problem!, ...(effect === undefined ? {} : { effect }) };
+      return { kind: 'taken', collections: collections(), objects: 0, problems: [one, { ...one, field: 'spec.rules' }] };
+    };
+    const count = (): string | undefined => /^clearmesh_configuration_stand_ins \d+$/m.exec(metrics.registry.text())?.[0];
+    configuration.recvEvent(told());
+    expect(count()).to.equal('clearmesh_configuration_stand_ins 0');
+    for (let round = 0; round < 2; round++) configuration.recvEvent(told('Everybody is refused.'));
+    expect(count()).to.equal('clearmesh_configuration_stand_ins 1');
+    const warnings = lines.filter(({ level }) => level === 'warn').map(({ fields }) => [fields['field'], fields['effect']]);
+    expect(warnings).to.deep.equal([
+      ['spec.action', undefined],
+      ['spec.rules', undefined],
+      ['spec.action', 'Everybody is refused.'],
+      ['spec.rules', 'Everybody is refused.'],
+    ]);
+    configuration.recvEvent(taken());
+    expect(count()).to.equal('clearmesh_configuration_stand_ins 0');
   });
 
   it('says once what a policy does otherwise than it reads', () => {

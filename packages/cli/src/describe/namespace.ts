@@ -3,6 +3,7 @@ import { environmentOf } from '@clearmesh/control-plane/manifest/environment';
 import { isWaypoint } from '@clearmesh/control-plane/manifest/gateway';
 import { isFinished } from '@clearmesh/control-plane/manifest/pod';
 import { DATAPLANE_MODE } from '@clearmesh/node-agent/enrol/enrolment';
+import { notInForce } from '../mesh/not-in-force.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { mtlsOf } from '../why/mtls.ts';
 import { partyOf } from '../why/party.ts';
@@ -37,12 +38,7 @@ export function describeNamespace(view: MeshView, name: string): Description {
       waypoints(view, name),
       policies(view, name),
     ],
-    remarks: [
-      ...view.remarks,
-      ...view.problems
-        .filter(({ object }) => object.includes(` ${name}/`))
-        .map(({ object, field, message }) => `${object} is not in force as written: ${field} ${message}`),
-    ],
+    remarks: [...view.remarks, ...view.problems.filter(({ object }) => object.includes(` ${name}/`)).map(notInForce)],
   };
 }
 

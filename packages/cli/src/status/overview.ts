@@ -5,6 +5,7 @@ import { targetsOf } from '@clearmesh/control-plane/manifest/target-ref';
 import type { Component } from '../check/after.ts';
 import type { Row } from '../terminal/rows.ts';
 import { captureOf, enrolmentOf } from '../mesh/capture.ts';
+import { notInForce } from '../mesh/not-in-force.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { Block } from '../terminal/block.ts';
 import { renderRows } from '../terminal/rows.ts';
@@ -47,9 +48,7 @@ export function overviewOf(view: MeshView, components: Components): Overview {
       trust: view.options.trustDomain,
     },
     namespaces: [...collections.namespaces.keys()].map((name) => namespaceRow(view, name)).filter((row) => row !== undefined),
-    problems: [
-      ...new Set(problems.map(({ object, field, message }) => `${object} is not in force as written: ${field} ${message}`)),
-    ],
+    problems: [...new Set(problems.map(notInForce))],
     remarks,
   };
 }

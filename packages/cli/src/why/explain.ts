@@ -1,5 +1,6 @@
 /** The answer to `clearmesh why`: every way from FROM to TO, those that fare alike put together. Pure. */
 import { meshView } from '../mesh/mesh-view.ts';
+import { notInForce } from '../mesh/not-in-force.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { asIfEnrolled } from '../mesh/running-collections.ts';
 import type { Connection, Verdict } from './connection.ts';
@@ -114,7 +115,5 @@ function brokenObjects({ problems, options }: MeshView, parties: readonly Party[
     to.service?.namespace ?? to.name.split('/')[0] ?? '',
     options.rootNamespace,
   ]);
-  return problems
-    .filter(({ object }) => namespaces.has(/ ([^/ ]+)\//.exec(object)?.[1] ?? ''))
-    .map(({ object, field, message }) => `${object} is not in force as written: ${field} ${message}`);
+  return problems.filter(({ object }) => namespaces.has(/ ([^/ ]+)\//.exec(object)?.[1] ?? '')).map(notInForce);
 }

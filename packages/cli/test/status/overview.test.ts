@@ -25,7 +25,7 @@ describe('overview', () => {
     ]);
   });
 
-  it('is printed with the parts of an installation, and what is not in force', () => {
+  it('is printed with the parts of an installation, with what is not in force, and with what stands in its place', () => {
     const problem = {
       code: 'MESH-CONFIG-001',
       file: '',
@@ -38,11 +38,12 @@ describe('overview', () => {
       remedy: '',
     } as const;
     const overview = overviewOf(
-      { ...view, problems: [problem] },
+      { ...view, problems: [problem, { ...problem, object: 'AuthorizationPolicy ledger/p', effect: 'Everybody is refused.' }] },
       { 'control plane': { desired: 2, ready: 1 }, ztunnels: undefined },
     );
     const text = renderOverview(overview, 80, plainStyle).join('\n');
     expect(text).to.match(/control plane +1 of 2 ready\n +ztunnels +not installed\n/);
-    expect(text).to.include('→ Gateway ledger/x is not in force as written: spec is odd');
+    expect(text).to.include('→ Gateway ledger/x is not in force as written: spec is odd\n');
+    expect(text.replaceAll(/\s+/g, ' ')).to.include('a good version: Everybody is refused.');
   });
 });

@@ -10,6 +10,8 @@ export type ControlPlaneMetrics = {
   readonly configurationTaken: Gauge;
   /** Problems of objects that were left out of the configuration in force. */
   readonly configurationProblems: Gauge;
+  /** Policies that cannot be read, and in whose place everybody, or plaintext, is refused. */
+  readonly configurationStandIns: Gauge;
   /** Kinds that cannot be watched now. */
   readonly watchesFailing: Gauge;
   /** 1 while this replica writes to the cluster. */
@@ -47,6 +49,10 @@ export function createMetrics(): ControlPlaneMetrics {
     configurationProblems: registry.gauge(
       'clearmesh_configuration_problems',
       'Problems of objects that were left out of the configuration in force.',
+    ),
+    configurationStandIns: registry.gauge(
+      'clearmesh_configuration_stand_ins',
+      'Policies that cannot be read and have no good version: whatever each is for is refused.',
     ),
     watchesFailing: registry.gauge('clearmesh_watches_failing', 'Kinds of objects that cannot be watched now.'),
     leading: registry.gauge('clearmesh_leading', '1 while this replica writes to the cluster.'),

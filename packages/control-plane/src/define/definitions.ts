@@ -9,9 +9,12 @@ import { opaPolicyKind } from '../manifest/opa-policy.ts';
 import { rateLimitPolicyKind } from '../manifest/rate-limit-policy.ts';
 import { resiliencePolicyKind } from '../manifest/resilience-policy.ts';
 import { pluralOf } from '../watch/watched-resources.ts';
+import { annotate } from './field-note.ts';
+import { domainNotes, faultNotes, opaNotes, rateLimitNotes, resiliencePolicyNotes } from './policy-notes.ts';
 import { structuralSchema } from './structural-schema.ts';
 import type { TSchema } from 'typebox';
 import type { Kind } from '../manifest/kind.ts';
+import type { FieldNotes } from './field-note.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 type Column = { readonly name: string; readonly type: 'string' | 'number' | 'date'; readonly jsonPath: string };
@@ -21,6 +24,7 @@ type OwnKind = {
   readonly shortName: string;
   /** For `kubectl explain`. */
   readonly description: string;
+  readonly notes: FieldNotes;
   readonly columns: readonly Column[];
 };
 
@@ -34,6 +38,7 @@ const ownKinds: readonly OwnKind[] = [
     kind: bankingDomainKind,
     shortName: 'cmdom',
     description: 'Namespaces that belong together, with the waypoint, the criticality and the defaults that they share.',
+    notes: domainNotes,
     columns: [
       { name: 'Waypoint', type: 'string', jsonPath: '.spec.waypoint.name' },
       { name: 'Criticality', type: 'string', jsonPath: '.spec.criticality' },
@@ -45,24 +50,28 @@ const ownKinds: readonly OwnKind[] = [
     kind: resiliencePolicyKind,
     shortName: 'cmres',
     description: 'Timeouts, retries, idempotency keys, circuit breakers and limits of what a waypoint serves.',
+    notes: resiliencePolicyNotes,
     columns: [target, { name: 'Class', type: 'string', jsonPath: '.spec.class' }, accepted, age],
   },
   {
     kind: rateLimitPolicyKind,
     shortName: 'cmrate',
     description: 'How many requests a waypoint lets through, and for whom.',
+    notes: rateLimitNotes,
     columns: [target, accepted, age],
   },
   {
     kind: opaPolicyKind,
     shortName: 'cmopa',
     description: 'Rules of Open Policy Agent that a waypoint asks before it lets a request through.',
+    notes: opaNotes,
     columns: [target, { name: 'Rule', type: 'string', jsonPath: '.spec.path' }, accepted, age],
   },
   {
     kind: faultExperimentKind,
     shortName: 'cmfault',
     description: 'A drill: faults for a share of requests, for a time, with an owner and an approver.',
+    notes: faultNotes,
     columns: [
       target,
       { name: 'Starts', type: 'string', jsonPath: '.spec.startsAt' },
@@ -84,7 +93,7 @@ function textOf(own: OwnKind): string {
   return note + stringify(definition(own), { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-function definition({ kind: { kind, scope, apiVersions, schema }, shortName, description, columns }: OwnKind): object {
+function definition({ kind: { kind, scope, apiVersions, schema }, shortName, description, notes, columns }: OwnKind): object {
   const plural = pluralOf(kind);
   const [group = ''] = apiVersions[0].split('/');
   return {
@@ -108,22 +117,27 @@ function definition({ kind: { kind, scope, apiVersions, schema }, shortName, des
         storage: index === 0,
         subresources: { status: {} },
         additionalPrinterColumns: columns,
-        schema: { openAPIV3Schema: { ...objectSchema(schema), description } },
+        schema: { openAPIV3Schema: { description, ...objectSchema(schema, notes) } },
       })),
     },
   };
 }
 
 /** The server knows metadata by itself, and takes no word on it. */
-function objectSchema(schema: TSchema): StructuralSchema {
+function objectSchema(schema: TSchema, notes: FieldNotes): StructuralSchema {
   const { spec } = (schema as unknown as { readonly properties: { readonly spec: TSchema } }).properties;
-  return { type: 'object', required: ['spec'], properties: { spec: structuralSchema(spec), status: statusSchema } };
+  return {
+    type: 'object',
+    required: ['spec'],
+    properties: { spec: annotate(structuralSchema(spec), notes), status: statusSchema },
+  };
 }
 
 const text: StructuralSchema = { type: 'string' };
 
 /** metav1.Condition, merged by type, so that each writer keeps its own. */
 const statusSchema: StructuralSchema = {
+  description: 'What became of it; written by the control plane.',
   type: 'object',
   properties: {
     conditions: {

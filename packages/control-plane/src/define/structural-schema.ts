@@ -8,6 +8,7 @@
  */
 import { serverPattern } from '../manifest/patterned.ts';
 import type { TSchema } from 'typebox';
+import type { Rule } from './field-note.ts';
 
 export type StructuralSchema = {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
@@ -23,9 +24,12 @@ export type StructuralSchema = {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly 'x-kubernetes-preserve-unknown-fields'?: true;
-  readonly 'x-kubernetes-list-type'?: 'map';
+  readonly 'x-kubernetes-list-type'?: 'map' | 'set';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
+  readonly 'x-kubernetes-validations'?: readonly Rule[];
 };
 
 type Part = {
@@ -40,7 +44,7 @@ type Part = {
 
 const yamlBooleans = /^(?:on|off|yes|no|y|n|true|false)$/i;
 /** Kept as they are. */
-const bounds = ['minimum', 'maximum', 'minLength', 'maxLength'] as const;
+const bounds = ['minimum', 'maximum', 'minLength', 'maxLength', 'maxItems'] as const;
 /** Said by the kind of schema, or (S2) not said at all. */
 const understood = new Set<string>([
   'type',
@@ -66,7 +70,7 @@ function converted(part: Part, path: string): StructuralSchema {
     case 'object':
       return object(part, path);
     case 'array':
-      return { type: 'array', items: converted(part.items ?? {}, `${path}[]`) };
+      return { type: 'array', ...boundsOf(part), items: converted(part.items ?? {}, `${path}[]`) };
     case 'string':
     case 'integer':
     case 'number':

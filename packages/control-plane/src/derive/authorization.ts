@@ -1,6 +1,7 @@
 /** AuthorizationPolicy to Authorization (control-plane-contract section 2.5). */
 import { policyKey } from '@clearmesh/shared/model/names';
 import type { Authorization, PolicyAction } from '@clearmesh/shared/model/authorization';
+import { targetsOf } from '../manifest/target-ref.ts';
 import { convertRule } from './policy-rule.ts';
 import { scopeOf } from './policy-scope.ts';
 import type { AuthorizationPolicyManifest } from '../manifest/authorization-policy.ts';
@@ -12,9 +13,10 @@ export type ConvertedPolicy = { readonly policy?: Authorization; readonly notes:
 /** The policy as the node proxies enforce it; none when it concerns them not at all. */
 export function convertAuthorizationPolicy(manifest: AuthorizationPolicyManifest, options: DeriveOptions): ConvertedPolicy {
   const { name, namespace } = manifest.metadata;
-  const { action = 'ALLOW', targetRef, targetRefs = [], rules = [] } = manifest.spec ?? {};
-  // Bound to a waypoint: no business of layer 4.
-  if (targetRef !== undefined || targetRefs.length > 0) return { notes: [] };
+  const { action = 'ALLOW', selector, rules = [] } = manifest.spec ?? {};
+  // Bound to a waypoint: no business of layer 4. Only what stands for another may have a selector beside its targets.
+  const both = manifest.standIn !== undefined && selector !== undefined;
+  if (targetsOf(manifest.spec ?? {}).length > 0 && !both) return { notes: [] };
   if (action === 'AUDIT' || action === 'CUSTOM') return { notes: [] };
   const dryRun = isDryRun(manifest);
   if (dryRun && options.dryRun === 'withhold') return { notes: [] };

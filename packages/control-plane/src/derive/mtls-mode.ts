@@ -46,11 +46,15 @@ function peerPolicy(manifest: PeerAuthenticationManifest, options: DeriveOptions
   return {
     namespace: manifest.metadata.namespace,
     name: manifest.metadata.name,
-    // An empty selector acts on the whole namespace, as none does.
-    matchLabels: Object.keys(matchLabels).length === 0 ? undefined : matchLabels,
+    // An empty selector acts on the whole namespace, as none does; one that cannot be read may have named any pod of it.
+    matchLabels: Object.keys(matchLabels).length === 0 && !ofAnyPod(manifest, options) ? undefined : matchLabels,
     mode: modeOf(mtls?.mode, open),
     ports: new Map(ports.flatMap(([port, mode]) => (mode === undefined ? [] : [[port, mode] as const]))),
   };
+}
+
+function ofAnyPod({ standIn, metadata }: PeerAuthenticationManifest, { rootNamespace }: DeriveOptions): boolean {
+  return standIn === 'namespace' && metadata.namespace !== rootNamespace;
 }
 
 function modeOf(mode: MtlsMode | undefined, open: Mode): Mode | undefined {

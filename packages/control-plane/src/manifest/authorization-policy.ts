@@ -3,7 +3,7 @@ import { defineKind } from './kind.ts';
 import { policyObject, selectorSchema, strict } from './policy-schema.ts';
 import { targetRefSchema, targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
-import type { SelectorManifest } from './policy-schema.ts';
+import type { SelectorManifest, StandInReach } from './policy-schema.ts';
 import type { NamespacedMetadata } from './metadata.ts';
 import type { TargetRefManifest } from './target-ref.ts';
 
@@ -30,6 +30,8 @@ export type AuthorizationPolicyManifest = {
     readonly action?: 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
     readonly rules?: readonly RuleManifest[];
   };
+  /** Absent in what somebody wrote. */
+  readonly standIn?: StandInReach;
 };
 
 export type SourceField =

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
-import { httpMatchSchema } from './http-match.ts';
+import { httpMatchesSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
 import { patterned, refined } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
@@ -56,7 +56,7 @@ export const faultExperimentKind: Kind<FaultExperimentManifest> = defineKind(
         ttl: Type.Optional(durationSchema),
         owner: Type.String({ minLength: 1 }),
         approver: Type.String({ minLength: 1 }),
-        matches: Type.Optional(Type.Array(httpMatchSchema)),
+        matches: Type.Optional(httpMatchesSchema),
         callers: Type.Optional(Type.Array(caller)),
         percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
         maxActive: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),

@@ -18,6 +18,9 @@ export type HttpMatchManifest = {
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'];
 
+/** As in the Gateway API. */
+const maxMatches = 64;
+
 const named = Type.Object(
   {
     type: Type.Optional(Type.Enum(['Exact', 'RegularExpression'])),
@@ -49,4 +52,9 @@ export const httpMatchSchema: Type.TUnsafe<HttpMatchManifest> = Type.Unsafe<Http
     },
     strict,
   ),
+);
+
+/** Of a policy, ORed. */
+export const httpMatchesSchema: Type.TUnsafe<readonly HttpMatchManifest[]> = Type.Unsafe<readonly HttpMatchManifest[]>(
+  Type.Array(httpMatchSchema, { maxItems: maxMatches }),
 );

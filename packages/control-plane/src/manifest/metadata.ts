@@ -34,7 +34,7 @@ const nameSchema = Type.Refine(
 /** RFC 1123 label: a namespace becomes part of a SPIFFE path, so that nothing else may pass. */
 export const namespaceSchema: Type.TUnsafe<string> = patterned(label, 'lower-case letters, digits and "-"');
 
-const labelsSchema = Type.Record(Type.String(), Type.String());
+export const labelsSchema: Type.TRecord<'^.*$', Type.TString> = Type.Record(Type.String(), Type.String());
 
 const ownerSchema = Type.Object({ kind: Type.String(), name: Type.String(), controller: Type.Optional(Type.Boolean()) });
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
 import { defineKind } from './kind.ts';
-import { patterned } from './patterned.ts';
+import { patterned, refined } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
@@ -28,13 +28,14 @@ export type OpaPolicyManifest = {
   };
 };
 
-const serverUrl = Type.Refine(
-  Type.String(),
+const urlShape = /^https?:\/\/[^\s/@?#]+(?:[/?#]\S*)?$/;
+const serverUrl = refined(
+  urlShape,
   (text) => {
-    const url = URL.parse(text);
-    return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+    const url = urlShape.test(text) ? URL.parse(text) : null;
+    return url !== null && url.username === '' && url.password === '';
   },
-  () => 'http://host:port of an OPA server, without credentials',
+  'http://host:port of an OPA server, without credentials',
 );
 const rulePath = patterned(/^[A-Za-z_][\w-]*(?:\/[A-Za-z_][\w-]*)*$/, 'the path of a rule, such as envoy/authz/allow');
 const engine = Type.Object(

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { defineKind } from './kind.ts';
 import { policyObject, selectorSchema, strict } from './policy-schema.ts';
 import type { Kind } from './kind.ts';
-import type { SelectorManifest } from './policy-schema.ts';
+import type { SelectorManifest, StandInReach } from './policy-schema.ts';
 import type { NamespacedMetadata } from './metadata.ts';
 
 export type MtlsMode = 'UNSET' | 'DISABLE' | 'PERMISSIVE' | 'STRICT';
@@ -15,6 +15,8 @@ export type PeerAuthenticationManifest = {
     /** By port number, as text. */
     readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: MtlsMode }>>;
   };
+  /** Absent in what somebody wrote. */
+  readonly standIn?: StandInReach;
 };
 
 const mtls = Type.Object({ mode: Type.Optional(Type.Enum(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'])) }, strict);

@@ -29,6 +29,12 @@ export function policyObject<S extends TSchema>(spec: S): PolicyObjectSchema<S> 
   );
 }
 
+/**
+ * How much a policy is for that stands for one which cannot be read: what that is attached to, or all that it could be.
+ * No manifest says it.
+ */
+export type StandInReach = 'attached' | 'namespace';
+
 /** The workloads a policy is for, by their labels. */
 export type SelectorManifest = { readonly matchLabels?: Labels };
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
-import { httpMatchSchema } from './http-match.ts';
+import { httpMatchesSchema } from './http-match.ts';
 import { defineKind } from './kind.ts';
 import { patterned } from './patterned.ts';
 import { policyObject, strict } from './policy-schema.ts';
@@ -41,6 +41,10 @@ export type RateLimitPolicyManifest = {
   };
 };
 
+/** Of one policy; each is counted with every request. */
+const maxLimits = 64;
+const maxKeyParts = 8;
+
 const count = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
 /** Becomes a name in `RateLimit-Policy`, a quoted string of RFC 9651. */
 const limitName = patterned(/^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$/, 'letters, digits, "-", "_" and ".", at most 63');
@@ -49,7 +53,7 @@ const limit = Type.Object(
   {
     name: limitName,
     scope: Type.Optional(Type.Enum(['local', 'global'])),
-    matches: Type.Optional(Type.Array(httpMatchSchema)),
+    matches: Type.Optional(httpMatchesSchema),
     key: Type.Optional(
       Type.Array(
         Type.Object(
@@ -59,6 +63,7 @@ const limit = Type.Object(
           },
           strict,
         ),
+        { maxItems: maxKeyParts },
       ),
     ),
     requests: count,
@@ -75,7 +80,7 @@ export const rateLimitPolicyKind: Kind<RateLimitPolicyManifest> = defineKind(
     Type.Object(
       {
         targetRefs: targetRefsSchema,
-        limits: Type.Array(limit),
+        limits: Type.Array(limit, { maxItems: maxLimits }),
         redis: Type.Optional(redisStoreSchema),
         onStoreFailure: Type.Optional(Type.Enum(['allow', 'deny', 'local'])),
       },

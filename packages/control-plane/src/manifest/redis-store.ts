@@ -1,6 +1,7 @@
 /** State that waypoint replicas share, as policies name it. */
 import { Type } from 'typebox';
 import { durationSchema } from './duration.ts';
+import { refined } from './patterned.ts';
 import { strict } from './policy-schema.ts';
 
 export type RedisStoreManifest = {
@@ -12,13 +13,15 @@ export type RedisStoreManifest = {
   readonly timeout?: string;
 };
 
+const urlShape = /^rediss?:\/\/[^\s/@?#]+(?:\/\d{0,3})?$/;
+
 export const redisStoreSchema: Type.TUnsafe<RedisStoreManifest> = Type.Unsafe<RedisStoreManifest>(
   Type.Object(
     {
-      url: Type.Refine(
-        Type.String(),
-        isStoreUrl,
-        () => 'redis://host:port or rediss://host:port, without credentials (name a passwordFile)',
+      url: refined(
+        urlShape,
+        (text) => urlShape.test(text) && isStoreUrl(text),
+        'redis://host:port or rediss://host:port, without credentials (name a passwordFile)',
       ),
       passwordFile: Type.Optional(Type.String({ minLength: 1 })),
       timeout: Type.Optional(durationSchema),
@@ -31,11 +34,5 @@ export const redisStoreSchema: Type.TUnsafe<RedisStoreManifest> = Type.Unsafe<Re
 function isStoreUrl(text: string): boolean {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== 'redis:' && url.protocol !== 'rediss:')) return false;
-  return (
-    url.hostname !== '' &&
-    url.username === '' &&
-    url.password === '' &&
-    /^(?:\/\d{0,3})?$/.test(url.pathname) &&
-    url.search === ''
-  );
+  return url.hostname !== '' && url.username === '' && url.password === '';
 }

@@ -21,7 +21,8 @@ export type RejectedObject = {
 const maxTold = 5;
 
 export function rejectionStatus({ kind, problems, status = {}, inForce, parents }: RejectedObject): ObjectStatus {
-  const message = `${told(problems)} ${inForce ? 'The last valid version stays in force.' : 'Nothing of it is in force.'}`;
+  const otherwise = problems[0].effect ?? 'Nothing of it is in force.';
+  const message = `${told(problems)} ${inForce ? 'The last valid version stays in force.' : otherwise}`;
   if (kind.endsWith('Route')) return { parents: parents.map((parent) => parentStatus(parent, message, status)) };
   const { rejection } = reporterOf(kind);
   const conditions = status.conditions ?? [];

@@ -35,17 +35,18 @@ function unenforced(action: string): Finding {
 /** Node proxies go by the selector, waypoints by the targets: a policy with both would be half of what it reads. */
 function checkAttachment(policy: AuthorizationPolicyManifest, rootNamespace: string): readonly Finding[] {
   const { selector, targetRef, targetRefs = [] } = policy.spec ?? {};
-  const rules: TargetRules = {
-    namespace: policy.metadata.namespace,
-    kinds: ['Service', 'ServiceEntry', 'Gateway', 'GatewayClass'],
-    rootNamespace,
-  };
+  const rules = authorizationTargets(policy.metadata.namespace, rootNamespace);
   const targeted = targetRef !== undefined || targetRefs.length > 0;
   return [
     ...(selector !== undefined && targeted ? [twoAttachments] : []),
     ...(targetRef === undefined ? [] : checkTarget(targetRef, ['spec', 'targetRef'], rules)),
     ...checkTargets(targetRefs, ['spec', 'targetRefs'], rules),
   ];
+}
+
+/** What an AuthorizationPolicy may be attached to. */
+export function authorizationTargets(namespace: string, rootNamespace: string): TargetRules {
+  return { namespace, kinds: ['Service', 'ServiceEntry', 'Gateway', 'GatewayClass'], rootNamespace };
 }
 
 const twoAttachments: Finding = {

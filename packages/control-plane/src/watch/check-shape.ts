@@ -33,6 +33,8 @@ function wrongValue(error: ShapeError, value: unknown, schema: unknown): Pick<Fi
     return { message: `must be ${error.params.comparison} ${error.params.limit}`, remedy: rangeRemedy(schema) };
   }
   if (error.keyword === 'minLength') return { message: 'is empty', remedy: 'Write a value, or remove the field.' };
+  if (error.keyword === 'maxItems')
+    return { message: `has more than ${error.params.limit} entries`, remedy: 'Remove some, or write a second object.' };
   if (error.keyword === 'anyOf')
     return { message: 'must be a number or text', remedy: 'Write a port number, or the name of a port.' };
   return { message: error.message, remedy: 'Write a value that the field allows.' };

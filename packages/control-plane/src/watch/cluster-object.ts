@@ -5,6 +5,7 @@ import { isServiceParent } from '../manifest/route.ts';
 import { checkMeaning } from './check-meaning.ts';
 import { checkShape } from './check-shape.ts';
 import { project } from './schema-projection.ts';
+import { standInFor } from './stand-in.ts';
 import type { SupportedKind } from '../manifest/kinds.ts';
 import type { Manifest } from '../manifest/collections.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
@@ -12,6 +13,7 @@ import type { ParentRefManifest } from '../manifest/route.ts';
 import type { ApiObject, ObjectName } from '../kubernetes/resource.ts';
 import type { Finding } from './finding.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
+import type { StandIn } from './stand-in.ts';
 import type { WatchedKind } from './watched-resources.ts';
 
 export type ClusterObject = {
@@ -36,6 +38,8 @@ export type ObjectReading =
       readonly findings: readonly Finding[];
       /** Of a route: what to report under. */
       readonly parents?: readonly ParentRefManifest[];
+      /** Of a policy: what holds while there is no good version. */
+      readonly standIn?: StandIn;
     }
   /** Of another controller, and in a form that we do not know: not ours to judge. */
   | { readonly kind: 'foreign' };
@@ -59,15 +63,21 @@ export function readClusterObject(object: ApiObject, watched: WatchedKind, rules
 /** What an object is, as far as it can be told from it alone. */
 export function readObject(object: ApiObject, kind: SupportedKind, rules: PeerAuthenticationRules): ObjectReading {
   const findings = checkShape(kind.schema, object);
-  if (findings.length > 0) return isOurs(object) ? wrong(object, findings) : { kind: 'foreign' };
+  if (findings.length > 0) return isOurs(object) ? wrong(object, findings, rules) : { kind: 'foreign' };
   const manifest = kind.manifest(project(kind.schema, withoutBookkeeping(object, kind.schema)));
   const meaning = checkMeaning(manifest, rules);
-  return meaning.length > 0 ? wrong(object, meaning) : { kind: 'good', manifest };
+  return meaning.length > 0 ? wrong(object, meaning, rules) : { kind: 'good', manifest };
 }
 
-function wrong(object: ApiObject, findings: readonly Finding[]): ObjectReading {
+function wrong(object: ApiObject, findings: readonly Finding[], rules: PeerAuthenticationRules): ObjectReading {
   const parents = serviceParents(object);
-  return { kind: 'wrong', findings, ...(parents.length === 0 ? {} : { parents }) };
+  const standIn = standInFor(object, rules);
+  return {
+    kind: 'wrong',
+    findings,
+    ...(parents.length === 0 ? {} : { parents }),
+    ...(standIn === undefined ? {} : { standIn }),
+  };
 }
 
 type ManagedFields = { readonly manager?: string; readonly subresource?: string };

@@ -19,6 +19,8 @@ export type Problem = {
   readonly value: string;
   readonly message: string;
   readonly remedy: string;
+  /** What holds in the object's place, as a sentence. @default its last good version, or nothing of it */
+  readonly effect?: string;
 };
 
 /** The problem as an error: everything in the message, the remedy as hint. */
@@ -35,9 +37,9 @@ export function problemError(problem: Problem): MeshError {
 
 /** The problem as fields of one log line. */
 export function problemFields(problem: Problem): LogFields {
-  const { code, file, line, column, object, field, value, remedy } = problem;
+  const { code, file, line, column, object, field, value, remedy, effect } = problem;
   const place = file === '' ? {} : { file, line, column };
-  return { code, ...place, object, field, value, remedy };
+  return { code, ...place, object, field, value, remedy, ...(effect === undefined ? {} : { effect }) };
 }
 
 /** A value as messages show it: JSON, at most 120 characters; credentials in URLs are left out, since it goes to the log. */

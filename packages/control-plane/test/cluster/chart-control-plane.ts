@@ -20,8 +20,7 @@ export async function startFromChart(server: ApiServer, values: readonly string[
   const args = argumentsOf(chart).map((arg) => arg.replace('$(POD_NAME)', 'cp-0').replace('0.0.0.0:15017', '127.0.0.1:0'));
   const line = parseCommandLine([...args, `--kubeconfig=${kubeconfig}`], () => {});
   if (line.kind !== 'serve') throw line.kind === 'wrong' ? line.error : new Error('told');
-  const { admin: _admin, ...options } = line.command.options;
   const logger = createLogger('control-plane', { format: 'json', write: (text) => void log.push(text) });
   const deps = { clock: systemClock, random: systemRandom, logger };
-  return ControlPlane.start({ ...options, listen }, deps, AbortSignal.timeout(30_000));
+  return ControlPlane.start({ ...line.command.options, listen, admin: listen }, deps, AbortSignal.timeout(30_000));
 }

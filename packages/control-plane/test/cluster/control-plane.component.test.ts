@@ -208,7 +208,7 @@ describe('the control plane around a real API server', function () {
     await eventually(status('gateways.gateway.networking.k8s.io', 'gate'), (text) => text.includes('"type":"Programmed"'));
     await eventually(status('httproute', 'route'), (text) => text.includes('BackendNotFound'));
     const policy = status('authorizationpolicy', 'bad');
-    await eventually(policy, (text) => text.includes('10.0.0.0/99') && text.includes('Nothing of it is in force'));
+    await eventually(policy, (text) => text.includes('10.0.0.0/99') && text.includes('Everybody is refused in namespace bank'));
     const versions = (): Promise<string> =>
       get(
         '.items[*].metadata.resourceVersion',

@@ -3,6 +3,10 @@ import { readFile, readdir } from 'node:fs/promises';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { parse } from 'yaml';
+import { definitionFiles } from '../../src/define/definitions.ts';
+import { rightIstioSpecs, wrongIstioSpecs } from '../fixtures/istio-specs.ts';
+import { apiVersionOf, rightSpecs, wrongSpecs } from '../fixtures/specs.ts';
+import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 
 const repository = new URL('../../../../', import.meta.url);
@@ -41,6 +45,12 @@ async function documented(): Promise<readonly [string, string][]> {
 
 function whole(kind: string, spec: string): string {
   return `apiVersion: clearmesh.io/v1alpha1\nkind: ${kind}\nmetadata: { name: documented, namespace: ledger }\n${spec}`;
+}
+
+async function istioDefinitions(): Promise<readonly string[]> {
+  const folder = new URL('charts/base/files/istio-crds/', repository);
+  const files = await readdir(folder);
+  return Promise.all(files.map((file) => readFile(new URL(file, folder), 'utf8')));
 }
 
 const targetRefs = [{ group: '', kind: 'Service', name: 'ledger' }];
@@ -82,7 +92,7 @@ const wrong: readonly (readonly [string, string, object, string])[] = [
   ],
 ];
 
-describe('the definitions of clearmesh.io in a real API server', function () {
+describe('the definitions of the chart base in a real API server', function () {
   this.timeout(120_000);
   let server: ApiServer;
 
@@ -90,7 +100,8 @@ describe('the definitions of clearmesh.io in a real API server', function () {
     // The programs may have to be built first.
     this.timeout(3_600_000);
     server = await ApiServer.start();
-    await server.applyFile(new URL('charts/base/files/crds', repository).pathname);
+    for (const folder of ['crds', 'istio-crds'])
+      await server.applyFile(new URL(`charts/base/files/${folder}`, repository).pathname);
     await server.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
     await server.kubectl(['create', 'namespace', 'ledger']);
   });
@@ -123,6 +134,71 @@ describe('the definitions of clearmesh.io in a real API server', function () {
       expect(await dryRun(JSON.stringify(object)).catch(String)).to.contain(message);
     });
   }
+
+  /** A server takes up a changed definition a moment later. */
+  async function eventually(fits: () => Promise<boolean>): Promise<void> {
+    const late = AbortSignal.timeout(20_000);
+    while (!(await fits())) await delay(systemClock, 100, late);
+  }
+
+  const answerTo = (kind: string, spec: object): Promise<string> => {
+    const metadata = kind === 'BankingDomain' ? { name: 'tried' } : { name: 'tried', namespace: 'ledger' };
+    return dryRun(JSON.stringify({ apiVersion: apiVersionOf(kind), kind, metadata, spec })).catch(String);
+  };
+
+  it('refuse what our reader refuses, and say why, by every rule that they have', async () => {
+    const answers: string[] = [];
+    const others: string[] = [];
+    for (const [title, kind, spec, message] of [...wrongSpecs, ...wrongIstioSpecs]) {
+      const answer = await answerTo(kind, spec);
+      if (!answer.includes(message)) others.push(`${title}: ${answer}`);
+      answers.push(answer);
+    }
+    expect(others.join('\n')).to.equal('');
+    const messages = [...definitionFiles().values(), ...(await istioDefinitions())].flatMap((text) =>
+      Array.from(text.matchAll(/^ +message: (.+)$/gm), ([, message = '']) => parse(message) as string),
+    );
+    expect(messages.length).to.be.greaterThan(40);
+    expect(messages.filter((message) => !answers.some((answer) => answer.includes(message)))).to.deep.equal([]);
+  });
+
+  it('take what our reader takes', async () => {
+    for (const [title, kind, spec] of [...rightSpecs, ...rightIstioSpecs])
+      expect(await answerTo(kind, spec), title).to.contain('/tried created (server dry run)');
+  });
+
+  it('let statuses be written of what was stored before there was a rule', async () => {
+    const [text = ''] = [...definitionFiles()].flatMap(([file, found]) => (file.includes('ratelimit') ? [found] : []));
+    const metadata = { name: 'old', namespace: 'ledger' };
+    const limits = [{ name: 'a', requests: 1, window: '0s' }];
+    const old = { apiVersion: 'clearmesh.io/v1alpha1', kind: 'RateLimitPolicy', metadata, spec: { targetRefs, limits } };
+    const isTaken = async (): Promise<boolean> => (await answerTo(old.kind, old.spec)).includes('created');
+    await server.apply(
+      JSON.stringify(parse(text), (name, value: unknown) => (name.endsWith('-validations') ? undefined : value)),
+    );
+    await eventually(isTaken);
+    await server.apply(JSON.stringify(old));
+    await server.apply(text);
+    await eventually(async () => !(await isTaken()));
+    const said = {
+      type: 'Accepted',
+      status: 'False',
+      reason: 'Invalid',
+      message: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    };
+    const patch = JSON.stringify({ status: { conditions: [said] } });
+    const args = ['patch', 'ratelimitpolicy', 'old', '-n', 'ledger', '--subresource=status', '--type=merge', '-p', patch];
+    expect(await server.kubectl(args)).to.contain('patched');
+    expect(await isTaken()).to.equal(false);
+    await server.kubectl(['delete', 'ratelimitpolicy', 'old', '-n', 'ledger']);
+  });
+
+  it('explain every field', async () => {
+    const told = await server.kubectl(['explain', 'ratelimitpolicy.spec.limits.key']);
+    expect(told).to.contain('What is counted apart. Nothing written: all requests together.');
+    expect(told).to.contain('Of the header, for type header.');
+  });
 
   it('keep what two writers say, and show it in a table', async () => {
     const metadata = { name: 'calls', namespace: 'ledger' };

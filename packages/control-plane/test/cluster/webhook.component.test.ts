@@ -69,9 +69,9 @@ describe('the webhook around a real API server', function () {
 
   it('refuses what no definition can say, with the remedy', async () => {
     const told = await server
-      .apply(resilience('wrong', { targetRefs, timeouts: { request: '1s', backendRequest: '2s' } }))
+      .apply(resilience('wrong', { targetRefs: [{ ...targetRefs[0], namespace: 'cards' }] }))
       .catch(String);
-    expect(told).to.contain('admission webhook "policies.clearmesh.io" denied the request: spec.timeouts.');
+    expect(told).to.contain('admission webhook "policies.clearmesh.io" denied the request: spec.targetRefs[0].namespace must be');
     expect(await server.kubectl(['get', 'resiliencepolicies', '-n', 'ledger', '-o', 'name'])).to.equal('');
   });
 

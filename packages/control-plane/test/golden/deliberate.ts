@@ -16,7 +16,8 @@ const ownName = 'a waypoint is found by the name of its Service, whatever addres
 const wholeMatch = 'a DENY denies the whole layer-4 match of what layer 4 cannot see (decision 2)';
 const emptySelector = '`selector: {}` means the namespace: upstream sends it, and no workload lists it, a DENY too';
 const untold = 'nobody enforces action CUSTOM, and its author is told so';
-const overlays = 'infrastructure.parametersRef is not read, so that a ConfigMap is neither applied nor missed';
+const overlays =
+  'that the ConfigMap of infrastructure.parametersRef is missing is found by the waypoint deployer, which has no part in this test (deploy/golden-waypoint.test.ts has)';
 const unserved = 'a listener that nobody serves is not programmed';
 const provable = 'a peer proves a SPIFFE id; a name of another kind can never match';
 

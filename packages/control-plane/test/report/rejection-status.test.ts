@@ -33,6 +33,13 @@ describe('rejectionStatus', () => {
     );
   });
 
+  it('says what holds in place of a policy that has no good version', () => {
+    const effect = 'Everybody is refused in namespace bank until it is mended.';
+    const { conditions } = rejected('AuthorizationPolicy', { problems: [{ ...problem, effect }] });
+    const message = `spec.action must be one of ALLOW, DENY (found "DENNY"). Did you mean DENY? ${effect}`;
+    expect(conditions).to.deep.equal([condition('ZtunnelAccepted', 'False', 'Invalid', message)]);
+  });
+
   it('counts problems beyond the fifth', () => {
     const [first, ...others] = Array.from({ length: 7 }, () => problem);
     expect(rejected('OpaPolicy', { problems: [first!, ...others] }).conditions?.[0]?.message).to.contain('2 more problems.');

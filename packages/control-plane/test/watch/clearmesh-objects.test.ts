@@ -176,6 +176,13 @@ describe('a RateLimitPolicy', () => {
       /once/,
     ],
     [
+      'more parts of a key than eight',
+      limit({ key: Array.from({ length: 9 }, () => ({ type: 'path' })) }),
+      `spec.limits[0].key ${JSON.stringify(Array.from({ length: 9 }, () => ({ type: 'path' }))).slice(0, 117)}…`,
+      /more than 8 entries/,
+      /second object/,
+    ],
+    [
       'a match that never matches',
       limit({ matches: [{ path: { value: 'x' } }] }),
       'spec.limits[0].matches[0].path.value "x"',

@@ -124,7 +124,7 @@ describe('KubernetesSource', () => {
     peer.put(policies, policyObject('bad', { action: 'DENNY' }));
     await using sourcing = await Sourcing.start(peer);
     const first = await sourcing.taken(() => true);
-    expect(first.collections.authorizationPolicies.map(({ metadata }) => metadata.name)).to.deep.equal(['good']);
+    expect(first.collections.authorizationPolicies.map(({ metadata }) => metadata.name)).to.deep.equal(['bad', 'good']);
     expect(first.problems?.map(({ object, field, value, remedy }) => ({ object, field, value, remedy }))).to.deep.equal([
       { object: 'AuthorizationPolicy bank/bad', field: 'spec.action', value: '"DENNY"', remedy: 'Did you mean DENY?' },
     ]);
@@ -132,8 +132,39 @@ describe('KubernetesSource', () => {
     const second = await sourcing.taken(({ problems = [] }) => problems.length === 2);
     expect(second.collections.authorizationPolicies).to.deep.equal(first.collections.authorizationPolicies);
     peer.put(policies, policyObject('good', { action: 'DENY', rules: [{}] }, 3));
-    const third = await sourcing.taken(({ collections }) => collections.authorizationPolicies[0]?.spec?.action === 'DENY');
+    const third = await sourcing.taken(({ collections }) => collections.authorizationPolicies[1]?.spec?.action === 'DENY');
     expect(third.problems).to.have.length(1);
+  });
+
+  it('refuses for a policy that is wrong when the control plane starts, until it is mended', async () => {
+    await using peer = await ApiPeer.start();
+    serveAll(peer);
+    const policies = pathOf('AuthorizationPolicy');
+    const good = { action: 'DENY', rules: [{ from: [{ source: { namespaces: ['branches'] } }] }] };
+    peer.put(policies, policyObject('p', good));
+    {
+      await using first = await Sourcing.start(peer);
+      await first.taken(({ objects }) => objects === 1);
+      peer.put(policies, policyObject('p', { ...good, action: 'DENNY' }, 2));
+      const { collections, problems } = await first.taken(({ problems: told = [] }) => told.length === 1);
+      expect(collections.authorizationPolicies.map(({ spec }) => spec)).to.deep.equal([good]);
+      expect(problems?.[0]?.effect).to.equal(undefined);
+    }
+    await using second = await Sourcing.start(peer);
+    const { collections, objects, problems } = await second.taken(() => true);
+    expect(collections.authorizationPolicies).to.deep.equal([
+      { metadata: { name: 'p', namespace: 'bank' }, spec: { action: 'DENY', rules: [{}] }, standIn: 'attached' },
+    ]);
+    expect(objects).to.equal(0);
+    expect(problems?.[0]?.effect).to.equal('Everybody is refused in namespace bank until it is mended.');
+    // As wrong as before, and for others: what stands for it follows.
+    const selector = { matchLabels: { app: 'ledger' } };
+    peer.put(policies, policyObject('p', { ...good, action: 'DENNY', selector }, 3));
+    await second.taken((event) => event.collections.authorizationPolicies[0]?.spec?.selector?.matchLabels !== undefined);
+    peer.put(policies, policyObject('p', good, 4));
+    const mended = await second.taken((event) => event.objects === 1);
+    expect(mended.collections.authorizationPolicies.map(({ spec }) => spec)).to.deep.equal([good]);
+    expect(mended.problems).to.deep.equal([]);
   });
 
   it('keeps nothing of an object that was deleted and made anew', async () => {

@@ -4,6 +4,7 @@ import type { L7AuthorizationPolicy, L7Condition, L7Operation, L7Source } from '
 import { identity, socketAddress } from '@clearmesh/shared/testing/builders';
 import { l7Facts } from '../../src/authorise/l7-facts.ts';
 import { allowVerdict, compilePolicies, denyingPolicy, dryRunDenials } from '../../src/authorise/l7-policy.ts';
+import { withoutHttp } from '../../src/authorise/opaque-policy.ts';
 import type { TokenFacts } from '../../src/authorise/token-facts.ts';
 import type { RequestFacts } from '../../src/exchange/request-facts.ts';
 import { payments, policy, request } from './requests.ts';
@@ -233,6 +234,19 @@ describe('the layer-7 verdict', () => {
       policy: 'AuthorizationPolicy ledger/rules',
       rule: 1,
     }));
+
+  it('denies everybody by a DENY whose rule asks for nothing, beside an ALLOW and without HTTP, too', () => {
+    // What the control plane sends in place of a policy that it cannot read.
+    const deny = policy('DENY', [{}], { key: 'AuthorizationPolicy ledger/lost' });
+    for (const written of [deny, withoutHttp(deny)]) {
+      const policies = compilePolicies([policy('ALLOW', [{}]), written]);
+      for (const claims of [token, undefined])
+        expect(denyingPolicy(policies, l7Facts(request(), claims))).to.deep.equal({
+          policy: 'AuthorizationPolicy ledger/lost',
+          rule: 0,
+        });
+    }
+  });
 
   it('only notes what a dry-run DENY would deny', () => {
     const policies = compilePolicies([policy('DENY', everybody, { dryRun: true })]);

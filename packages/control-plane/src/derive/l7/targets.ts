@@ -5,6 +5,7 @@ import { isOfRevision } from '../labels.ts';
 import { byAge } from './age.ts';
 import type { GatewayManifest } from '../../manifest/gateway.ts';
 import type { NamespacedMetadata } from '../../manifest/metadata.ts';
+import type { StandInReach } from '../../manifest/policy-schema.ts';
 import type { TargetRefManifest } from '../../manifest/target-ref.ts';
 import type { DeriveOptions } from '../options.ts';
 import type { Destination } from './destination.ts';
@@ -12,6 +13,7 @@ import type { Destination } from './destination.ts';
 type Targeting = {
   readonly metadata: NamespacedMetadata;
   readonly spec?: { readonly targetRef?: TargetRefManifest; readonly targetRefs?: readonly TargetRefManifest[] };
+  readonly standIn?: StandInReach;
 };
 
 export class TargetedPolicies<T extends Targeting> {
@@ -21,9 +23,7 @@ export class TargetedPolicies<T extends Targeting> {
   constructor(policies: readonly T[], options: DeriveOptions) {
     const ours = policies.filter((policy) => isOfRevision(policy.metadata.labels, options.revision));
     for (const policy of ours.sort(byAge)) {
-      const { namespace } = policy.metadata;
-      const targets = new Set(targetsOf(policy.spec ?? {}).flatMap((target) => targetKey(target, namespace, options) ?? []));
-      for (const target of targets) {
+      for (const target of targetKeys(policy, options)) {
         const list = this.#byTarget.get(target) ?? [];
         list.push(policy);
         this.#byTarget.set(target, list);
@@ -38,9 +38,20 @@ export class TargetedPolicies<T extends Targeting> {
       `Gateway ${objectName(gateway.metadata)}`,
       `Namespace ${service.metadata.namespace}`,
       `GatewayClass ${gateway.spec.gatewayClassName}`,
+      `Gateways of ${gateway.metadata.namespace}`,
+      everything,
     ];
     return [...new Set(keys.flatMap((key) => this.#byTarget.get(key) ?? []))];
   }
+}
+
+/** What stands for a policy in the root namespace may stand for one of any service. */
+const everything = 'everything';
+
+function targetKeys({ metadata: { namespace }, spec, standIn }: Targeting, options: DeriveOptions): ReadonlySet<string> {
+  if (standIn === 'namespace')
+    return new Set(namespace === options.rootNamespace ? [everything] : [`Namespace ${namespace}`, `Gateways of ${namespace}`]);
+  return new Set(targetsOf(spec ?? {}).flatMap((target) => targetKey(target, namespace, options) ?? []));
 }
 
 /** `undefined` for a target that means nothing: a class named outside the root namespace, another namespace. */
