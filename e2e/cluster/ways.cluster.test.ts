@@ -83,13 +83,16 @@ spec: { mtls: { mode: PERMISSIVE } }`);
     expect(tunnels.length).to.be.at.least(3);
   });
 
-  it('into the mesh in plaintext: refused to pods, to hosts and through a NodePort', async () => {
+  it('into the mesh in plaintext: refused to pods, to other nodes and through a NodePort', async () => {
     expect(await fromPod('outside', 'stranger', `http://${calledIp}:8080/hello`), 'pod').to.equal('no answer');
     expect(await fromPod('outside', 'stranger', 'http://called.ways/hello'), 'Service').to.equal('no answer');
-    for (const { name, ip } of nodes) {
-      expect(await fromHost(name, `http://${calledIp}:8080/hello`), `${name} to pod`).to.equal('no answer');
+    expect(await fromHost('vault-a', `http://${calledIp}:8080/hello`), 'another node').to.equal('no answer');
+    for (const { name, ip } of nodes)
       expect(await fromHost('control', `http://${ip}:${nodePort}/hello`), `NodePort at ${name}`).to.equal('no answer');
-    }
+  });
+
+  it('into the mesh from the pod’s own node: answered, as its probes have to be', async () => {
+    expect(await fromHost('vault-b', `http://${calledIp}:8080/hello`)).to.equal('200');
   });
 
   it('into the mesh in plaintext where PERMISSIVE allows it for a time: answered', async () => {
@@ -138,12 +141,23 @@ spec: { mtls: { mode: PERMISSIVE } }`);
   });
 
   it('clearmesh proxy shows what the ztunnels know', async () => {
-    for (const what of ['workloads', 'services', 'policies', 'certificates', 'connections']) {
+    const shown = {
+      workloads: 'called-',
+      services: 'headless',
+      policies: 'strict',
+      certificates: 'spiffe://cluster.local/ns/ways/',
+    };
+    for (const [what, wanted] of Object.entries(shown)) {
       const { code, stdout, stderr } = await world.clearmesh(['proxy', what, 'vault-b', '-o', 'json']);
       expect(code, stderr).to.equal(0);
-      const rows = JSON.parse(stdout) as unknown;
-      if (what !== 'connections') expect(JSON.stringify(rows), what).to.include('ways');
+      expect(JSON.stringify(JSON.parse(stdout)), what).to.include(wanted);
     }
+    const connections = await world.clearmesh(['proxy', 'connections', '-o', 'json']);
+    expect(connections.code, connections.stderr).to.equal(0);
+    expect((JSON.parse(connections.stdout) as readonly { node: string }[]).map(({ node }) => node).sort()).to.deep.equal([
+      'vault-a',
+      'vault-b',
+    ]);
   });
 });
 
