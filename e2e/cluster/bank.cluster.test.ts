@@ -130,9 +130,14 @@ describe('the mesh on a cluster', function () {
     await pause(1_000);
     await label('istio.io/dataplane-mode=ambient');
     const tookMs = await untilCaptured(true, 10_000);
+    expect(tookMs).to.be.lessThan(2_000);
+    await using link = await NodeLink.record('cm-cluster-vault-a', 'eth0');
     await pause(2_000);
     await lostNothing(load);
-    expect(tookMs).to.be.lessThan(2_000);
+    // What was open before the label goes on as it was.
+    const { tunnelPackets, plaintextSamples } = await link.judge(podIps, [], 'all that is older');
+    expect(plaintextSamples).to.deep.equal([]);
+    expect(tunnelPackets).to.be.greaterThan(0);
     const after = await pods(domains);
     expect(uids(after)).to.deep.equal(before);
     expect(restartsOf(after)).to.equal(0);
@@ -203,11 +208,13 @@ describe('the mesh on a cluster', function () {
   });
 
   it('is replaced part by part with load running, and loses no request', async () => {
+    await using link = await NodeLink.record('cm-cluster-vault-a', 'eth0');
     await using load = await steadyLoad();
     await kubectl('-n', mesh, 'rollout', 'restart', ...parts);
     for (const part of parts) await kubectl('-n', mesh, 'rollout', 'status', part, '--timeout=150s');
     await pause(1_000);
     await lostNothing(load);
+    expect((await link.judge(podIps, [])).plaintextSamples).to.deep.equal([]);
   });
 
   it('keeps pods in the mesh while containerd and kubelet start again without the node agent, and starts none there', async () => {

@@ -15,13 +15,20 @@ import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 /** Only ztunnels listen there, and they take nothing but TLS. */
 const hbonePort = 15_008;
 
-/** Without tunnels that were open before the recording: their handshake, by which one knows TLS, is not in it. */
-function withoutOlderTunnels(packets: readonly Packet[]): readonly Packet[] {
+/** Which connections that were open before the recording are left out: their handshake, by which one knows TLS, is not in it. */
+type LeftOut = 'older tunnels' | 'all that is older';
+
+function without(leftOut: LeftOut, packets: readonly Packet[]): readonly Packet[] {
   const begun = new Set(packets.flatMap(({ content }) => (content.kind === 'tcp' && content.flags.syn ? keyOf(content) : [])));
   return packets.filter(({ content }) => {
-    const isTunnel = content.kind === 'tcp' && [content.source.port, content.destination.port].includes(hbonePort);
-    return !isTunnel || begun.has(keyOf(content));
+    if (content.kind !== 'tcp') return true;
+    const isMeant = leftOut === 'all that is older' || isOfTunnel(content);
+    return !isMeant || begun.has(keyOf(content));
   });
+}
+
+function isOfTunnel({ source, destination }: TcpSegment): boolean {
+  return source.port === hbonePort || destination.port === hbonePort;
 }
 
 function keyOf({ source, destination }: TcpSegment): string {
@@ -55,13 +62,18 @@ export class NodeLink implements AsyncDisposable {
   }
 
   /** Ends the recording and judges it: between which pods anything was readable. */
-  async judge(pods: ReadonlySet<string>, secrets: readonly string[]): Promise<WireReport> {
+  async judge(
+    pods: ReadonlySet<string>,
+    secrets: readonly string[],
+    leftOut: LeftOut = 'older tunnels',
+  ): Promise<WireReport & { readonly tunnelPackets: number }> {
     await this.#end();
     const decoder = new PcapDecoder();
     const packets: readonly Packet[] = decoder.push(await readFile(join(this.#folder, 'link.pcap')));
     const wanted = secrets.map((secret) => Buffer.from(secret));
     const { secretsSeen } = summarise(packets, { pods: new Set(), secrets: wanted });
-    return { ...summarise(withoutOlderTunnels(packets), { pods, secrets: wanted }), secretsSeen };
+    const tunnelPackets = packets.filter(({ content }) => content.kind === 'tcp' && isOfTunnel(content)).length;
+    return { ...summarise(without(leftOut, packets), { pods, secrets: wanted }), secretsSeen, tunnelPackets };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
