@@ -25,8 +25,9 @@ export class Shell implements AsyncDisposable {
   async run(script: string): Promise<string> {
     this.#said = '';
     // In the shell itself, so that its definitions stay; the first command that fails ends the script, not the shell.
+    // The mark begins a line, whatever the last command ended with.
     this.#child.stdin?.write(
-      `eval "$(cat <<'${mark}-script'\n${script.replaceAll(/\n(?!$)/g, ' && \n')}\n${mark}-script\n)"; echo "${mark} $?"\n`,
+      `eval "$(cat <<'${mark}-script'\n${script.replaceAll(/\n(?!$)/g, ' && \n')}\n${mark}-script\n)"; printf '\\n${mark} %s\\n' "$?"\n`,
     );
     for (;;) {
       const ended = new RegExp(`^${mark} (\\d+)$`, 'm').exec(this.#said);
