@@ -32,6 +32,10 @@ const clusterTools = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   '/usr/share/doc/busybox-static/copyright': 'busybox-static',
 };
+/** What lies in the image of the node agent, and what its tests run; any of the programs stands for its package. */
+const agentTools = { ip: 'iproute2', nft: 'nftables', nsenter: 'util-linux', 'iptables-legacy-save': 'iptables', ipset: 'ipset' };
+/** Images that no program of the machine lies in. */
+const plainImages = new Set(['control-plane', 'ztunnel', 'waypoint', 'cli', 'bank']);
 const purposes = {
   demo: { entry: ['packages/cli/src/main.ts', 'demo'], tools: demoTools },
   test: {
@@ -39,16 +43,17 @@ const purposes = {
     tools: {
       ...demoTools,
       ...clusterTools,
+      ...agentTools,
       openssl: 'openssl',
       curl: 'curl',
       '/usr/lib/python3/dist-packages/h2': 'python3-h2',
     },
   },
   cluster: { entry: ['packages/cluster/src/main.ts'], tools: clusterTools },
-  e2e: { entry: ['scripts/e2e.ts'], tools: { ...demoTools, ...clusterTools } },
+  e2e: { entry: ['scripts/e2e.ts'], tools: { ...demoTools, ...clusterTools, ...agentTools } },
   // It is the doctor that says which tools are missing.
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },
-  images: { entry: ['packages/images/src/main.ts'], tools: {} },
+  images: { entry: ['packages/images/src/main.ts'], tools: agentTools },
   'fault-runs': { entry: ['packages/waypoint/test/fault-runs/main.ts'], tools: { 'redis-server': 'redis-server' } },
   bench: {
     entry: ['bench/main.ts'],
@@ -139,7 +144,9 @@ if (!chosen) fail(`usage: bootstrap.mjs ${Object.keys(purposes).join(' | ')}; go
 if (process.platform !== 'linux')
   fail(`Clearmesh runs on Linux only (network namespaces, netfilter); this is ${process.platform}.`);
 installNpmPackages();
-installDebianPackages(chosen.tools);
+// In the build of a Containerfile as well, which says by name what it makes.
+const isPlain = purpose === 'images' && !args.includes('node-agent') && args.some((arg) => plainImages.has(arg));
+installDebianPackages(isPlain ? {} : chosen.tools);
 // The demo ends when this process is gone, so that a kill -9 of `npm start` leaves nothing running. Only the demo: it would
 // pass the variable on to programs that have another parent.
 handOver(chosen.entry, args, purpose === 'demo' ? { CLEARMESH_LAUNCHER: String(process.pid) } : {});

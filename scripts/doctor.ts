@@ -19,7 +19,7 @@ function userNamespaces(): boolean {
 }
 
 async function verdicts(): Promise<Verdict[]> {
-  const missing = await checkHost({ needs: ['lab', 'wiretap', 'redis', 'bench'] });
+  const missing = await checkHost({ needs: ['lab', 'wiretap', 'redis', 'bench', 'images'] });
   const cluster = await whyNoCluster();
   const root = process.getuid?.() === 0;
   return [

@@ -2,7 +2,8 @@
  * Regenerates what is derived from another file: the protobuf code of packages/shared, the pages of docs/errors, the
  * definitions of our kinds in the chart base, and what commands print in docs/CLI.md.
  * `node scripts/generate.ts` writes; with `--check` nothing is written, and files out of step are named with exit code 1.
- * docs/METRICS.md is written by hand; that it names the metrics of the code, all of them and no others, is checked here.
+ * docs/METRICS.md is written by hand; that it names the metrics of the code, all of them and no others, is checked here, and that
+ * files and tests which docs/compatibility.md and docs/LIMITS.md name are there.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -16,6 +17,7 @@ import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/wa
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
 import { cliPage, expandCliPage } from './cli-page.ts';
+import { brokenReferences } from './page-references.ts';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
 
 /** Content by path relative to the repository. */
@@ -44,7 +46,7 @@ async function main(check: boolean): Promise<void> {
   const actual = new Map([...trees.flatMap((tree) => [...tree]), [cliPage, await readFile(join(root, cliPage), 'utf8')]]);
   const stale = [...expected].filter(([path, text]) => actual.get(path) !== text).map(([path]) => path);
   const surplus = [...actual.keys()].filter((path) => !expected.has(path));
-  if (check) return report([...stale, ...surplus, ...(await compareMetrics())]);
+  if (check) return report([...stale, ...surplus, ...(await compareMetrics()), ...(await brokenReferences(root))]);
   for (const path of surplus) await rm(join(root, path));
   for (const path of stale) await write(path, expected.get(path) ?? '');
   process.stdout.write(`${stale.length} written, ${surplus.length} removed, ${expected.size - stale.length} unchanged\n`);

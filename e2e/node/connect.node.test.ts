@@ -22,6 +22,7 @@ const cases: readonly {
 }[] = [
   { name: 'its own address and an open port', authority: 'IP:8080', status: 200 },
   { name: 'a hostname of its service with the service port', authority: 'server.bank.svc.cluster.local:80', status: 200 },
+  { name: 'a hostname and a port whose target has a name', authority: 'server.bank.svc.cluster.local:82', status: 200 },
   { name: 'another pod’s address', authority: '10.244.1.77:8080', status: 400 },
   { name: 'an address without a port', authority: 'IP', status: 400 },
   { name: 'an address with an empty port', authority: 'IP:', status: 400 },

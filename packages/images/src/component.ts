@@ -22,6 +22,14 @@ export type Component = {
   readonly cniPlugin: boolean;
 };
 
+/** Each flavour of iptables that the agent may be told to use, of both families: to make rules, to show them, to look by hand. */
+const iptables = Object.fromEntries(
+  ['iptables', 'iptables-nft', 'iptables-legacy']
+    .flatMap((flavour) => [flavour, flavour.replace('iptables', 'ip6tables')])
+    .flatMap((program) => [program, `${program}-save`, `${program}-restore`])
+    .map((program) => [program, 'iptables']),
+);
+
 const plain = { user: 'unprivileged', nativePackages: [], tools: {}, cniPlugin: false } as const;
 
 const components: Readonly<Record<ComponentName, Omit<Component, 'name'>>> = {
@@ -52,7 +60,7 @@ const components: Readonly<Record<ComponentName, Omit<Component, 'name'>>> = {
     entry: 'packages/node-agent/src/main.ts',
     user: 'root',
     nativePackages: ['koffi'],
-    tools: { nft: 'nftables', ip: 'iproute2', nsenter: 'util-linux' },
+    tools: { nft: 'nftables', ...iptables, ipset: 'ipset', ip: 'iproute2', nsenter: 'util-linux' },
     cniPlugin: true,
   },
   cli: {

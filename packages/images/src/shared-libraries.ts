@@ -1,4 +1,4 @@
-/** The shared libraries of a program, as the loader of this machine finds them. */
+/** The shared libraries of programs, as the loader of this machine finds them. */
 import { execFile } from 'node:child_process';
 import { readFile, realpath } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -7,12 +7,14 @@ import type { FileTree } from './file-tree.ts';
 
 const run = promisify(execFile);
 
-/** Adds each library under the path it is asked for; several programs may share one. */
-export async function addLibraries(tree: FileTree, program: string): Promise<void> {
-  for (const path of librariesIn(await ldd(program))) {
+/** Adds each library under the path it is asked for, and says which; several programs may share one. */
+export async function addLibraries(tree: FileTree, ...programs: readonly string[]): Promise<readonly string[]> {
+  const paths = [...new Set(librariesIn(await ldd(programs)))];
+  for (const path of paths) {
     // The loader is asked for by the path that stands in the program, and lies elsewhere where /lib64 is a link.
     tree.addFile(path.slice(1), await readFile(await realpath(path)), 0o755);
   }
+  return paths;
 }
 
 /** The paths in what ldd prints; `linux-vdso` has none, being no file. */
@@ -22,10 +24,13 @@ export function librariesIn(output: string): readonly string[] {
   return [...output.matchAll(/(\/\S+) \(0x[0-9a-f]+\)$/gm)].flatMap(([, path]) => path ?? []);
 }
 
-async function ldd(program: string): Promise<string> {
+async function ldd(programs: readonly string[]): Promise<string> {
   try {
-    return (await run('ldd', [program], { env: { ...process.env, LC_ALL: 'C' } })).stdout;
+    return (await run('ldd', [...programs], { env: { ...process.env, LC_ALL: 'C' } })).stdout;
   } catch (error) {
-    throw new MeshError('MESH-HOST-001', { message: `ldd could not say what ${program} needs: ${String(error)}`, cause: error });
+    throw new MeshError('MESH-HOST-001', {
+      message: `ldd could not say what ${programs.join(', ')} needs: ${String(error)}`,
+      cause: error,
+    });
   }
 }

@@ -18,6 +18,11 @@ describe('the libraries that ldd names', () => {
     ]);
   });
 
+  it('are those of each program it is asked about', () => {
+    const two = `/usr/sbin/one:\n${printed}/usr/sbin/other:\n\tlibmnl.so.0 => /lib/x86_64-linux-gnu/libmnl.so.0 (0x00007f8a29dce000)\n`;
+    expect(librariesIn(two)).to.have.length(4).and.to.include('/lib/x86_64-linux-gnu/libmnl.so.0');
+  });
+
   it('are none for a static program', () => {
     expect(librariesIn('\tstatically linked\n')).to.deep.equal([]);
   });

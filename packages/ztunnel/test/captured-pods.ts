@@ -1,6 +1,7 @@
 /**
  * Two pods in network namespaces of their own, joined by a veth pair and captured by the rules of l4-contract
- * section 6, written here by hand so that this test does not lean on the node agent's.
+ * section 6, written here by hand so that this test does not lean on the node agent's. A third one, joined to both, is
+ * not captured.
  */
 import { execFileSync } from 'node:child_process';
 import net from 'node:net';
@@ -11,8 +12,9 @@ import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import { bounded } from './path/applications.ts';
 
-export const podIps = { client: '10.77.0.1', server: '10.77.0.2' } as const;
+export const podIps = { client: '10.77.0.1', server: '10.77.0.2', outside: '10.78.0.2' } as const;
 export type PodRole = keyof typeof podIps;
+const captured = ['client', 'server'] as const;
 
 const rules = `
 table ip pod {
@@ -44,12 +46,13 @@ export class CapturedPods implements AsyncDisposable {
 
   constructor() {
     try {
-      this.#namespaces = { client: this.#bed.add('client'), server: this.#bed.add('server') };
+      this.#namespaces = { client: this.#bed.add('client'), server: this.#bed.add('server'), outside: this.#bed.add('outside') };
       this.#bed.link(
         { namespace: 'client', device: 'eth0', addresses: [`${podIps.client}/24`] },
         { namespace: 'server', device: 'eth0', addresses: [`${podIps.server}/24`] },
       );
-      for (const role of ['client', 'server'] as const) this.#capture(role);
+      this.#linkOutside();
+      for (const role of captured) this.#capture(role);
     } catch (error) {
       this.#bed[Symbol.dispose]();
       throw error;
@@ -93,7 +96,19 @@ export class CapturedPods implements AsyncDisposable {
     this.#bed[Symbol.dispose]();
   }
 
-  #capture(role: PodRole): void {
+  #linkOutside(): void {
+    this.#bed.link(
+      { namespace: 'client', device: 'eth1', addresses: ['10.78.0.1/24'] },
+      { namespace: 'outside', device: 'eth0', addresses: [`${podIps.outside}/24`] },
+    );
+    this.#bed.link(
+      { namespace: 'server', device: 'eth1', addresses: ['10.79.0.1/24'] },
+      { namespace: 'outside', device: 'eth1', addresses: ['10.79.0.2/24'] },
+    );
+    this.#bed.exec('outside', 'ip', 'route', 'add', podIps.server, 'via', '10.79.0.1');
+  }
+
+  #capture(role: (typeof captured)[number]): void {
     this.#bed.exec(role, 'ip', 'rule', 'add', 'fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100');
     this.#bed.exec(role, 'ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100');
     execFileSync('ip', ['netns', 'exec', this.#bed.nameOf(role), 'nft', '-f', '-'], { input: rules, timeout: 10_000 });

@@ -58,6 +58,13 @@ describe('readConfig', () => {
     ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
     ['the cluster from proxy metadata', { ISTIO_META_CLUSTER_ID: 'cl-2' }, (c) => c.clusterId, 'cl-2'],
     [
+      'the cluster’s own variable before proxy metadata',
+      { CLUSTER_ID: 'cl-1', ISTIO_META_CLUSTER_ID: 'cl-2' },
+      (c) => c.clusterId,
+      'cl-1',
+    ],
+    ['answers without baggage', { ENABLE_RESPONSE_BAGGAGE: 'false' }, (c) => c.tunnel.responseBaggage, false],
+    [
       'a log filter',
       { RUST_LOG: 'warn,access=debug' },
       (c) => [c.log.filter.level, [...c.log.filter.scopes]],

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
@@ -38,6 +39,7 @@ describe('two captured pods', () => {
   let store: SnapshotStore;
   let lines: Record<string, unknown>[];
   let wake: () => void;
+  let metrics: Metrics;
 
   const push = (
     workloads: readonly Workload[],
@@ -65,6 +67,12 @@ describe('two captured pods', () => {
       namespace: pods.handle(role),
     });
 
+  /** Who has counted connections, how they were secured, and how many. */
+  const opened = async (): Promise<readonly string[]> => {
+    const series = /^istio_tcp_connections_opened_total\{reporter="(\w+)".*connection_security_policy="(\w+)".*\} (\d+)$/gm;
+    return [...(await metrics.registry.metrics()).matchAll(series)].map((found) => found.slice(1).join(' ')).sort();
+  };
+
   beforeEach(async () => {
     lines = [];
     inUse = new Set();
@@ -79,12 +87,13 @@ describe('two captured pods', () => {
     store = new SnapshotStore({ clusterId: 'Kubernetes' }, { clock: systemClock, logger: log.scope('xds') });
     push([client, server]);
     pods = new CapturedPods();
+    metrics = new Metrics({ version: 'test' }, { clock: systemClock });
     plane = new DataPlane(readConfig({ NODE_NAME: 'node-a', ENABLE_ORIG_SRC: 'true' }), {
       store,
       certificates: await TestCertificates.create(),
       identities: new LocalIdentities({ node: 'node-a' }, { want: (id) => inUse.add(id), forget: (id) => inUse.delete(id) }),
       engine: new FramedEngine({ clock: systemClock }),
-      metrics: new Metrics({ version: 'test' }, { clock: systemClock }),
+      metrics,
       log,
       clock: systemClock,
       random: systemRandom,
@@ -117,6 +126,25 @@ describe('two captured pods', () => {
     };
     expect(await line('connection complete', 'outbound')).to.include({ ...common, 'dst.addr': `${podIps.server}:15008` });
     expect(await line('connection complete', 'inbound')).to.include({ ...common, 'dst.hbone_addr': `${podIps.server}:${port}` });
+    expect(await opened()).to.deep.equal(['destination mutual_tls 1', 'source mutual_tls 1']);
+  });
+
+  it('call one that is not captured in plain text, and count that at their own end', async () => {
+    const port = await pods.serve('outside', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('client', { ip: podIps.outside, port });
+    socket.end('plain');
+    expect((await untilEnd(socket)).data.toString()).to.equal('plain');
+    expect(await line('connection complete', 'outbound')).to.include({ 'dst.addr': `${podIps.outside}:${port}` });
+    expect(await opened()).to.deep.equal(['source unknown 1']);
+  });
+
+  it('are called by one that is not captured in plain text, and count that at their own end', async () => {
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('outside', { ip: podIps.server, port });
+    socket.end('plain');
+    expect((await untilEnd(socket)).data.toString()).to.equal('plain');
+    expect(await line('connection complete', 'inbound')).to.include({ 'dst.addr': `${podIps.server}:${port}` });
+    expect(await opened()).to.deep.equal(['destination unknown 1']);
   });
 
   it('exchange 8 MiB unchanged', async () => {
@@ -203,6 +231,20 @@ describe('two captured pods', () => {
     const ended = untilEnd(socket);
     push([], [], [server.uid]);
     await ended;
+  });
+
+  it('take a connection to one that the control plane has removed, and close it without a byte', async function () {
+    // It waits 5 s for word of the pod.
+    this.timeout(15_000);
+    let reached = 0;
+    const port = await pods.serve('server', () => reached++);
+    push([], [], [server.uid]);
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => (bytes += chunk.length)).on('end', () => socket.end());
+    await once(socket, 'close', { signal: AbortSignal.timeout(12_000) });
+    expect([bytes, reached]).to.deep.equal([0, 0]);
+    expect((await line('connection failed', 'inbound'))['error']).to.match(/server-sa\.bank/);
   });
 
   it('finish what is open within the drain and accept nothing new', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 
 /** What the caller wants to do on this machine. */
-export type HostNeed = 'lab' | 'wiretap' | 'redis' | 'bench' | 'cluster';
+export type HostNeed = 'lab' | 'wiretap' | 'redis' | 'bench' | 'cluster' | 'images';
 
 export type MissingTool = { readonly tool: string; readonly debianPackage: string; readonly neededFor: string };
 
@@ -30,6 +30,8 @@ const tools: readonly Tool[] = [
   { tool: 'portmap', debianPackage: 'containernetworking-plugins', need: 'cluster', neededFor: 'networks of pods' },
   { tool: 'busybox', debianPackage: 'busybox-static', need: 'cluster', neededFor: 'the images of the cluster itself' },
   { tool: 'pivot_root', debianPackage: 'util-linux', need: 'cluster', neededFor: 'file systems of nodes' },
+  { tool: 'iptables-legacy-save', debianPackage: 'iptables', need: 'images', neededFor: 'the image of the node agent' },
+  { tool: 'ipset', debianPackage: 'ipset', need: 'images', neededFor: 'the image of the node agent' },
 ];
 
 // Debian keeps ip, nft and tcpdump where the PATH of ordinary users does not look.

@@ -19,7 +19,7 @@
  *     first failure, since it tries again by itself, with a new namespace.
  * K5  one step at a time; a wish that changes meanwhile counts from the next step on.
  * K6  a pod that was captured by an earlier agent is in the mesh while this one starts, and while its rules are replaced by newer
- *     ones: nobody is told otherwise, unless its rules do not capture it or no proxy calls for half a minute.
+ *     ones: nobody is told otherwise (C1).
  */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';

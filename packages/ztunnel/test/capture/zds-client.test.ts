@@ -16,11 +16,14 @@ import { FakeNamespace, FakePod } from './fake-namespace.ts';
 class FakeAgent implements AgentConnection {
   readonly answers: Uint8Array[] = [];
   closed = false;
+  /** The agent is gone before it has read anything. */
+  deaf = false;
   readonly #queue: (ReceivedPacket | undefined)[] = [];
   #wake = Promise.withResolvers<void>();
   #answered = Promise.withResolvers<void>();
 
   send(bytes: Uint8Array): void {
+    if (this.deaf) throw new Error('EPIPE');
     this.answers.push(bytes);
     this.#answered.resolve();
   }
@@ -75,6 +78,8 @@ class Bed {
   readonly fatal: MeshError[] = [];
   readonly closedDescriptors: number[] = [];
   readonly failing = new Set<string>();
+  /** Dials, counted from one, whose agent reads nothing. */
+  readonly deafDials = new Set<number>();
   readonly stop = new AbortController();
   readonly pods = new Pods<FakeNamespace, FakePod>(
     {},
@@ -89,6 +94,7 @@ class Bed {
         this.dialCount++;
         if (this.dialCount <= refusals) throw new Error('ECONNREFUSED');
         const agent = new FakeAgent();
+        agent.deaf = this.deafDials.has(this.dialCount);
         this.agents.push(agent);
         return agent;
       },
@@ -209,6 +215,35 @@ describe('ZdsClient', () => {
     }
     expect(delays.slice(0, 4)).to.deep.equal([10, 20, 40, 80]);
     expect(delays.at(-1)).to.equal(15_000);
+  });
+
+  it('keeps its pods and dials again after a pause when it cannot say hello', async () => {
+    bed = new Bed();
+    bed.deafDials.add(2);
+    await turns();
+    await bed.agents[0]!.ask(add('a'), [10]);
+    await bed.agents[0]!.ask({ kind: 'snapshotSent' });
+    bed.agents[0]!.end();
+    await turns();
+    expect([bed.dialCount, bed.agents[1]!.closed, bed.uids]).to.deep.equal([2, true, ['a Up']]);
+    bed.clock.advance(10);
+    await turns();
+    expect(decodeHello(bed.agents[2]!.answers[0]!)).to.deep.equal({ kind: 'hello' });
+    await bed.agents[2]!.ask({ kind: 'keep', uid: 'a' });
+    await bed.agents[2]!.ask({ kind: 'snapshotSent' });
+    expect(bed.states).to.deep.equal(['synced', 'lost', 'lost', 'synced']);
+    expect(bed.uids).to.deep.equal(['a Up']);
+  });
+
+  it('keeps its pods and dials again when an answer cannot be sent', async () => {
+    bed = new Bed();
+    await turns();
+    await bed.agents[0]!.ask(add('a'), [10]);
+    bed.agents[0]!.deaf = true;
+    void bed.agents[0]!.ask({ kind: 'snapshotSent' });
+    await turns();
+    expect([bed.agents[0]!.closed, bed.dialCount, bed.uids]).to.deep.equal([true, 2, ['a Up']]);
+    expect(bed.states.at(-1)).to.equal('lost');
   });
 
   const broken: readonly [string, readonly ZdsRequest[]][] = [

@@ -4,6 +4,7 @@ import net from 'node:net';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { authorization, identity, match, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
+import type { DialOutcome } from '@clearmesh/shared/tunnel/dialer';
 import { Application, bounded, read, untilEnd } from './applications.ts';
 import { MeshBed, clientIp, clientSpec, serverIp, serverSpec } from './mesh-bed.ts';
 
@@ -244,18 +245,23 @@ describe('a connection through the tunnel', () => {
     expect(await bed.complete('inbound')).to.include({ 'dst.service': backing.hostname });
   });
 
-  it('tells an application tunnel on loopback who called whom in a PROXY header', async () => {
-    const heads: Buffer[] = [];
-    await using tunnel = await Application.listen('127.0.0.1', (socket) => {
-      socket.once('data', (chunk: Buffer) => heads.push(chunk) && socket.end('served'));
-    });
-    bed.push({ workloads: [workload({ ...serverSpec, applicationTunnel: { protocol: 'PROXY', port: tunnel.port } })] });
-    const client = await bed.call(8_443);
-    expect((await untilEnd(client)).data.toString()).to.equal('served');
-    const [head] = heads;
-    expect(head?.subarray(16, 24)).to.deep.equal(Buffer.from([...clientIp.split('.'), ...serverIp.split('.')].map(Number)));
-    expect(head?.readUInt16BE(26)).to.equal(8_443);
-    expect(head?.subarray(31).toString()).to.equal(clientPrincipal);
+  it('answers with the destination’s baggage, unless told not to', async () => {
+    const target = {
+      sourceIdentity: clientPrincipal,
+      acceptedPeers: [identity('bank', 'server-sa')],
+      address: socketAddress(`${serverIp}:15008`),
+      sourceIp: socketAddress(`${clientIp}:1`).ip,
+    };
+    const ask = (from: MeshBed): Promise<DialOutcome> =>
+      from.client.path.dialer.dial(target, { authority: `${serverIp}:${app.port}`, headers: {} }, new AbortController().signal);
+    expect(await ask(bed))
+      .to.include({ kind: 'open' })
+      .and.to.have.property('baggage')
+      .that.includes('k8s.namespace.name=bank');
+    await using silent = await MeshBed.create({ responseBaggage: false });
+    expect(await ask(silent))
+      .to.include({ kind: 'open' })
+      .and.to.not.have.property('baggage');
   });
 
   it('passes an address outside the mesh through in plain text', async () => {

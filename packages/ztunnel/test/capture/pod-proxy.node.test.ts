@@ -1,0 +1,74 @@
+import { closeSync } from 'node:fs';
+import { expect } from 'chai';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { listenSocket } from '@clearmesh/linux/listen-socket';
+import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
+import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { silentLogger } from '@clearmesh/shared/observe/log';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { PodProxy } from '../../src/capture/pod-proxy.ts';
+import type { PodPath } from '../../src/capture/pod-proxy.ts';
+import { readConfig } from '../../src/config.ts';
+
+const ports = [15_001, 15_006, 15_008] as const;
+const { capture } = readConfig({ NODE_NAME: 'node-a' });
+
+/** Counts paths that were made, and takes nothing. */
+class IdlePath implements PodPath {
+  recvOutbound(): void {}
+  recvPlaintext(): void {}
+  recvTunnel(): void {}
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+describe('the listeners of a pod', () => {
+  let bed: NamespaceBed;
+  let namespace: NetworkNamespace;
+  let paths: number;
+
+  beforeEach(() => {
+    bed = new NamespaceBed();
+    namespace = bed.add('pod');
+    paths = 0;
+  });
+  afterEach(() => bed[Symbol.dispose]());
+
+  const open = (): PodProxy<IdlePath> => {
+    const spec = { uid: 'uid', info: { name: 'client', namespace: 'bank', serviceAccount: 'client-sa' }, namespace };
+    const createPath = (): IdlePath => (paths++, new IdlePath());
+    return new PodProxy({ spec, capture }, { listen: listenSocket, createPath, clock: systemClock, logger: silentLogger });
+  };
+
+  /** The ports that nobody listens on. */
+  const free = (): readonly number[] =>
+    ports.filter((port) => {
+      try {
+        closeSync(listenSocket({ namespace, ip: '::', port }).fd);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+
+  for (const taken of ports) {
+    it(`are open all or none: where ${taken} is taken, that is said, and no other stays open`, () => {
+      const { fd } = listenSocket({ namespace, ip: '::', port: taken });
+      try {
+        expect(open)
+          .to.throw(MeshError, String(taken))
+          .that.satisfies((error: MeshError) => error.code === 'MESH-CAPTURE-001' && /EADDRINUSE/.test(error.message));
+        expect([free(), paths]).to.deep.equal([ports.filter((port) => port !== taken), 0]);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
+  it('are all open when nothing is in the way, and closed at the end', () => {
+    const proxy = open();
+    expect([free(), paths]).to.deep.equal([[], 1]);
+    proxy.destroy();
+    expect(free()).to.deep.equal(ports);
+  });
+});
