@@ -37,7 +37,10 @@ export function waypointRows({ policies }: WaypointConfiguration, bound: BoundSe
   return [
     ...keys(bound.jwt, 'tokens must hold'),
     ...bound.authorization.map((object) => ({ object, says: `${policies.authorization[object]?.action ?? ''} by request` })),
-    ...keys(bound.opa, 'rules as code'),
+    ...bound.opa.map((object) => {
+      const unread = policies.opa[object]?.engine.kind === 'none';
+      return { object, says: unread ? 'cannot be read: every request is refused' : 'rules as code' };
+    }),
     ...keys(bound.rateLimits, 'limits of requests'),
     ...keys(bound.resilience === undefined ? [] : [bound.resilience], 'deadlines, retries, breakers, idempotency'),
     ...keys(bound.faults, 'faults are injected'),

@@ -50,7 +50,7 @@ export function decideLayer7(at: AtWaypoint): Layer7 {
   };
   const [worst, best] = [outcome(false), outcome(true)];
   const findings = written.map((policy, index) => findingOf(policies[index] ?? policy, policy, unknown, facts, best));
-  const asks = bound.opa.map(opaFinding);
+  const asks = bound.opa.map((key) => opaFinding(key, configuration));
   return { ...conclusion(at, worst, best, findings, opaque), policies: [...findings, ...asks] };
 }
 
@@ -73,6 +73,14 @@ function conclusion(
   const waypoint = `waypoint ${configuration.namespace}/${configuration.name}`;
   if (best.kind === 'deny') return denied(at, waypoint, best, findings);
   const [opa] = bound.opa;
+  const lost = bound.opa.find((key) => unreadOf(key, configuration) !== undefined);
+  if (lost !== undefined) {
+    return {
+      verdict: 'REFUSED',
+      because: `${waypoint} has no decision of ${lost}: ${unreadOf(lost, configuration)}`,
+      changes: [`Mend ${lost}: its status names field, value and remedy.`],
+    };
+  }
   if (opa !== undefined && opaque) {
     return {
       verdict: 'REFUSED',
@@ -162,9 +170,18 @@ function text({ from, to, when }: L7AuthorizationPolicy['rules'][number]): strin
   });
 }
 
-function opaFinding(object: string): PolicyFinding {
+function opaFinding(object: string, configuration: WaypointConfiguration): PolicyFinding {
+  const unread = unreadOf(object, configuration);
+  const finding = { object, at: 'waypoint', dryRun: false } as const;
+  if (unread !== undefined) return { ...finding, action: 'DENY', outcome: 'matches', says: [unread], decides: true };
   const says = ['rules as code, which may look at the whole request'];
-  return { object, action: 'DECIDES', at: 'waypoint', dryRun: false, outcome: 'depends', says, decides: false };
+  return { ...finding, action: 'DECIDES', outcome: 'depends', says, decides: false };
+}
+
+/** Why nobody can be asked; `undefined` where somebody can. */
+function unreadOf(object: string, { policies }: WaypointConfiguration): string | undefined {
+  const engine = policies.opa[object]?.engine;
+  return engine?.kind === 'none' ? engine.reason : undefined;
 }
 
 function missingFlags({ method, path }: AskedRequest): string {

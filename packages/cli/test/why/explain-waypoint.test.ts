@@ -1,5 +1,9 @@
-import { describe } from 'mocha';
-import { authorization, object, waypoint } from '../mesh/bank.ts';
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { meshView } from '../../src/mesh/mesh-view.ts';
+import { explain } from '../../src/why/explain.ts';
+import { parseFrom, parseTo } from '../../src/why/question.ts';
+import { authorization, bank, object, viewOf, waypoint } from '../mesh/bank.ts';
 import { itAnswers } from './asking.ts';
 import type { Case } from './asking.ts';
 
@@ -134,4 +138,18 @@ const cases: readonly Case[] = [
   ],
 ];
 
-describe('explain, by way of a waypoint', () => itAnswers(cases));
+describe('explain, by way of a waypoint', () => {
+  itAnswers(cases);
+
+  it('refuses in the name of an OpaPolicy that cannot be read', () => {
+    const read = viewOf([bank, waypoint, code]);
+    const opaPolicies = read.collections.opaPolicies.map((policy) => ({ ...policy, standIn: 'attached' as const }));
+    const view = meshView({ ...read, collections: { ...read.collections, opaPolicies } }, read.nowMs);
+    const told = explain(view, { from: parseFrom(payments), to: parseTo('ledger/books'), asked: {} });
+    expect([told.verdict, told.because, told.changes]).to.deep.equal([
+      'REFUSED',
+      'waypoint ledger/gate has no decision of OpaPolicy ledger/code: it cannot be read, and no good version of it is known; its status says what is wrong',
+      ['Mend OpaPolicy ledger/code: its status names field, value and remedy.'],
+    ]);
+  });
+});

@@ -80,6 +80,7 @@ const opa = Type.Object({
   engine: Type.Union([
     Type.Object({ kind: Type.Literal('wasm'), bundle: name, watchdogMs: positive }),
     Type.Object({ kind: Type.Literal('server'), url: name }),
+    Type.Object({ kind: Type.Literal('none'), reason: name }),
   ]),
   path: name,
   timeoutMs: positive,

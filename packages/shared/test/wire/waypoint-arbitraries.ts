@@ -134,6 +134,7 @@ const opa: fc.Arbitrary<OpaPolicy> = record(
     engine: fc.oneof(
       fc.record({ kind: fc.constant('wasm' as const), bundle: text, watchdogMs: positive }, plain),
       fc.record({ kind: fc.constant('server' as const), url: text }, plain),
+      fc.record({ kind: fc.constant('none' as const), reason: text }, plain),
     ),
     path: text,
     timeoutMs: positive,

@@ -62,7 +62,7 @@ export function deriveOpa(manifest: OpaPolicyManifest): OpaPolicy {
   const { engine, path, timeout, body, cache, contextExtensions = {} } = manifest.spec;
   return {
     key: objectKey('OpaPolicy', manifest),
-    engine: engineOf(engine),
+    engine: manifest.standIn === undefined ? engineOf(engine) : unread,
     path: path ?? 'envoy/authz/allow',
     timeoutMs: timeout === undefined ? 200 : durationMs(timeout),
     ...(body === undefined ? {} : { body: { maxBytes: body.maxBytes ?? 65_536, allowPartial: body.allowPartial ?? false } }),
@@ -70,6 +70,11 @@ export function deriveOpa(manifest: OpaPolicyManifest): OpaPolicy {
     contextExtensions,
   };
 }
+
+const unread: OpaEngine = {
+  kind: 'none',
+  reason: 'it cannot be read, and no good version of it is known; its status says what is wrong',
+};
 
 /** One of the two is there: more or fewer were refused before. */
 function engineOf({ wasm, server }: OpaEngineManifest): OpaEngine {
