@@ -29,6 +29,9 @@ export type StandIn = {
   readonly effect: string;
 };
 
+/** Kinds of which something may stand for an object. */
+export const stoodForKinds: ReadonlySet<string> = new Set(['AuthorizationPolicy', 'PeerAuthentication', 'OpaPolicy']);
+
 type Rules = { readonly rootNamespace: string };
 
 export function standInFor(object: ApiObject, rules: Rules): StandIn | undefined {
