@@ -35,7 +35,11 @@ function row({ action, scope, dryRun }: Authorization, policy: string, says: str
 export function waypointRows({ policies }: WaypointConfiguration, bound: BoundService): readonly Row[] {
   const keys = (list: readonly string[], says: string): readonly Row[] => list.map((object) => ({ object, says }));
   return [
-    ...keys(bound.jwt, 'tokens must hold'),
+    ...bound.jwt.map((object) => {
+      const told = policies.jwt[object];
+      const says = told !== undefined && 'unread' in told ? 'cannot be read: no token is accepted' : 'tokens must hold';
+      return { object, says };
+    }),
     ...bound.authorization.map((object) => ({ object, says: `${policies.authorization[object]?.action ?? ''} by request` })),
     ...bound.opa.map((object) => {
       const unread = policies.opa[object]?.engine.kind === 'none';

@@ -141,6 +141,18 @@ const cases: readonly Case[] = [
 describe('explain, by way of a waypoint', () => {
   itAnswers(cases);
 
+  it('refuses in the name of a RequestAuthentication whose tokens nobody knows', () => {
+    const read = viewOf([bank, waypoint]);
+    const metadata = { name: 'login', namespace: 'ledger' };
+    const requestAuthentications = [{ metadata, spec: books, standIn: 'attached', unread: 'all' }] as const;
+    const view = meshView({ ...read, collections: { ...read.collections, requestAuthentications } }, read.nowMs);
+    const told = explain(view, { from: parseFrom(payments), to: parseTo('ledger/books'), asked: {} });
+    expect([told.verdict, told.because]).to.deep.equal([
+      'REFUSED',
+      'waypoint ledger/gate refuses in the name of RequestAuthentication ledger/login: it cannot be read, so that nobody knows its tokens',
+    ]);
+  });
+
   it('refuses in the name of an OpaPolicy that cannot be read', () => {
     const read = viewOf([bank, waypoint, code]);
     const opaPolicies = read.collections.opaPolicies.map((policy) => ({ ...policy, standIn: 'attached' as const }));
@@ -148,7 +160,7 @@ describe('explain, by way of a waypoint', () => {
     const told = explain(view, { from: parseFrom(payments), to: parseTo('ledger/books'), asked: {} });
     expect([told.verdict, told.because, told.changes]).to.deep.equal([
       'REFUSED',
-      'waypoint ledger/gate has no decision of OpaPolicy ledger/code: it cannot be read, and no good version of it is known; its status says what is wrong',
+      'waypoint ledger/gate refuses in the name of OpaPolicy ledger/code: it cannot be read, and no good version of it is known; its status says what is wrong',
       ['Mend OpaPolicy ledger/code: its status names field, value and remedy.'],
     ]);
   });

@@ -14,7 +14,7 @@ import { labelsSchema } from '../manifest/metadata.ts';
 import { selectorSchema } from '../manifest/policy-schema.ts';
 import { authorizationTargets } from './check-policy.ts';
 import { targetsFrom, targetsText } from './stand-in-attachment.ts';
-import { opaRefusal } from './stand-in-requests.ts';
+import { opaRefusal, tokenRefusal } from './stand-in-requests.ts';
 import { hasStrangers, isRecord, readAs } from './unread-fields.ts';
 import type { ApiObject } from '../kubernetes/resource.ts';
 import type { Manifest } from '../manifest/collections.ts';
@@ -30,7 +30,12 @@ export type StandIn = {
 };
 
 /** Kinds of which something may stand for an object. */
-export const stoodForKinds: ReadonlySet<string> = new Set(['AuthorizationPolicy', 'PeerAuthentication', 'OpaPolicy']);
+export const stoodForKinds: ReadonlySet<string> = new Set([
+  'AuthorizationPolicy',
+  'PeerAuthentication',
+  'RequestAuthentication',
+  'OpaPolicy',
+]);
 
 type Rules = { readonly rootNamespace: string };
 
@@ -44,6 +49,8 @@ export function standInFor(object: ApiObject, rules: Rules): StandIn | undefined
       return keepsNobodyOut(object, metadata, fields) ? undefined : refusal(metadata, fields, rules);
     case 'PeerAuthentication':
       return strictness(metadata, fields, rules);
+    case 'RequestAuthentication':
+      return tokenRefusal(metadata, fields, rules);
     case 'OpaPolicy':
       return opaRefusal(metadata, fields, rules);
     default:

@@ -188,6 +188,32 @@ describe('an OpaPolicy that cannot be read', () => {
   });
 });
 
+describe('a RequestAuthentication that cannot be read', () => {
+  const odd = { issuer: 'i', jwks: 'no keys', fromHeaders: [{ name: 'X-Jwt' }], outputPayloadToHeader: 'X-Payload' };
+  const told = (spec: object, namespace = 'bank'): Readonly<Record<string, unknown>> => {
+    const { waypoints } = clusterModel([...behind, policy(spec, namespace, 'RequestAuthentication')]);
+    const key = `RequestAuthentication ${namespace}/p`;
+    const all = waypoints.flatMap(({ services, policies }) =>
+      services.flatMap((each) => (each.jwt.includes(key) ? [[each.key.split('.')[0]!, policies.jwt[key]] as const] : [])),
+    );
+    return Object.fromEntries(all);
+  };
+
+  it('tells the waypoint where its tokens are, and which headers are its own', () => {
+    const unread = [{ fromHeaders: [{ name: 'x-jwt', prefix: '' }], fromParams: [], outputs: ['x-payload'] }];
+    expect(told({ targetRefs: [serviceTarget('ledger')], jwtRules: [odd] })).to.deep.equal({
+      'bank/ledger': { key: 'RequestAuthentication bank/p', unread },
+    });
+  });
+
+  it('is at all services of its namespace and its Gateways where its targets cannot be read', () => {
+    const found = told({ targetRefs: 'ledger', jwtRules: 1 });
+    expect(Object.keys(found)).to.have.members(['bank/cards', 'bank/ledger', 'other/teller', 'bank/fx']);
+    expect(Object.values(found)[0]).to.deep.equal({ key: 'RequestAuthentication bank/p', unread: 'all' });
+    expect(Object.keys(told({ targetRefs: 'class', jwtRules: 1 }, 'clearmesh-system'))).to.have.length(5);
+  });
+});
+
 describe('a PeerAuthentication that cannot be read', () => {
   const peer = (name: string, spec: object, created = '2025-06-01T00:00:00Z', namespace = 'bank'): WrittenObject => ({
     kind: 'PeerAuthentication',

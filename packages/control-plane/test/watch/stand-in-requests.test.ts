@@ -65,3 +65,82 @@ describe('what stands for an OpaPolicy that cannot be read', () => {
     expect(of({ targetRefs: [ledger] }, { labels: { 'istio.io/rev': 'canary' } })).to.equal(undefined);
   });
 });
+
+describe('what stands for a RequestAuthentication that cannot be read', () => {
+  const of = (spec: unknown, more?: object): StandIn | undefined => standIn('RequestAuthentication', spec, more);
+  const odd = { issuer: 'https://login.bank', jwks: 'no keys' };
+  const targeted = (jwtRules: unknown): object => ({ targetRefs: [ledger], jwtRules });
+  const value = (unread: unknown, lost = false): object => ({
+    kind: 'RequestAuthentication',
+    value: {
+      metadata,
+      spec: lost ? {} : { targetRefs: [ledger] },
+      standIn: lost ? 'namespace' : 'attached',
+      unread,
+    },
+  });
+
+  it('accepts no token where its rules look, and keeps their headers', () => {
+    const places = {
+      fromHeaders: [{ name: 'X-Jwt', prefix: 'JWT ' }],
+      fromParams: ['jwt'],
+      outputPayloadToHeader: 'x-payload',
+      outputClaimToHeaders: [{ header: 'x-user', claim: 'sub' }],
+    };
+    const rules = [odd, { ...odd, ...places, timeout: '5s', audiences: 'ledger' }];
+    const found = of(targeted(rules));
+    expect(found?.manifest).to.deep.equal(value(rules));
+    expect(found?.effect).to.equal(
+      'No token is known to be good: requests that present a token where its rules look are refused (401) at the waypoints of Service ledger, until it is mended.',
+    );
+  });
+
+  for (const [title, spec] of [
+    ['rules that are no list', targeted(odd)],
+    ['a rule that is none', targeted([odd, 'login'])],
+    ['a place of another form', targeted([{ ...odd, fromHeaders: ['x-jwt'] }])],
+    ['a place that is not looked at', targeted([{ ...odd, fromCookies: ['jwt'] }])],
+    ['a header of another form', targeted([{ ...odd, outputClaimToHeaders: 'x-user' }])],
+    ['a mistyped field of a rule', targeted([{ ...odd, fromHeader: [{ name: 'x-jwt' }] }])],
+    ['a mistyped field beside the rules', { targetRefs: [ledger], jwtRulez: [odd] }],
+  ] as const) {
+    it(`accepts nobody with ${title}`, () => {
+      const found = of(spec);
+      expect(found?.manifest).to.deep.equal(value('all'));
+      expect(found?.effect).to.equal(
+        'Which tokens it is for cannot be read: every request is refused (401) at the waypoints of Service ledger, until it is mended.',
+      );
+    });
+  }
+
+  it('is for its whole namespace where its targets cannot be read, and for the mesh in the root namespace', () => {
+    for (const [title, spec] of lostTargets) {
+      if (spec === null || Array.isArray(spec)) continue;
+      const found = of({ ...(spec as object), jwtRules: [odd] });
+      const all = 'targetReffs' in (spec as object);
+      expect(found?.manifest, title).to.deep.equal(value(all ? 'all' : [odd], true));
+      expect(found?.effect).to.contain('at the waypoints of all services and Gateways of namespace bank, until');
+    }
+    for (const spec of [[], null]) expect(of(spec)?.manifest).to.deep.equal(value('all', true));
+    expect(of(null, { namespace: 'clearmesh-system' })?.effect).to.contain(
+      'every request is refused (401) at the waypoints of the whole',
+    );
+  });
+
+  it('is there for any rules at all, and accepts no token', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (rules) => {
+        const found = of(targeted(rules))?.manifest.value;
+        if (Array.isArray(rules) && rules.length === 0) expect(found).to.equal(undefined);
+        else expect(found).to.have.property('unread').that.is.not.empty;
+      }),
+    );
+  });
+
+  it('is not there for what looks at no token, and for what reaches no waypoint', () => {
+    expect(of(targeted([]))).to.equal(undefined);
+    expect(of({ targetRefs: [ledger] })).to.equal(undefined);
+    expect(of({ jwtRules: [odd] })).to.equal(undefined);
+    expect(of({ selector: { matchLabels: { app: 'ledger' } }, jwtRules: [odd] })).to.equal(undefined);
+  });
+});
