@@ -14,6 +14,7 @@ import { labelsSchema } from '../manifest/metadata.ts';
 import { selectorSchema } from '../manifest/policy-schema.ts';
 import { authorizationTargets } from './check-policy.ts';
 import { targetsFrom, targetsText } from './stand-in-attachment.ts';
+import { domainKept } from './stand-in-domain.ts';
 import { opaRefusal, tokenRefusal } from './stand-in-requests.ts';
 import { hasStrangers, isRecord, readAs } from './unread-fields.ts';
 import type { ApiObject } from '../kubernetes/resource.ts';
@@ -35,15 +36,18 @@ export const stoodForKinds: ReadonlySet<string> = new Set([
   'PeerAuthentication',
   'RequestAuthentication',
   'OpaPolicy',
+  'BankingDomain',
 ]);
 
 type Rules = { readonly rootNamespace: string };
 
 export function standInFor(object: ApiObject, rules: Rules): StandIn | undefined {
-  const metadata = metadataOf(object);
-  if (metadata === undefined || !isOfRevision(metadata.labels, defaultDeriveOptions.revision)) return undefined;
   const { spec = {} } = object as { readonly spec?: unknown };
   const fields = isRecord(spec) ? spec : undefined;
+  // Of the cluster, and of every revision.
+  if (object.kind === 'BankingDomain') return domainKept({ name: object.metadata.name }, fields, rules);
+  const metadata = metadataOf(object);
+  if (metadata === undefined || !isOfRevision(metadata.labels, defaultDeriveOptions.revision)) return undefined;
   switch (object.kind) {
     case 'AuthorizationPolicy':
       return keepsNobodyOut(object, metadata, fields) ? undefined : refusal(metadata, fields, rules);

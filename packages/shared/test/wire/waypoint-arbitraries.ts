@@ -112,33 +112,20 @@ const places = {
   fromHeaders: fc.array(fc.record({ name: text, prefix: anyText }, plain), { maxLength: 2 }),
   fromParams: texts,
 };
+const unread = fc.array(fc.record({ ...places, outputs: texts }, plain), { maxLength: 2 });
+const jwtRule = record(
+  {
+    issuer: text,
+    audiences: texts,
+    ...places,
+    forwardOriginalToken: fc.boolean(),
+    outputClaimToHeaders: fc.array(fc.record({ header: text, claim: text }, plain), { maxLength: 2 }),
+  },
+  { jwks: anyText, jwksUri: anyText, outputPayloadToHeader: text },
+);
 const jwt: fc.Arbitrary<RequestAuthentication> = fc.oneof(
-  fc.record(
-    {
-      key: text,
-      rules: fc.array(
-        record(
-          {
-            issuer: text,
-            audiences: texts,
-            ...places,
-            forwardOriginalToken: fc.boolean(),
-            outputClaimToHeaders: fc.array(fc.record({ header: text, claim: text }, plain), { maxLength: 2 }),
-          },
-          { jwks: anyText, jwksUri: anyText, outputPayloadToHeader: text },
-        ),
-        { maxLength: 2 },
-      ),
-    },
-    plain,
-  ),
-  fc.record(
-    {
-      key: text,
-      unread: fc.oneof(fc.constant('all' as const), fc.array(fc.record({ ...places, outputs: texts }, plain), { maxLength: 2 })),
-    },
-    plain,
-  ),
+  fc.record({ key: text, rules: fc.array(jwtRule, { maxLength: 2 }) }, plain),
+  fc.record({ key: text, unread: fc.oneof(fc.constant('all' as const), unread) }, plain),
 );
 const opa: fc.Arbitrary<OpaPolicy> = record(
   {
