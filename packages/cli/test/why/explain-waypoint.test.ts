@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
+import { unreadWaypoint } from '@clearmesh/control-plane/manifest/banking-domain';
 import { meshView } from '../../src/mesh/mesh-view.ts';
 import { explain } from '../../src/why/explain.ts';
 import { parseFrom, parseTo } from '../../src/why/question.ts';
@@ -151,6 +152,20 @@ describe('explain, by way of a waypoint', () => {
       'REFUSED',
       'waypoint ledger/gate refuses in the name of RequestAuthentication ledger/login: it cannot be read, so that nobody knows its tokens',
     ]);
+  });
+
+  it('refuses both ways into a BankingDomain whose waypoint cannot be read', () => {
+    const read = viewOf([bank]);
+    const spec = { namespaces: ['ledger'], waypoint: { name: unreadWaypoint('books'), namespace: 'clearmesh-system' } };
+    const bankingDomains = [{ metadata: { name: 'books' }, spec, standIn: 'attached' }] as const;
+    const view = meshView({ ...read, collections: { ...read.collections, bankingDomains } }, read.nowMs);
+    const told = (to: string): readonly unknown[] => {
+      const { verdict, because, changes } = explain(view, { from: parseFrom(payments), to: parseTo(to), asked: {} });
+      return [verdict, /unreadable_waypoint_of_books/.test(because), changes];
+    };
+    const mend = ['Mend BankingDomain books: its status names field, value and remedy.'];
+    expect(told('ledger/ledger')).to.deep.equal(['REFUSED', true, mend]);
+    expect(told('ledger/pod/ledger-0').slice(0, 2)).to.deep.equal(['REFUSED', true]);
   });
 
   it('refuses in the name of an OpaPolicy that cannot be read', () => {
