@@ -247,4 +247,30 @@ describe('policies at a waypoint', () => {
       opa.resume();
     }
   });
+
+  it('refuse all in the name of an OpaPolicy that cannot be read', async () => {
+    const policy: OpaPolicy = {
+      key: 'OpaPolicy ledger/odd',
+      engine: { kind: 'none', reason: 'it cannot be read' },
+      path: 'envoy/authz/allow',
+      timeoutMs: 100,
+      contextExtensions: {},
+    };
+    const reply = await ask(await push({ opa: [policy] }));
+    await expectDenied(reply, 503, 'pdp-unavailable', 'PDP', policy.key);
+    expect(reply.body).to.contain('has no decision of OpaPolicy ledger/odd: it cannot be read');
+  });
+
+  it('refuse tokens, or all, in the name of a RequestAuthentication that cannot be read', async () => {
+    const key = 'RequestAuthentication ledger/login';
+    const bearer = { fromHeaders: [], fromParams: [], outputs: [] };
+    const port = await push({ jwt: [{ key, unread: [bearer] }] });
+    expect((await ask(port)).status).to.equal(200);
+    app.seen.length = 0;
+    const token = { headers: { authorization: 'Bearer e30.e30.e30' } };
+    await expectDenied(await ask(port, token), 401, 'jwt-invalid', 'JWT', key);
+    const closed = await ask(await push({ jwt: [{ key, unread: 'all' }] }));
+    await expectDenied(closed, 401, 'jwt-invalid', 'JWT', key);
+    expect(closed.body).to.contain('RequestAuthentication ledger/login cannot be read, so that nobody knows its tokens');
+  });
 });

@@ -127,6 +127,23 @@ export const refusals: readonly FailureRow[] = [
     dispatched: 0,
   },
   {
+    what: 'an OpaPolicy that cannot be read',
+    server: () => answering(ok),
+    spec: {
+      opa: [
+        {
+          key: 'OpaPolicy ledger/odd',
+          engine: { kind: 'none', reason: 'it cannot be read' },
+          path: 'envoy/authz/allow',
+          timeoutMs: 200,
+          contextExtensions: {},
+        },
+      ],
+    },
+    ends: '503 pdp-unavailable PDP not-dispatched',
+    dispatched: 0,
+  },
+  {
     what: 'a path that servers read differently',
     server: () => answering(ok),
     ask: { path: '/a/..%2fb' },

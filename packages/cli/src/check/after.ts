@@ -6,6 +6,7 @@ import { isFinished } from '@clearmesh/control-plane/manifest/pod';
 import { captureOf, enrolmentOf } from '../mesh/capture.ts';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { failed, few, noneOf, ok, unknown, warning } from './result.ts';
+import { unreadPolicies } from './unread-policies.ts';
 import type { Result } from './result.ts';
 
 /** A Deployment or DaemonSet; `undefined` in its place: not there. */
@@ -39,6 +40,7 @@ export function checkAfter(facts: FactsAfter): readonly Result[] {
     waypoints(view),
     bindings(view),
     brokenObjects(view),
+    unreadPolicies(view.problems),
   ];
 }
 

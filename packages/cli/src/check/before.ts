@@ -1,9 +1,12 @@
 /** `clearmesh check --pre`: may the mesh be installed here, and by you? The verdicts are pure; {@link factsBefore} asks. */
-import { listOf } from '../mesh/api.ts';
-import { apiError } from '../mesh/api.ts';
+import { defaultDeriveOptions } from '@clearmesh/control-plane/derive/options';
+import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import { apiError, listOf } from '../mesh/api.ts';
+import { policyProblems } from '../mesh/cluster-objects.ts';
 import type { ApiClient } from '@clearmesh/control-plane/kubernetes/api-client';
 import type { ApiObject } from '@clearmesh/control-plane/kubernetes/resource';
 import { failed, few, noneOf, ok, warning } from './result.ts';
+import { unreadPolicies } from './unread-policies.ts';
 import type { Result } from './result.ts';
 
 export type FactsBefore = {
@@ -17,12 +20,15 @@ export type FactsBefore = {
   readonly istio: readonly string[];
   /** The control plane of this mesh is there. */
   readonly installed: boolean;
+  /** Of policies that are there already, as those of Istio. */
+  readonly problems: readonly Problem[] | 'forbidden';
 };
 
 /** As `kubeVersion` of the charts. */
 const oldestMinor = 29;
 
-export function checkBefore({ version, rights, groupVersions, istio, installed }: FactsBefore): readonly Result[] {
+export function checkBefore(facts: FactsBefore): readonly Result[] {
+  const { version, rights, groupVersions, istio, installed, problems } = facts;
   const missing = rights.filter(({ allowed }) => !allowed).map(({ what }) => what);
   return [
     isNewEnough(version)
@@ -52,6 +58,7 @@ export function checkBefore({ version, rights, groupVersions, istio, installed }
     installed
       ? warning('Clearmesh', 'is installed already', 'To look at it, run clearmesh check without --pre.')
       : ok('Clearmesh', 'not installed yet'),
+    unreadPolicies(problems),
   ];
 }
 
@@ -90,6 +97,7 @@ export async function factsBefore(api: ApiClient, systemNamespace: string, signa
     groupVersions: await groupVersions(api, signal),
     istio: await listed('app=istiod'),
     installed: (await listed('app=clearmesh-control-plane')).some((each) => each.startsWith(`${systemNamespace}/`)),
+    problems: await policyProblems(api, { ...defaultDeriveOptions, rootNamespace: systemNamespace }, signal),
   };
 }
 

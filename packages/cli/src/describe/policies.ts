@@ -35,9 +35,16 @@ function row({ action, scope, dryRun }: Authorization, policy: string, says: str
 export function waypointRows({ policies }: WaypointConfiguration, bound: BoundService): readonly Row[] {
   const keys = (list: readonly string[], says: string): readonly Row[] => list.map((object) => ({ object, says }));
   return [
-    ...keys(bound.jwt, 'tokens must hold'),
+    ...bound.jwt.map((object) => {
+      const told = policies.jwt[object];
+      const says = told !== undefined && 'unread' in told ? 'cannot be read: no token is accepted' : 'tokens must hold';
+      return { object, says };
+    }),
     ...bound.authorization.map((object) => ({ object, says: `${policies.authorization[object]?.action ?? ''} by request` })),
-    ...keys(bound.opa, 'rules as code'),
+    ...bound.opa.map((object) => {
+      const unread = policies.opa[object]?.engine.kind === 'none';
+      return { object, says: unread ? 'cannot be read: every request is refused' : 'rules as code' };
+    }),
     ...keys(bound.rateLimits, 'limits of requests'),
     ...keys(bound.resilience === undefined ? [] : [bound.resilience], 'deadlines, retries, breakers, idempotency'),
     ...keys(bound.faults, 'faults are injected'),

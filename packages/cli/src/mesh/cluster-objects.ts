@@ -5,11 +5,13 @@ import { objectPath } from '@clearmesh/control-plane/kubernetes/resource';
 import { readClusterObject } from '@clearmesh/control-plane/watch/cluster-object';
 import { clusterSnapshot } from '@clearmesh/control-plane/watch/cluster-snapshot';
 import { ObjectStore } from '@clearmesh/control-plane/watch/object-store';
+import { stoodForKinds } from '@clearmesh/control-plane/watch/stand-in';
 import { watchedKinds } from '@clearmesh/control-plane/watch/watched-resources';
 import type { DeriveOptions } from '@clearmesh/control-plane/derive/options';
 import type { Condition } from '@clearmesh/control-plane/report/status-report';
 import type { ClusterObject } from '@clearmesh/control-plane/watch/cluster-object';
 import type { PeerAuthenticationRules } from '@clearmesh/control-plane/watch/check-peer-authentication';
+import type { Problem } from '@clearmesh/control-plane/watch/problem';
 import type { WatchedKind } from '@clearmesh/control-plane/watch/watched-resources';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { apiError, found } from './api.ts';
@@ -44,6 +46,20 @@ export async function clusterObjects(api: ApiClient, base: DeriveOptions, signal
     conditions: new Map(read.flatMap(({ kind, store }) => [...store.objects].map(({ object }) => conditionsAt(kind, object)))),
     remarks: [...told.remarks, ...read.flatMap(({ remark }) => remark ?? [])],
   };
+}
+
+/** What a control plane that started now would find wrong with policies that keep callers out. */
+export async function policyProblems(
+  api: ApiClient,
+  base: DeriveOptions,
+  signal: AbortSignal,
+): Promise<readonly Problem[] | 'forbidden'> {
+  const { rootNamespace, requirePermissiveExpiry } = (await controlPlaneOptions(api, base, signal)).options;
+  const rules = { rootNamespace, requirePermissiveExpiry };
+  const kinds = watchedKinds().filter(({ kind }) => stoodForKinds.has(kind.kind));
+  const read = await Promise.all(kinds.map((kind) => readKind(api, { ...kind, required: false }, rules, signal)));
+  if (read.some(({ remark }) => remark !== undefined)) return 'forbidden';
+  return clusterSnapshot(new Map(read.map(({ kind, store }) => [kind, store.objects]))).problems;
 }
 
 type ReadKind = { readonly kind: string; readonly store: ObjectStore; readonly remark?: string };

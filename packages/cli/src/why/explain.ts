@@ -115,5 +115,7 @@ function brokenObjects({ problems, options }: MeshView, parties: readonly Party[
     to.service?.namespace ?? to.name.split('/')[0] ?? '',
     options.rootNamespace,
   ]);
-  return problems.filter(({ object }) => namespaces.has(/ ([^/ ]+)\//.exec(object)?.[1] ?? '')).map(notInForce);
+  const concerns = (object: string): boolean =>
+    object.startsWith('BankingDomain ') || namespaces.has(/ ([^/ ]+)\//.exec(object)?.[1] ?? '');
+  return problems.filter(({ object }) => concerns(object)).map(notInForce);
 }

@@ -19,6 +19,7 @@ import { certainRule, possibleRule, unknownOf } from './partial-rule.ts';
 import type { Unknown } from './partial-rule.ts';
 import type { AskedRequest } from './question.ts';
 import { ruleText } from './rule-text.ts';
+import { unreadFinding, unreadPolicies } from './unread.ts';
 
 export type AtWaypoint = {
   readonly configuration: WaypointConfiguration;
@@ -50,8 +51,10 @@ export function decideLayer7(at: AtWaypoint): Layer7 {
   };
   const [worst, best] = [outcome(false), outcome(true)];
   const findings = written.map((policy, index) => findingOf(policies[index] ?? policy, policy, unknown, facts, best));
-  const asks = bound.opa.map(opaFinding);
-  return { ...conclusion(at, worst, best, findings, opaque), policies: [...findings, ...asks] };
+  const unread = unreadPolicies(at, opaque);
+  const asks = bound.opa.filter((key) => !unread.some(({ object }) => object === key)).map(opaFinding);
+  const refusing = unread.map(({ object, why }) => unreadFinding(object, why));
+  return { ...conclusion(at, worst, best, findings, opaque), policies: [...findings, ...refusing, ...asks] };
 }
 
 const nothing: Unknown = { fields: new Set(), keys: [] };
@@ -71,8 +74,18 @@ function conclusion(
 ): Decision {
   const { bound, configuration } = at;
   const waypoint = `waypoint ${configuration.namespace}/${configuration.name}`;
-  if (best.kind === 'deny') return denied(at, waypoint, best, findings);
   const [opa] = bound.opa;
+  const [unread] = unreadPolicies(at, opaque);
+  // As the waypoint: tokens, DENY, OPA, ALLOW.
+  const first = best.by === undefined || best.kind === 'allow' || unread?.stage === 'tokens';
+  if (unread !== undefined && first) {
+    return {
+      verdict: 'REFUSED',
+      because: `${waypoint} refuses in the name of ${unread.object}: ${unread.why}`,
+      changes: [`Mend ${unread.object}: its status names field, value and remedy.`],
+    };
+  }
+  if (best.kind === 'deny') return denied(at, waypoint, best, findings);
   if (opa !== undefined && opaque) {
     return {
       verdict: 'REFUSED',

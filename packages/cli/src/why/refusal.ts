@@ -2,6 +2,7 @@
 import type { RefusedRoute } from '@clearmesh/ztunnel/resolve/route';
 import { hasSelector } from './destination.ts';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
+import { domainOfUnread } from '@clearmesh/control-plane/manifest/banking-domain';
 import type { MeshView } from '../mesh/mesh-view.ts';
 
 export function refusalChanges(view: MeshView, { reason, service }: RefusedRoute): readonly string[] {
@@ -31,6 +32,8 @@ function waypointChanges({ collections }: MeshView, binding: Binding | undefined
   if (binding === undefined) return ['Make the waypoint that the pod names ready: clearmesh waypoint status.'];
   const { gateway, reason } = binding;
   const [namespace = '', name = ''] = gateway.split('/');
+  const unread = domainOfUnread(name);
+  if (unread !== undefined) return [`Mend BankingDomain ${unread}: its status names field, value and remedy.`];
   const without = 'Or take the label istio.io/use-waypoint off, and the traffic goes direct.';
   switch (reason) {
     case 'AttachmentDenied':

@@ -9,6 +9,7 @@ import type { Result } from '../../src/check/result.ts';
 import { plainStyle } from '../../src/terminal/style.ts';
 import { meshView } from '../../src/mesh/mesh-view.ts';
 import type { MeshView } from '../../src/mesh/mesh-view.ts';
+import type { Problem } from '@clearmesh/control-plane/watch/problem';
 import { bank, object, viewOf, waypoint } from '../mesh/bank.ts';
 
 const before: FactsBefore = {
@@ -17,6 +18,7 @@ const before: FactsBefore = {
   groupVersions: new Set(['gateway.networking.k8s.io/v1']),
   istio: [],
   installed: false,
+  problems: [],
 };
 
 const node = (name: string): string => object('v1', 'Node', { name }, {});
@@ -79,6 +81,49 @@ describe('check before an installation', () => {
   ] as const) {
     it(`tells of ${name}`, () => expect(troubles(checkBefore({ ...before, ...change }))).to.deep.equal([trouble]));
   }
+});
+
+describe('check for policies that a control plane which starts could not read', () => {
+  const problem = (object: string, effect?: string): Problem => ({
+    code: 'MESH-CONFIG-001',
+    file: '',
+    line: 0,
+    column: 0,
+    object,
+    field: 'spec.action',
+    value: '"CUSTOM"',
+    message: 'is not enforced by any proxy of the mesh, so that the policy would do nothing',
+    remedy: 'Write ALLOW or DENY.',
+    ...(effect === undefined ? {} : { effect }),
+  });
+  const custom = problem('AuthorizationPolicy bank/ask', 'Everybody is refused in namespace bank until it is mended.');
+  const warned = (results: readonly Result[]): Result | undefined => results.find(({ name }) => name === 'policies can be read');
+
+  for (const [when, looked] of [
+    ['before an installation', checkBefore({ ...before, problems: [custom] })],
+    ['of a mesh', checkAfter(after({ view: { ...after().view, problems: [custom] } }))],
+  ] as const) {
+    it(`names each, and says what to do, ${when}`, () => {
+      expect(warned(looked)).to.deep.include({
+        verdict: 'warning',
+        found:
+          'a control plane that starts (installation, upgrade, restart) cannot read AuthorizationPolicy bank/ask, and refuses what they are for',
+        hint: 'Mend or delete them before. AuthorizationPolicy bank/ask: spec.action is not enforced by any proxy of the mesh, so that the policy would do nothing (found "CUSTOM"). Write ALLOW or DENY. Else: Everybody is refused in namespace bank until it is mended.',
+      });
+    });
+  }
+
+  it('names all of many, and spells out the first', () => {
+    const many = Array.from({ length: 7 }, (_, index) => ({ ...custom, object: `AuthorizationPolicy bank/${index}` }));
+    const found = warned(checkBefore({ ...before, problems: [...many, ...many] }));
+    expect(found?.found.match(/bank\/\d/g)).to.deep.equal([0, 1, 2, 3, 4, 5, 6].map((index) => `bank/${index}`));
+    expect(found?.hint.match(/bank\/\d/g)).to.have.length(5);
+  });
+
+  it('says nothing of an object that refuses nobody, and that it may not look', () => {
+    expect(warned(checkBefore({ ...before, problems: [problem('AuthorizationPolicy bank/audit')] }))?.verdict).to.equal('ok');
+    expect(warned(checkBefore({ ...before, problems: 'forbidden' }))?.verdict).to.equal('unknown');
+  });
 });
 
 describe('check of a mesh', () => {
@@ -152,6 +197,6 @@ describe('check of a mesh', () => {
       '✘ ztunnels: 1 of 2 ready',
       '    → Look why: kubectl -n clearmesh-system logs ds/ztunnel',
     ]);
-    expect(lines.at(-1)).to.equal('10 ok, 1 failed');
+    expect(lines.at(-1)).to.equal('11 ok, 1 failed');
   });
 });

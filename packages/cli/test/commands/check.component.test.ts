@@ -55,7 +55,14 @@ describe('clearmesh check against a cluster', () => {
     const verdicts = [...results.values()].map(({ name, verdict }) => `${name} ${verdict}`);
     expect([status, verdicts]).to.deep.equal([
       1,
-      ['Kubernetes version ok', 'rights to install ok', 'Gateway API failed', 'Istio ok', 'Clearmesh ok'],
+      [
+        'Kubernetes version ok',
+        'rights to install ok',
+        'Gateway API failed',
+        'Istio ok',
+        'Clearmesh ok',
+        'policies can be read ok',
+      ],
     ]);
   });
 
@@ -68,6 +75,30 @@ describe('clearmesh check against a cluster', () => {
     expect([nobody.status, nobody.results.get('rights to install')?.found]).to.satisfy(
       ([status, found]: readonly [number, string]) => status === 1 && found.startsWith('you may not create: namespaces'),
     );
+  });
+
+  it('warns before an upgrade of policies that refuse once a control plane starts, CUSTOM ones among them', async () => {
+    const policy = (name: string, spec: object): string =>
+      JSON.stringify({
+        apiVersion: 'security.istio.io/v1',
+        kind: 'AuthorizationPolicy',
+        metadata: { name, namespace: 'default' },
+        spec,
+      });
+    const rules = [{}];
+    await api.apply(policy('ask', { action: 'CUSTOM', provider: { name: 'opa' }, rules }));
+    await api.apply(policy('seen', { action: 'AUDIT', rules }));
+    await api.apply(policy('block', { action: 'DENY', rules: [{ from: [{ source: { ipBlocks: ['10.0.0.0/99'] } }] }] }));
+    const { status, results } = await check(true);
+    const { verdict, found = '', hint = '' } = results.get('policies can be read') ?? {};
+    expect([status, verdict]).to.deep.equal([0, 'warning']);
+    for (const name of ['ask', 'block']) expect(found).to.contain(`AuthorizationPolicy default/${name}`);
+    expect(found).not.to.contain('seen');
+    expect(hint).to.contain('AuthorizationPolicy default/ask: spec.action CUSTOM is not enforced');
+    expect(hint).to.contain('Write ALLOW or DENY. Else: Everybody is refused in namespace default until it is mended.');
+    const nobody = await check(true, await api.kubeconfigFor('nobody', { user: 'nobody', groups: [] }));
+    expect(nobody.results.get('policies can be read')?.verdict).to.equal('unknown');
+    await api.kubectl(['delete', 'authorizationpolicy', '--all', '--namespace=default']);
   });
 
   it('is told the images that run by clearmesh version', async () => {

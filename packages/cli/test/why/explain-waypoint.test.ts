@@ -1,5 +1,10 @@
-import { describe } from 'mocha';
-import { authorization, object, waypoint } from '../mesh/bank.ts';
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { unreadWaypoint } from '@clearmesh/control-plane/manifest/banking-domain';
+import { meshView } from '../../src/mesh/mesh-view.ts';
+import { explain } from '../../src/why/explain.ts';
+import { parseFrom, parseTo } from '../../src/why/question.ts';
+import { authorization, bank, object, viewOf, waypoint } from '../mesh/bank.ts';
 import { itAnswers } from './asking.ts';
 import type { Case } from './asking.ts';
 
@@ -134,4 +139,44 @@ const cases: readonly Case[] = [
   ],
 ];
 
-describe('explain, by way of a waypoint', () => itAnswers(cases));
+describe('explain, by way of a waypoint', () => {
+  itAnswers(cases);
+
+  it('refuses in the name of a RequestAuthentication whose tokens nobody knows', () => {
+    const read = viewOf([bank, waypoint]);
+    const metadata = { name: 'login', namespace: 'ledger' };
+    const requestAuthentications = [{ metadata, spec: books, standIn: 'attached', unread: 'all' }] as const;
+    const view = meshView({ ...read, collections: { ...read.collections, requestAuthentications } }, read.nowMs);
+    const told = explain(view, { from: parseFrom(payments), to: parseTo('ledger/books'), asked: {} });
+    expect([told.verdict, told.because]).to.deep.equal([
+      'REFUSED',
+      'waypoint ledger/gate refuses in the name of RequestAuthentication ledger/login: it cannot be read, so that nobody knows its tokens',
+    ]);
+  });
+
+  it('refuses both ways into a BankingDomain whose waypoint cannot be read', () => {
+    const read = viewOf([bank]);
+    const spec = { namespaces: ['ledger'], waypoint: { name: unreadWaypoint('books'), namespace: 'clearmesh-system' } };
+    const bankingDomains = [{ metadata: { name: 'books' }, spec, standIn: 'attached' }] as const;
+    const view = meshView({ ...read, collections: { ...read.collections, bankingDomains } }, read.nowMs);
+    const told = (to: string): readonly unknown[] => {
+      const { verdict, because, changes } = explain(view, { from: parseFrom(payments), to: parseTo(to), asked: {} });
+      return [verdict, /unreadable_waypoint_of_books/.test(because), changes];
+    };
+    const mend = ['Mend BankingDomain books: its status names field, value and remedy.'];
+    expect(told('ledger/ledger')).to.deep.equal(['REFUSED', true, mend]);
+    expect(told('ledger/pod/ledger-0').slice(0, 2)).to.deep.equal(['REFUSED', true]);
+  });
+
+  it('refuses in the name of an OpaPolicy that cannot be read', () => {
+    const read = viewOf([bank, waypoint, code]);
+    const opaPolicies = read.collections.opaPolicies.map((policy) => ({ ...policy, standIn: 'attached' as const }));
+    const view = meshView({ ...read, collections: { ...read.collections, opaPolicies } }, read.nowMs);
+    const told = explain(view, { from: parseFrom(payments), to: parseTo('ledger/books'), asked: {} });
+    expect([told.verdict, told.because, told.changes]).to.deep.equal([
+      'REFUSED',
+      'waypoint ledger/gate refuses in the name of OpaPolicy ledger/code: it cannot be read, and no good version of it is known; its status says what is wrong',
+      ['Mend OpaPolicy ledger/code: its status names field, value and remedy.'],
+    ]);
+  });
+});

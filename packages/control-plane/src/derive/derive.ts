@@ -35,7 +35,7 @@ import type { DeriveOptions } from './options.ts';
 import type { Binding } from './waypoint-binding.ts';
 
 export function derive(given: Collections, options: DeriveOptions, nowMs: number): MeshModel {
-  const collections = withDomains(given);
+  const collections = withDomains(given, options);
   const peers = peerPolicies(collections.peerAuthentications, options, nowMs);
   const modes = new MtlsModes(peers, options);
   const policies = collections.authorizationPolicies

@@ -19,9 +19,35 @@ export type BankingDomainManifest = {
     readonly criticality?: string;
     readonly defaults?: { readonly resilience?: Omit<ResiliencePolicyManifest['spec'], 'targetRefs'> };
   };
+  /**
+   * It stands for one that cannot be read: `attached`, for its namespaces; `mesh`, for all that belong to no other domain.
+   * No manifest says it.
+   */
+  readonly standIn?: 'attached' | 'mesh';
 };
 
-const criticality = patterned(/^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'a word, such as high');
+/** "_" is in the name of no Gateway, so that nobody can put one there. */
+const unreadPrefix = 'unreadable_waypoint_of_';
+
+/** Name of a waypoint that nobody has, for a domain whose own cannot be read. */
+export function unreadWaypoint(domain: string): string {
+  return `${unreadPrefix}${domain}`;
+}
+
+/** The domain, if the name is of that kind. */
+export function domainOfUnread(waypoint: string): string | undefined {
+  return waypoint.startsWith(unreadPrefix) ? waypoint.slice(unreadPrefix.length) : undefined;
+}
+
+type Spec = BankingDomainManifest['spec'];
+
+/** The parts of its spec, for whoever reads one that is not whole. */
+export const domainFields: { readonly [Field in keyof Required<Spec>]: Type.TUnsafe<NonNullable<Spec[Field]>> } = {
+  namespaces: Type.Unsafe(Type.Array(namespaceSchema)),
+  waypoint: Type.Unsafe(Type.Object({ name: Type.String({ minLength: 1 }), namespace: namespaceSchema }, strict)),
+  criticality: patterned(/^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 'a word, such as high'),
+  defaults: Type.Unsafe(Type.Object({ resilience: Type.Optional(resilienceSchema) }, strict)),
+};
 
 export const bankingDomainKind: Kind<BankingDomainManifest> = defineKind(
   { kind: 'BankingDomain', apiVersions: ['clearmesh.io/v1alpha1'], scope: 'cluster' },
@@ -32,10 +58,10 @@ export const bankingDomainKind: Kind<BankingDomainManifest> = defineKind(
       metadata: clusterPolicyMetadata,
       spec: Type.Object(
         {
-          namespaces: Type.Array(namespaceSchema),
-          waypoint: Type.Optional(Type.Object({ name: Type.String({ minLength: 1 }), namespace: namespaceSchema }, strict)),
-          criticality: Type.Optional(criticality),
-          defaults: Type.Optional(Type.Object({ resilience: Type.Optional(resilienceSchema) }, strict)),
+          namespaces: domainFields.namespaces,
+          waypoint: Type.Optional(domainFields.waypoint),
+          criticality: Type.Optional(domainFields.criticality),
+          defaults: Type.Optional(domainFields.defaults),
         },
         strict,
       ),

@@ -6,6 +6,7 @@ import { policyObject, strict } from './policy-schema.ts';
 import { targetRefsSchema } from './target-ref.ts';
 import type { Kind } from './kind.ts';
 import type { Labels, NamespacedMetadata } from './metadata.ts';
+import type { StandInReach } from './policy-schema.ts';
 import type { TargetRefManifest } from './target-ref.ts';
 
 /** One of the two. */
@@ -26,6 +27,8 @@ export type OpaPolicyManifest = {
     readonly cache?: { readonly ttl: string; readonly inputs: readonly string[] };
     readonly contextExtensions?: Labels;
   };
+  /** It stands for one that cannot be read, and has no engine. */
+  readonly standIn?: StandInReach;
 };
 
 const urlShape = /^https?:\/\/[^\s/@?#]+(?:[/?#]\S*)?$/;

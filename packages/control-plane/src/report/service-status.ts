@@ -1,4 +1,5 @@
 /** Condition `istio.io/WaypointBound` (control-plane-contract section 1.4). */
+import { domainOfUnread } from '../manifest/banking-domain.ts';
 import { condition } from './status-report.ts';
 import type { Binding } from '../derive/waypoint-binding.ts';
 import type { TrafficKind } from '../manifest/gateway.ts';
@@ -24,7 +25,7 @@ export function waypointBound(binding: Binding, exists: boolean, traffic: Traffi
         'istio.io/WaypointBound',
         'False',
         binding.reason,
-        message(`${exists ? 'is not ready' : 'does not exist, or is of another class'}; ${effect}`),
+        unreadDomain(binding) ?? message(`${exists ? 'is not ready' : 'does not exist, or is of another class'}; ${effect}`),
       );
     case 'AttachmentDenied':
       return condition(
@@ -48,6 +49,13 @@ export function waypointBound(binding: Binding, exists: boolean, traffic: Traffi
         message(`is in another namespace, and the hosts are known in their own alone (exportTo); ${refused(binding)}`),
       );
   }
+}
+
+function unreadDomain({ gateway }: Binding): string | undefined {
+  const domain = domainOfUnread(gateway.split('/')[1] ?? '');
+  return domain === undefined
+    ? undefined
+    : `the waypoint of BankingDomain ${domain} cannot be read; calls are refused until it is`;
 }
 
 /** The condition stays true whatever becomes of a canary, as upstream: its message is what tells. */

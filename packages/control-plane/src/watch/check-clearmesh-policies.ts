@@ -116,7 +116,12 @@ function checkEffect({ spec }: FaultExperimentManifest): readonly Finding[] {
 }
 
 function targeting(policy: { readonly metadata: { readonly namespace: string } }, { rootNamespace }: Root): TargetRules {
-  return { namespace: policy.metadata.namespace, kinds: ['Service', 'ServiceEntry', 'Gateway', 'Namespace'], rootNamespace };
+  return clearmeshTargets(policy.metadata.namespace, rootNamespace);
+}
+
+/** What our own policies may be attached to. */
+export function clearmeshTargets(namespace: string, rootNamespace: string): TargetRules {
+  return { namespace, kinds: ['Service', 'ServiceEntry', 'Gateway', 'Namespace'], rootNamespace };
 }
 
 function positive(value: string | undefined, path: FieldPath): readonly Finding[] {

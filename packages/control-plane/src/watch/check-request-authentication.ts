@@ -1,5 +1,6 @@
 /** What a schema cannot say of a RequestAuthentication. */
 import { targetsOf } from '../manifest/target-ref.ts';
+import { authorizationTargets } from './check-policy.ts';
 import { checkTarget, checkTargets } from './check-target-refs.ts';
 import type { JwtRuleManifest, RequestAuthenticationManifest } from '../manifest/request-authentication.ts';
 import type { TargetRules } from './check-target-refs.ts';
@@ -11,12 +12,7 @@ export function checkRequestAuthentication(
   rules: { readonly rootNamespace: string },
 ): readonly Finding[] {
   const { selector, targetRef, targetRefs = [], jwtRules = [] } = policy.spec ?? {};
-  const { namespace } = policy.metadata;
-  const targeting: TargetRules = {
-    namespace,
-    kinds: ['Service', 'ServiceEntry', 'Gateway', 'GatewayClass'],
-    rootNamespace: rules.rootNamespace,
-  };
+  const targeting: TargetRules = authorizationTargets(policy.metadata.namespace, rules.rootNamespace);
   return [
     ...(targetsOf(policy.spec ?? {}).length === 0 ? [unbound(selector !== undefined)] : []),
     ...(targetRef === undefined ? [] : checkTarget(targetRef, ['spec', 'targetRef'], targeting)),

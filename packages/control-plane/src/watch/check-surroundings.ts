@@ -25,15 +25,16 @@ type Surroundings = {
   readonly waypointPods: ReadonlySet<string>;
 };
 
-/** @param implied whether a waypoint's pods follow from its Gateway; in a cluster they are a Deployment's, named at random */
+/**
+ * @param implied whether a waypoint's pods follow from its Gateway; in a cluster they are a Deployment's, named at random
+ * @param standIns what stands for others, and is not judged itself
+ */
 export function checkSurroundings<T extends { readonly manifest: Manifest }>(
   objects: readonly T[],
   implied = true,
+  standIns: readonly Manifest[] = [],
 ): readonly Misplaced<T>[] {
-  const around = surroundingsOf(
-    objects.map(({ manifest }) => manifest),
-    implied,
-  );
+  const around = surroundingsOf([...objects.map(({ manifest }) => manifest), ...standIns], implied);
   return objects.flatMap((at) => findingsOf(at.manifest, around).map((finding) => ({ at, finding })));
 }
 

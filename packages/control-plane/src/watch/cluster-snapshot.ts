@@ -41,7 +41,7 @@ export function clusterSnapshot(kinds: StoredKinds): ClusterSnapshot {
     }
   }
   // Around another object the last good version may be as wrong as this one: what is misplaced is in force in none.
-  const misplaced = checkSurroundings(candidates, false);
+  const misplaced = checkSurroundings(candidates, false, standIns);
   problems.push(...misplaced.map(({ at, finding }) => clusterProblem(finding, 'MESH-CONFIG-002', at.title)));
   const out = new Set(misplaced.map(({ at }) => at));
   const taken = candidates.filter((candidate) => !out.has(candidate)).map(({ manifest }) => manifest);

@@ -12,15 +12,17 @@ import { isOfRevision } from '../derive/labels.ts';
 import { defaultDeriveOptions } from '../derive/options.ts';
 import { labelsSchema } from '../manifest/metadata.ts';
 import { selectorSchema } from '../manifest/policy-schema.ts';
-import { targetRefSchema, targetRefsSchema } from '../manifest/target-ref.ts';
 import { authorizationTargets } from './check-policy.ts';
-import { checkTarget } from './check-target-refs.ts';
-import type { Static, TSchema } from 'typebox';
+import { targetsFrom, targetsText } from './stand-in-attachment.ts';
+import { domainKept } from './stand-in-domain.ts';
+import { opaRefusal, tokenRefusal } from './stand-in-requests.ts';
+import { hasStrangers, isRecord, readAs } from './unread-fields.ts';
 import type { ApiObject } from '../kubernetes/resource.ts';
 import type { Manifest } from '../manifest/collections.ts';
 import type { Labels, NamespacedMetadata } from '../manifest/metadata.ts';
 import type { SelectorManifest } from '../manifest/policy-schema.ts';
 import type { TargetRefManifest } from '../manifest/target-ref.ts';
+import type { UnreadFields } from './unread-fields.ts';
 
 export type StandIn = {
   readonly manifest: Manifest;
@@ -28,18 +30,33 @@ export type StandIn = {
   readonly effect: string;
 };
 
+/** Kinds of which something may stand for an object. */
+export const stoodForKinds: ReadonlySet<string> = new Set([
+  'AuthorizationPolicy',
+  'PeerAuthentication',
+  'RequestAuthentication',
+  'OpaPolicy',
+  'BankingDomain',
+]);
+
 type Rules = { readonly rootNamespace: string };
 
 export function standInFor(object: ApiObject, rules: Rules): StandIn | undefined {
-  const metadata = metadataOf(object);
-  if (metadata === undefined || !isOfRevision(metadata.labels, defaultDeriveOptions.revision)) return undefined;
   const { spec = {} } = object as { readonly spec?: unknown };
   const fields = isRecord(spec) ? spec : undefined;
+  // Of the cluster, and of every revision.
+  if (object.kind === 'BankingDomain') return domainKept({ name: object.metadata.name }, fields, rules);
+  const metadata = metadataOf(object);
+  if (metadata === undefined || !isOfRevision(metadata.labels, defaultDeriveOptions.revision)) return undefined;
   switch (object.kind) {
     case 'AuthorizationPolicy':
       return keepsNobodyOut(object, metadata, fields) ? undefined : refusal(metadata, fields, rules);
     case 'PeerAuthentication':
       return strictness(metadata, fields, rules);
+    case 'RequestAuthentication':
+      return tokenRefusal(metadata, fields, rules);
+    case 'OpaPolicy':
+      return opaRefusal(metadata, fields, rules);
     default:
       return undefined;
   }
@@ -57,16 +74,14 @@ function metadataOf({ metadata }: ApiObject): NamespacedMetadata | undefined {
   };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** I3. An annotation that says neither yes nor no counts as no. */
-function keepsNobodyOut(object: ApiObject, metadata: NamespacedMetadata, fields: Fields | undefined): boolean {
+function keepsNobodyOut(object: ApiObject, metadata: NamespacedMetadata, fields: UnreadFields | undefined): boolean {
   const { annotations } = object.metadata as { readonly annotations?: Labels };
   const dry = Value.Check(labelsSchema, annotations) && isDryRun({ metadata: { ...metadata, annotations } });
   return dry || fields?.['action'] === 'AUDIT';
 }
 
-function refusal(metadata: NamespacedMetadata, fields: Fields | undefined, rules: Rules): StandIn {
+function refusal(metadata: NamespacedMetadata, fields: UnreadFields | undefined, rules: Rules): StandIn {
   const attached = attachmentOf(metadata, fields, rules);
   const value = { metadata, spec: { ...attached, action: 'DENY' as const, rules: [{}] } };
   const where = attached === undefined ? undefined : partsOf(attached);
@@ -81,15 +96,11 @@ function refusal(metadata: NamespacedMetadata, fields: Fields | undefined, rules
 type Attachment = { readonly selector?: SelectorManifest; readonly targetRefs?: readonly TargetRefManifest[] };
 
 /** Whom an AuthorizationPolicy is for; `undefined` when it cannot be read. */
-function attachmentOf({ namespace }: NamespacedMetadata, fields: Fields | undefined, rules: Rules): Attachment | undefined {
-  const selector = read(selectorSchema, fields?.['selector']);
-  const target = read(targetRefSchema, fields?.['targetRef']);
-  const list = read(targetRefsSchema, fields?.['targetRefs']);
-  if (fields === undefined || selector === 'unreadable' || target === 'unreadable' || list === 'unreadable') return undefined;
-  const targets = [...(target === undefined ? [] : [target]), ...(list ?? [])];
-  const kinds = authorizationTargets(namespace, rules.rootNamespace);
-  if (targets.some((each) => checkTarget(each, [], kinds).length > 0)) return undefined;
-  if (selector === undefined && targets.length === 0) return hasStrangers(fields) ? undefined : {};
+function attachmentOf({ namespace }: NamespacedMetadata, fields: UnreadFields | undefined, rules: Rules): Attachment | undefined {
+  const selector = readAs(selectorSchema, fields?.['selector']);
+  const targets = targetsFrom(fields, authorizationTargets(namespace, rules.rootNamespace));
+  if (fields === undefined || selector === 'unreadable' || targets === 'unreadable') return undefined;
+  if (selector === undefined && targets.length === 0) return hasStrangers(fields, knownFields) ? undefined : {};
   // Without labels it selects all, whatever else an empty selector means.
   const matchLabels = selector?.matchLabels ?? {};
   return {
@@ -98,15 +109,12 @@ function attachmentOf({ namespace }: NamespacedMetadata, fields: Fields | undefi
   };
 }
 
-/** A field that nobody knows may have been meant to say whom the policy is for. */
-function hasStrangers(fields: Fields): boolean {
-  const known = new Set(['selector', 'targetRef', 'targetRefs', 'action', 'provider', 'rules', 'mtls', 'portLevelMtls']);
-  return Object.keys(fields).some((name) => !known.has(name));
-}
+/** Of both kinds: each as far as the other. */
+const knownFields = ['selector', 'targetRef', 'targetRefs', 'action', 'provider', 'rules', 'mtls', 'portLevelMtls'];
 
 /** "" where nothing is named, so that it is for all. */
 function partsOf({ selector, targetRefs }: Attachment): string {
-  const targets = targetRefs?.map(({ kind, name }) => `${kind} ${name}`).join(', ');
+  const targets = targetRefs === undefined ? undefined : targetsText(targetRefs);
   return [
     ...(selector === undefined ? [] : ['at the pods that it selects']),
     ...(targets === undefined ? [] : [`at ${targets}`]),
@@ -114,13 +122,13 @@ function partsOf({ selector, targetRefs }: Attachment): string {
 }
 
 /** Whatever the object wanted: plaintext is an exception, and an exception has to be legible. */
-function strictness(metadata: NamespacedMetadata, fields: Fields | undefined, rules: Rules): StandIn | undefined {
-  const selector = read(selectorSchema, fields?.['selector']);
+function strictness(metadata: NamespacedMetadata, fields: UnreadFields | undefined, rules: Rules): StandIn | undefined {
+  const selector = readAs(selectorSchema, fields?.['selector']);
   const labels = selector === 'unreadable' ? {} : (selector?.matchLabels ?? {});
   const selects = Object.keys(labels).length > 0;
   // It would reach no pod if it were right.
   if (selects && metadata.namespace === rules.rootNamespace) return undefined;
-  const lost = fields === undefined || selector === 'unreadable' || (!selects && hasStrangers(fields));
+  const lost = fields === undefined || selector === 'unreadable' || (!selects && hasStrangers(fields, knownFields));
   const spec = { ...(selects ? { selector: { matchLabels: labels } } : {}), mtls: { mode: 'STRICT' as const } };
   const where = selects ? 'for the pods that it selects' : placeOf(metadata, rules);
   return {
@@ -131,13 +139,4 @@ function strictness(metadata: NamespacedMetadata, fields: Fields | undefined, ru
 
 function placeOf({ namespace }: NamespacedMetadata, { rootNamespace }: Rules): string {
   return namespace === rootNamespace ? 'in the whole mesh' : `in namespace ${namespace}`;
-}
-
-function read<S extends TSchema>(schema: S, value: unknown): Static<S> | undefined | 'unreadable' {
-  if (value === undefined) return undefined;
-  return Value.Check(schema, value) ? value : 'unreadable';
-}
-
-function isRecord(value: unknown): value is Fields {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

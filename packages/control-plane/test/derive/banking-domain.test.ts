@@ -52,7 +52,10 @@ describe('a BankingDomain', () => {
   });
 
   it('keeps the other labels of a namespace', () => {
-    const { namespaces } = withDomains(collectionsFrom(`${namespaceText('batch', { team: 'night' })}${gate}${domain()}`));
+    const { namespaces } = withDomains(
+      collectionsFrom(`${namespaceText('batch', { team: 'night' })}${gate}${domain()}`),
+      defaultDeriveOptions,
+    );
     expect(namespaces.get('batch')?.metadata.labels).to.deep.equal({
       team: 'night',
       'istio.io/use-waypoint': 'gate',

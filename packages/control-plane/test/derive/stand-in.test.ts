@@ -140,6 +140,80 @@ describe('an AuthorizationPolicy that cannot be read, at waypoints', () => {
   });
 });
 
+describe('an OpaPolicy that cannot be read', () => {
+  const gate = { kind: 'Gateway', name: 'gate' };
+  const opa = (spec: object, namespace = 'bank'): WrittenObject => policy(spec, namespace, 'OpaPolicy');
+  const refused = ({ waypoints }: MeshModel, key = 'OpaPolicy bank/p'): readonly string[] =>
+    waypoints.flatMap(({ services, policies }) => {
+      const told = policies.opa[key];
+      if (told === undefined) return [];
+      expect(told.engine).to.have.property('kind', 'none');
+      return services.filter((service) => service.opa.includes(key)).map((each) => each.key.split('.')[0]!);
+    });
+
+  it('has no engine at the services that it names', () => {
+    const model = clusterModel([...behind, opa({ targetRefs: [serviceTarget('ledger')], engine: {} })]);
+    expect(refused(model)).to.deep.equal(['bank/ledger']);
+    const [told] = model.waypoints.flatMap(({ policies }) => policies.opa['OpaPolicy bank/p'] ?? []);
+    expect(told).to.deep.include({ path: 'envoy/authz/allow', contextExtensions: {} });
+    expect(told).not.to.have.any.keys('body', 'cache');
+  });
+
+  it('has none at all services of a Gateway, and of its namespace', () => {
+    expect(refused(clusterModel([...behind, opa({ targetRefs: [gate], engine: 1 })]))).to.have.members([
+      'bank/cards',
+      'bank/ledger',
+      'other/teller',
+    ]);
+    const namespace = { kind: 'Namespace', name: 'bank' };
+    expect(refused(clusterModel([...behind, opa({ targetRefs: [namespace], engine: 1 })]))).to.have.members([
+      'bank/cards',
+      'bank/ledger',
+      'bank/fx',
+    ]);
+  });
+
+  it('has none in its namespace and at its waypoints where its targets cannot be read', () => {
+    const model = clusterModel([...behind, opa({ targetRefs: 'ledger', engine: { server: { url: 'http://opa:8181' } } })]);
+    expect(refused(model)).to.have.members(['bank/cards', 'bank/ledger', 'other/teller', 'bank/fx']);
+  });
+
+  it('reaches no further from the root namespace: it can name no class', () => {
+    const key = 'OpaPolicy clearmesh-system/p';
+    expect(refused(clusterModel([...behind, opa({ engine: 1 }, 'clearmesh-system')]), key)).to.deep.equal([]);
+    const own = service('vault', 'clearmesh-system', 'other');
+    expect(refused(clusterModel([...behind, own, opa({ engine: 1 }, 'clearmesh-system')]), key)).to.deep.equal([
+      'clearmesh-system/vault',
+    ]);
+  });
+});
+
+describe('a RequestAuthentication that cannot be read', () => {
+  const odd = { issuer: 'i', jwks: 'no keys', fromHeaders: [{ name: 'X-Jwt' }], outputPayloadToHeader: 'X-Payload' };
+  const told = (spec: object, namespace = 'bank'): Readonly<Record<string, unknown>> => {
+    const { waypoints } = clusterModel([...behind, policy(spec, namespace, 'RequestAuthentication')]);
+    const key = `RequestAuthentication ${namespace}/p`;
+    const all = waypoints.flatMap(({ services, policies }) =>
+      services.flatMap((each) => (each.jwt.includes(key) ? [[each.key.split('.')[0]!, policies.jwt[key]] as const] : [])),
+    );
+    return Object.fromEntries(all);
+  };
+
+  it('tells the waypoint where its tokens are, and which headers are its own', () => {
+    const unread = [{ fromHeaders: [{ name: 'x-jwt', prefix: '' }], fromParams: [], outputs: ['x-payload'] }];
+    expect(told({ targetRefs: [serviceTarget('ledger')], jwtRules: [odd] })).to.deep.equal({
+      'bank/ledger': { key: 'RequestAuthentication bank/p', unread },
+    });
+  });
+
+  it('is at all services of its namespace and its Gateways where its targets cannot be read', () => {
+    const found = told({ targetRefs: 'ledger', jwtRules: 1 });
+    expect(Object.keys(found)).to.have.members(['bank/cards', 'bank/ledger', 'other/teller', 'bank/fx']);
+    expect(Object.values(found)[0]).to.deep.equal({ key: 'RequestAuthentication bank/p', unread: 'all' });
+    expect(Object.keys(told({ targetRefs: 'class', jwtRules: 1 }, 'clearmesh-system'))).to.have.length(5);
+  });
+});
+
 describe('a PeerAuthentication that cannot be read', () => {
   const peer = (name: string, spec: object, created = '2025-06-01T00:00:00Z', namespace = 'bank'): WrittenObject => ({
     kind: 'PeerAuthentication',

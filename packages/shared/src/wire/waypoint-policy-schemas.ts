@@ -58,28 +58,36 @@ const authorization = Type.Object({
   rules: Type.Array(authorizationRule),
 });
 
-const jwt = Type.Object({
-  key: name,
-  rules: Type.Array(
-    Type.Object({
-      issuer: name,
-      audiences: names,
-      jwks: Type.Optional(Type.String()),
-      jwksUri: Type.Optional(Type.String()),
-      fromHeaders: Type.Array(Type.Object({ name, prefix: Type.String() })),
-      fromParams: names,
-      forwardOriginalToken: Type.Boolean(),
-      outputPayloadToHeader: Type.Optional(name),
-      outputClaimToHeaders: Type.Array(Type.Object({ header: name, claim: name })),
-    }),
-  ),
-});
+const tokenPlaces = { fromHeaders: Type.Array(Type.Object({ name, prefix: Type.String() })), fromParams: names };
+
+const jwt = Type.Union([
+  Type.Object({
+    key: name,
+    rules: Type.Array(
+      Type.Object({
+        issuer: name,
+        audiences: names,
+        jwks: Type.Optional(Type.String()),
+        jwksUri: Type.Optional(Type.String()),
+        ...tokenPlaces,
+        forwardOriginalToken: Type.Boolean(),
+        outputPayloadToHeader: Type.Optional(name),
+        outputClaimToHeaders: Type.Array(Type.Object({ header: name, claim: name })),
+      }),
+    ),
+  }),
+  Type.Object({
+    key: name,
+    unread: Type.Union([Type.Literal('all'), Type.Array(Type.Object({ ...tokenPlaces, outputs: names }))]),
+  }),
+]);
 
 const opa = Type.Object({
   key: name,
   engine: Type.Union([
     Type.Object({ kind: Type.Literal('wasm'), bundle: name, watchdogMs: positive }),
     Type.Object({ kind: Type.Literal('server'), url: name }),
+    Type.Object({ kind: Type.Literal('none'), reason: name }),
   ]),
   path: name,
   timeoutMs: positive,

@@ -108,25 +108,24 @@ const authorization: fc.Arbitrary<L7AuthorizationPolicy> = fc.record(
   },
   plain,
 );
-const jwt: fc.Arbitrary<RequestAuthentication> = fc.record(
+const places = {
+  fromHeaders: fc.array(fc.record({ name: text, prefix: anyText }, plain), { maxLength: 2 }),
+  fromParams: texts,
+};
+const unread = fc.array(fc.record({ ...places, outputs: texts }, plain), { maxLength: 2 });
+const jwtRule = record(
   {
-    key: text,
-    rules: fc.array(
-      record(
-        {
-          issuer: text,
-          audiences: texts,
-          fromHeaders: fc.array(fc.record({ name: text, prefix: anyText }, plain), { maxLength: 2 }),
-          fromParams: texts,
-          forwardOriginalToken: fc.boolean(),
-          outputClaimToHeaders: fc.array(fc.record({ header: text, claim: text }, plain), { maxLength: 2 }),
-        },
-        { jwks: anyText, jwksUri: anyText, outputPayloadToHeader: text },
-      ),
-      { maxLength: 2 },
-    ),
+    issuer: text,
+    audiences: texts,
+    ...places,
+    forwardOriginalToken: fc.boolean(),
+    outputClaimToHeaders: fc.array(fc.record({ header: text, claim: text }, plain), { maxLength: 2 }),
   },
-  plain,
+  { jwks: anyText, jwksUri: anyText, outputPayloadToHeader: text },
+);
+const jwt: fc.Arbitrary<RequestAuthentication> = fc.oneof(
+  fc.record({ key: text, rules: fc.array(jwtRule, { maxLength: 2 }) }, plain),
+  fc.record({ key: text, unread: fc.oneof(fc.constant('all' as const), unread) }, plain),
 );
 const opa: fc.Arbitrary<OpaPolicy> = record(
   {
@@ -134,6 +133,7 @@ const opa: fc.Arbitrary<OpaPolicy> = record(
     engine: fc.oneof(
       fc.record({ kind: fc.constant('wasm' as const), bundle: text, watchdogMs: positive }, plain),
       fc.record({ kind: fc.constant('server' as const), url: text }, plain),
+      fc.record({ kind: fc.constant('none' as const), reason: text }, plain),
     ),
     path: text,
     timeoutMs: positive,

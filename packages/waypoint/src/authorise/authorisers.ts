@@ -17,6 +17,7 @@ import { KeyedResources } from './keyed-resources.ts';
 import { compilePolicies } from './l7-policy.ts';
 import { withoutHttp } from './opaque-policy.ts';
 import type { OpaEngine } from './opa-engine.ts';
+import { NoOpaEngine } from './opa-none.ts';
 import { OpaDecider } from './opa-policy.ts';
 import { OpaServerEngine } from './opa-server.ts';
 import { OpaWasmEngine } from './opa-wasm.ts';
@@ -119,6 +120,7 @@ export class Authorisers implements AsyncDisposable {
     const key = JSON.stringify([engine, path, timeoutMs]);
     used.add(key);
     return this.#engines.take(key, () => {
+      if (engine.kind === 'none') return new NoOpaEngine(engine.reason);
       if (engine.kind === 'server') return new OpaServerEngine({ url: engine.url, path, timeoutMs }, this.#deps);
       const { bundle, watchdogMs } = engine;
       const threads = this.#options.wasmThreads ?? 1;

@@ -10,12 +10,14 @@ export type TokenPlace =
 /** A place and the rules that look there, in their order. */
 export type WatchedPlace<Rule> = { readonly place: TokenPlace; readonly rules: readonly Rule[] };
 
+type Places = Pick<JwtRule, 'fromHeaders' | 'fromParams'>;
+
 export type PresentedToken<Rule> = { readonly token: string; readonly from: WatchedPlace<Rule> };
 
 const bearer: TokenPlace = { kind: 'header', name: 'authorization', prefix: 'Bearer ' };
 
 /** The places of some rules, each once. */
-export function watchedPlaces<Rule extends { readonly jwt: JwtRule }>(rules: readonly Rule[]): readonly WatchedPlace<Rule>[] {
+export function watchedPlaces<Rule extends { readonly jwt: Places }>(rules: readonly Rule[]): readonly WatchedPlace<Rule>[] {
   const places = new Map<string, { readonly place: TokenPlace; readonly rules: Rule[] }>();
   for (const rule of rules) {
     for (const place of placesOf(rule.jwt)) {
@@ -53,7 +55,7 @@ export function queryWithout(query: string, names: readonly string[]): string {
     .join('&');
 }
 
-function placesOf({ fromHeaders, fromParams }: JwtRule): readonly TokenPlace[] {
+function placesOf({ fromHeaders, fromParams }: Places): readonly TokenPlace[] {
   if (fromHeaders.length === 0 && fromParams.length === 0) return [bearer];
   return [
     ...fromHeaders.map(({ name, prefix }): TokenPlace => ({ kind: 'header', name: name.toLowerCase(), prefix })),

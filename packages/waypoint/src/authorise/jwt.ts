@@ -1,8 +1,13 @@
 /**
  * Tokens of a request (control-plane-contract section 4.5, RequestAuthentication): each one presented must hold; none
  * presented is no fault. The rule is found by the issuer the token claims, and then decides whether it is true.
+ *
+ * J1  An object that cannot be read vouches for no token: what is presented where it looks, and no other rule vouches for,
+ *     is refused in its name. Its headers are dropped as ever.
+ * J2  Where not even that can be read, every request is refused: a token that nobody looks for would be none, and a header
+ *     that nobody drops would be believed.
  */
-import type { RequestAuthentication, JwtRule } from '@clearmesh/shared/model/l7/jwt';
+import type { JwtRule, RequestAuthentication, UnreadJwtRule } from '@clearmesh/shared/model/l7/jwt';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Failure } from '../exchange/failure.ts';
 import type { SignalSource } from '../exchange/light-signal.ts';
@@ -29,17 +34,28 @@ export type TokensAccepted = {
 };
 
 /** A rule with its keys and the object it stands in. */
-type Rule = { readonly jwt: JwtRule; readonly policy: string; readonly index: number; readonly keys: KeySource };
+type Rule = {
+  readonly kind: 'read';
+  readonly jwt: JwtRule;
+  readonly policy: string;
+  readonly index: number;
+  readonly keys: KeySource;
+};
+/** One that cannot be read (J1). */
+type Unread = { readonly kind: 'unread'; readonly jwt: UnreadJwtRule; readonly policy: string };
+type Watching = Rule | Unread;
 type Verified = {
   readonly kind: 'verified';
   readonly rule: Rule;
-  readonly presented: PresentedToken<Rule>;
+  readonly presented: PresentedToken<Watching>;
   readonly claims: Claims;
 };
 
 export class JwtAuthenticator {
   readonly #clock: Clock;
-  readonly #places: readonly WatchedPlace<Rule>[];
+  readonly #places: readonly WatchedPlace<Watching>[];
+  /** The object because of which nobody passes (J2). */
+  readonly #closedBy: string | undefined;
   /** Headers only these rules may set: whatever the network says in them is dropped. */
   readonly #outputs: readonly string[];
   readonly #withoutToken: TokensAccepted;
@@ -49,11 +65,10 @@ export class JwtAuthenticator {
     deps: { readonly clock: Clock; readonly keysOf: (rule: JwtRule) => KeySource },
   ) {
     this.#clock = deps.clock;
-    const rules = objects.flatMap(({ key, rules }) =>
-      rules.map((jwt, index): Rule => ({ jwt, index, policy: key, keys: deps.keysOf(jwt) })),
-    );
+    const rules = objects.flatMap((object) => watching(object, deps.keysOf));
+    this.#closedBy = objects.find((object) => 'unread' in object && object.unread === 'all')?.key;
     this.#places = watchedPlaces(rules);
-    this.#outputs = [...new Set(rules.flatMap(({ jwt }) => outputsOf(jwt)))];
+    this.#outputs = [...new Set(rules.flatMap(outputsOf))];
     this.#withoutToken = {
       kind: 'accepted',
       changes: this.#outputs.length === 0 ? noChanges : { set: {}, remove: this.#outputs },
@@ -61,12 +76,13 @@ export class JwtAuthenticator {
   }
 
   authenticate(request: RequestFacts, gone: SignalSource): TokensAccepted | Refused | Promise<TokensAccepted | Refused> {
+    if (this.#closedBy !== undefined) return closed(request, this.#closedBy);
     const tokens = presentedTokens(this.#places, request);
     return tokens.length === 0 ? this.#withoutToken : this.#verifyAll(tokens, request, gone.signal);
   }
 
   async #verifyAll(
-    tokens: readonly PresentedToken<Rule>[],
+    tokens: readonly PresentedToken<Watching>[],
     request: RequestFacts,
     signal: AbortSignal,
   ): Promise<TokensAccepted | Refused> {
@@ -80,14 +96,15 @@ export class JwtAuthenticator {
     return this.#accept(verified);
   }
 
-  async #verify(presented: PresentedToken<Rule>, request: RequestFacts, signal: AbortSignal): Promise<Verified | Refused> {
+  async #verify(presented: PresentedToken<Watching>, request: RequestFacts, signal: AbortSignal): Promise<Verified | Refused> {
     const { token, from } = presented;
+    const unread = from.rules.find(({ kind }) => kind === 'unread');
     const issuer = token.length > maxTokenLength ? undefined : unverifiedIssuer(token);
-    if (issuer === undefined) return invalid('it is no JWT with an issuer', request);
-    let fault = 'its issuer is not known';
-    let blamed: Rule | undefined;
+    if (issuer === undefined) return invalid('it is no JWT with an issuer', request, unread);
+    let fault = unread === undefined ? 'its issuer is not known' : `${unread.policy} cannot be read`;
+    let blamed: Watching | undefined = unread;
     for (const rule of from.rules) {
-      if (rule.jwt.issuer !== issuer) continue;
+      if (rule.kind === 'unread' || rule.jwt.issuer !== issuer) continue;
       blamed = rule;
       const verdict = await signatureOf(token, rule.keys, signal);
       if (verdict === undefined) return keysMissing(rule);
@@ -140,22 +157,39 @@ async function signatureOf(token: string, source: KeySource, signal: AbortSignal
   return other === undefined || other === keys ? verdict : other.verify(token);
 }
 
-function outputsOf({ outputPayloadToHeader, outputClaimToHeaders }: JwtRule): readonly string[] {
+function watching(object: RequestAuthentication, keysOf: (rule: JwtRule) => KeySource): readonly Watching[] {
+  const { key: policy } = object;
+  if ('rules' in object) return object.rules.map((jwt, index) => ({ kind: 'read', jwt, index, policy, keys: keysOf(jwt) }));
+  return object.unread === 'all' ? [] : object.unread.map((jwt) => ({ kind: 'unread', jwt, policy }));
+}
+
+function outputsOf(rule: Watching): readonly string[] {
+  if (rule.kind === 'unread') return rule.jwt.outputs;
+  const { outputPayloadToHeader, outputClaimToHeaders } = rule.jwt;
   const names = outputClaimToHeaders.map(({ header }) => header.toLowerCase());
   return outputPayloadToHeader === undefined ? names : [...names, outputPayloadToHeader.toLowerCase()];
 }
 
-/** RFC 6750 section 3: the reason is a fixed sentence, never the caller's text. */
-function invalid(reason: string, request: RequestFacts, rule?: Rule): Refused {
-  const failure: Failure = {
-    kind: 'jwt-invalid',
-    detail: `the token of ${request.caller.identity} for ${request.called.hostname} is not accepted: ${reason}`,
-    headers: {
-      'www-authenticate': `Bearer realm="${request.called.hostname}", error="invalid_token", error_description="${reason}"`,
-    },
-    ...(rule === undefined ? {} : { policy: rule.policy, rule: String(rule.index) }),
+function invalid(reason: string, request: RequestFacts, rule?: Watching): Refused {
+  const detail = `the token of ${request.caller.identity} for ${request.called.hostname} is not accepted: ${reason}`;
+  const blamed = rule === undefined ? {} : { policy: rule.policy, ...(rule.kind === 'read' ? { rule: String(rule.index) } : {}) };
+  return refused(detail, reason, request, blamed);
+}
+
+/** J2 */
+function closed(request: RequestFacts, policy: string): Refused {
+  const reason = `${policy} cannot be read`;
+  const detail = `the request of ${request.caller.identity} for ${request.called.hostname} is not accepted: ${reason}, so that nobody knows its tokens; its status says what is wrong`;
+  return refused(detail, reason, request, { policy });
+}
+
+/** RFC 6750 section 3: the reason is a sentence of ours, never the caller's text. */
+function refused(detail: string, reason: string, { called }: RequestFacts, blamed: Pick<Failure, 'policy' | 'rule'>): Refused {
+  const challenge = `Bearer realm="${called.hostname}", error="invalid_token", error_description="${reason}"`;
+  return {
+    kind: 'refused',
+    failure: { kind: 'jwt-invalid', detail, headers: { 'www-authenticate': challenge }, ...blamed },
   };
-  return { kind: 'refused', failure };
 }
 
 function keysMissing(rule: Rule): Refused {

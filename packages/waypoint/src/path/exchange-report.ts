@@ -1,6 +1,8 @@
 /** The end of an exchange, told to metrics, access log and trace; each exactly once. */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { Failure } from '../exchange/failure.ts';
+import type { AccessPolicy } from '../telemetry/access/access-line.ts';
 import type { AccessLog } from '../telemetry/access/access-log.ts';
 import type { WaypointMetrics } from '../telemetry/metrics/waypoint-metrics.ts';
 import type { Exchange, ExchangeEnd } from './exchange.ts';
@@ -48,7 +50,7 @@ export function reportEnd(exchange: Exchange, ended: ExchangeEnd, deps: ReportDe
     bytesIn: exchange.bytesIn,
     bytesOut: exchange.bytesOut,
     durations: { total: durationMs, upstream: exchange.upstreamMs, authz: exchange.authzMs },
-    policy: exchange.policy,
+    policy: exchange.policy ?? policyOf(failure),
     rateLimit: exchange.rateLimit,
     faultId: exchange.faultId,
     outcome: end.outcome,
@@ -61,4 +63,9 @@ export function reportEnd(exchange: Exchange, ended: ExchangeEnd, deps: ReportDe
     flag: end.flag,
     policy: failure?.policy,
   });
+}
+
+/** What refused before or after the policies did: tokens, limits. */
+function policyOf(failure: Failure | undefined): AccessPolicy | undefined {
+  return failure?.policy === undefined ? undefined : { name: failure.policy, rule: failure.rule };
 }

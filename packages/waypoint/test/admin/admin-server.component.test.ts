@@ -95,7 +95,9 @@ describe('admin server', () => {
       expect(dump).to.include({ version: '1.2.3' });
       expect(dump.options).to.deep.equal({ drain: 5 });
       expect(dump.configuration).to.include({ revision: '42', acceptedAt: '1970-01-01T00:00:00.000Z', name: 'bank-waypoint' });
-      expect(dump.configuration.policies.jwt['RequestAuthentication bank/tokens']?.rules[0]?.jwks).to.deep.equal(['key-1']);
+      expect(dump.configuration.policies.jwt['RequestAuthentication bank/tokens'])
+        .to.have.nested.property('rules[0].jwks')
+        .that.deep.equals(['key-1']);
       expect(dump).not.to.have.property('rejected');
     }));
 

@@ -133,4 +133,22 @@ describe('the authorisers of a waypoint', () => {
     const outcome = await decide(authorisers);
     expect(outcome.kind === 'refused' && outcome.failure.kind).to.equal('pdp-unavailable');
   });
+
+  it('refuse in the name of an OpaPolicy that cannot be read, until it can be', async () => {
+    await using server = await startOpa({ 'p.rego': 'package envoy.authz\nallow := true' });
+    await using authorisers = open();
+    const opa = ['OpaPolicy ledger/four-eyes'];
+    authorisers.apply(configuration({ opa }, opaPolicy({ kind: 'none', reason: 'it cannot be read' })));
+    await authorisers.started();
+    const outcome = await decide(authorisers);
+    expect(outcome.kind === 'refused' && outcome.failure).to.deep.include({
+      kind: 'pdp-unavailable',
+      policy: 'OpaPolicy ledger/four-eyes',
+      detail: `GET /accounts/42 of ${request({}).caller.identity} to ledger.ledger.svc.cluster.local has no decision of OpaPolicy ledger/four-eyes: it cannot be read`,
+    });
+    const connection = authorisers.of(ledger)?.authoriseOpaque(request({ method: '', path: '' }));
+    expect(connection?.kind === 'refused' && connection.failure.policy).to.equal('OpaPolicy ledger/four-eyes');
+    authorisers.apply(configuration({ opa }, opaPolicy({ kind: 'server', url: server.url })));
+    expect((await decide(authorisers)).kind).to.equal('permitted');
+  });
 });

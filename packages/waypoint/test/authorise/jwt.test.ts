@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { before, describe, it } from 'mocha';
-import type { JwtRule } from '@clearmesh/shared/model/l7/jwt';
+import type { JwtRule, RequestAuthentication, UnreadTokens } from '@clearmesh/shared/model/l7/jwt';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { staticKeys } from '../../src/authorise/jwks-remote.ts';
 import { JwtAuthenticator } from '../../src/authorise/jwt.ts';
@@ -38,8 +38,16 @@ function rule(changes: Partial<JwtRule> = {}): JwtRule {
   };
 }
 
-async function authenticate(rules: readonly JwtRule[], changes: Partial<RequestFacts>): Promise<TokensAccepted | Refused> {
-  const authenticator = new JwtAuthenticator([{ key: 'RequestAuthentication ledger/login', rules }], {
+const lost = 'RequestAuthentication ledger/lost';
+/** Of this one nothing is known but what `unread` says. */
+const lostBy = (unread: UnreadTokens): RequestAuthentication => ({ key: lost, unread });
+
+async function authenticate(
+  rules: readonly JwtRule[],
+  changes: Partial<RequestFacts>,
+  ...more: readonly RequestAuthentication[]
+): Promise<TokensAccepted | Refused> {
+  const authenticator = new JwtAuthenticator([{ key: 'RequestAuthentication ledger/login', rules }, ...more], {
     clock: new FakeClock(),
     keysOf: ({ jwks }) => staticKeys(jwks === undefined ? undefined : KeySet.parse(jwks)),
   });
@@ -261,5 +269,60 @@ describe('keys that cannot be had', () => {
     const { jwks: _none, ...without } = rule();
     const outcome = await fault([{ ...without, jwksUri: 'https://login.bank/keys' }], bearing(await bank.sign({ sub: 'a' })));
     expect(outcome).to.equal(`jwks-unavailable: no keys of issuer ${login}: check https://login.bank/keys`);
+  });
+});
+
+describe('a RequestAuthentication that cannot be read', () => {
+  const bearer = { fromHeaders: [], fromParams: [], outputs: [] };
+  const refusal = (outcome: TokensAccepted | Refused): Refused['failure'] => {
+    if (outcome.kind !== 'refused') throw new Error('accepted');
+    return outcome.failure;
+  };
+
+  it('accepts no token where it looks, says so in its name, and takes nothing from a request without one', async () => {
+    const token = await bank.sign({ sub: 'alice', exp: nowSeconds + 60 });
+    for (const [presented, why] of [
+      [token, `${lost} cannot be read`],
+      ['garbage', 'it is no JWT with an issuer'],
+    ] as const) {
+      const failure = refusal(await authenticate([], bearing(presented), lostBy([bearer])));
+      expect(failure).to.deep.include({ kind: 'jwt-invalid', policy: lost });
+      expect(failure.detail).to.match(new RegExp(`is not accepted: ${why}$`));
+      expect(failure.headers?.['www-authenticate']).to.contain(`error_description="${why}"`);
+    }
+    expect(await authenticate([], {}, lostBy([bearer]))).to.deep.equal({ kind: 'accepted', changes: { set: {}, remove: [] } });
+  });
+
+  it('leaves a token to a rule beside it that knows its issuer', async () => {
+    const token = await bank.sign({ sub: 'alice', exp: nowSeconds + 60 });
+    const outcome = await authenticate([rule()], bearing(token), lostBy([bearer]));
+    expect(outcome.kind === 'accepted' && outcome.token?.principal).to.equal(`${login}/alice`);
+    const expired = await bank.sign({ sub: 'alice', exp: nowSeconds - 3600 });
+    expect(refusal(await authenticate([rule()], bearing(expired), lostBy([bearer]))).policy).to.contain('ledger/login');
+    const strange = await other.sign({ sub: 'bob', exp: nowSeconds + 60 });
+    expect(refusal(await authenticate([rule()], bearing(strange), lostBy([bearer]))).policy).to.equal(lost);
+  });
+
+  it('looks in its own places only', async () => {
+    const token = await bank.sign({ sub: 'alice', exp: nowSeconds + 60 });
+    const own = lostBy([{ fromHeaders: [{ name: 'x-jwt', prefix: '' }], fromParams: ['jwt'], outputs: [] }]);
+    expect((await authenticate([], bearing(token), own)).kind).to.equal('accepted');
+    expect(refusal(await authenticate([], { headers: { 'x-jwt': token } }, own)).policy).to.equal(lost);
+    expect(refusal(await authenticate([], { query: `jwt=${token}` }, own)).policy).to.equal(lost);
+  });
+
+  it('keeps its headers from everybody', async () => {
+    const own = lostBy([{ ...bearer, outputs: ['x-user'] }]);
+    const outcome = await authenticate([], { headers: { 'x-user': 'root' } }, own);
+    expect(outcome.kind === 'accepted' && outcome.changes.remove).to.deep.equal(['x-user']);
+  });
+
+  it('refuses every request where nobody knows its tokens, one that is good for others too', async () => {
+    const token = await bank.sign({ sub: 'alice', exp: nowSeconds + 60 });
+    for (const asked of [{}, bearing(token)]) {
+      const failure = refusal(await authenticate([rule()], asked, lostBy('all')));
+      expect(failure).to.deep.include({ kind: 'jwt-invalid', policy: lost });
+      expect(failure.detail).to.match(/ledger\/lost cannot be read, so that nobody knows its tokens/);
+    }
   });
 });

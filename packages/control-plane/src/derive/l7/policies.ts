@@ -1,7 +1,7 @@
 /** Policies other than ResiliencePolicy, with their defaults, as a waypoint enforces them. */
 import type { L7AuthorizationPolicy, L7Rule } from '@clearmesh/shared/model/l7/authorization';
 import type { FaultExperiment } from '@clearmesh/shared/model/l7/fault';
-import type { JwtRule, RequestAuthentication } from '@clearmesh/shared/model/l7/jwt';
+import type { JwtRule, RequestAuthentication, UnreadJwtRule } from '@clearmesh/shared/model/l7/jwt';
 import type { OpaEngine, OpaPolicy } from '@clearmesh/shared/model/l7/opa';
 import type { RateLimit, RateLimitKeyPart, RateLimitPolicy } from '@clearmesh/shared/model/l7/rate-limit';
 import { durationMs } from '../../manifest/duration.ts';
@@ -14,7 +14,7 @@ import type { AuthorizationPolicyManifest, RuleManifest } from '../../manifest/a
 import type { FaultExperimentManifest } from '../../manifest/fault-experiment.ts';
 import type { OpaEngineManifest, OpaPolicyManifest } from '../../manifest/opa-policy.ts';
 import type { RateLimitKeyManifest, RateLimitManifest, RateLimitPolicyManifest } from '../../manifest/rate-limit-policy.ts';
-import type { JwtRuleManifest, RequestAuthenticationManifest } from '../../manifest/request-authentication.ts';
+import type { JwtPlacesManifest, JwtRuleManifest, RequestAuthenticationManifest } from '../../manifest/request-authentication.ts';
 import type { DeriveOptions } from '../options.ts';
 
 /** `undefined` for actions that nobody enforces. */
@@ -39,8 +39,22 @@ function ruleOf({ from, to, when }: RuleManifest): L7Rule {
 }
 
 export function deriveJwt(manifest: RequestAuthenticationManifest): RequestAuthentication {
-  const rules = (manifest.spec?.jwtRules ?? []).map(jwtRule);
-  return { key: objectKey('RequestAuthentication', manifest), rules };
+  const key = objectKey('RequestAuthentication', manifest);
+  const { unread, spec } = manifest;
+  if (unread !== undefined) return { key, unread: unread === 'all' ? unread : unread.map(unreadRule) };
+  return { key, rules: (spec?.jwtRules ?? []).map(jwtRule) };
+}
+
+function unreadRule({ outputPayloadToHeader, outputClaimToHeaders = [], ...places }: JwtPlacesManifest): UnreadJwtRule {
+  const outputs = [
+    ...(outputPayloadToHeader === undefined ? [] : [outputPayloadToHeader]),
+    ...outputClaimToHeaders.map(({ header }) => header),
+  ];
+  return { ...placesOf(places), outputs: outputs.map((name) => name.toLowerCase()) };
+}
+
+function placesOf({ fromHeaders = [], fromParams = [] }: JwtPlacesManifest): Pick<JwtRule, 'fromHeaders' | 'fromParams'> {
+  return { fromHeaders: fromHeaders.map(({ name, prefix = '' }) => ({ name: name.toLowerCase(), prefix })), fromParams };
 }
 
 function jwtRule(rule: JwtRuleManifest): JwtRule {
@@ -50,8 +64,7 @@ function jwtRule(rule: JwtRuleManifest): JwtRule {
     audiences: rule.audiences ?? [],
     ...(jwks === undefined ? {} : { jwks }),
     ...(jwksUri === undefined ? {} : { jwksUri }),
-    fromHeaders: (rule.fromHeaders ?? []).map(({ name, prefix = '' }) => ({ name: name.toLowerCase(), prefix })),
-    fromParams: rule.fromParams ?? [],
+    ...placesOf(rule),
     forwardOriginalToken: rule.forwardOriginalToken ?? false,
     ...(outputPayloadToHeader === undefined ? {} : { outputPayloadToHeader: outputPayloadToHeader.toLowerCase() }),
     outputClaimToHeaders: (rule.outputClaimToHeaders ?? []).map(({ header, claim }) => ({ header: header.toLowerCase(), claim })),
@@ -62,7 +75,7 @@ export function deriveOpa(manifest: OpaPolicyManifest): OpaPolicy {
   const { engine, path, timeout, body, cache, contextExtensions = {} } = manifest.spec;
   return {
     key: objectKey('OpaPolicy', manifest),
-    engine: engineOf(engine),
+    engine: manifest.standIn === undefined ? engineOf(engine) : unread,
     path: path ?? 'envoy/authz/allow',
     timeoutMs: timeout === undefined ? 200 : durationMs(timeout),
     ...(body === undefined ? {} : { body: { maxBytes: body.maxBytes ?? 65_536, allowPartial: body.allowPartial ?? false } }),
@@ -70,6 +83,11 @@ export function deriveOpa(manifest: OpaPolicyManifest): OpaPolicy {
     contextExtensions,
   };
 }
+
+const unread: OpaEngine = {
+  kind: 'none',
+  reason: 'it cannot be read, and no good version of it is known; its status says what is wrong',
+};
 
 /** One of the two is there: more or fewer were refused before. */
 function engineOf({ wasm, server }: OpaEngineManifest): OpaEngine {

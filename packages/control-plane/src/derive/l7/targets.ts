@@ -19,11 +19,14 @@ type Targeting = {
 export class TargetedPolicies<T extends Targeting> {
   readonly #byTarget = new Map<string, T[]>();
 
-  /** Policies of other revisions, and those without targets, are left out. */
-  constructor(policies: readonly T[], options: DeriveOptions) {
+  /**
+   * Policies of other revisions, and those without targets, are left out.
+   * @param reach how far one of the root namespace may go
+   */
+  constructor(policies: readonly T[], options: DeriveOptions, reach: 'mesh' | 'namespace' = 'mesh') {
     const ours = policies.filter((policy) => isOfRevision(policy.metadata.labels, options.revision));
     for (const policy of ours.sort(byAge)) {
-      for (const target of targetKeys(policy, options)) {
+      for (const target of targetKeys(policy, options, reach)) {
         const list = this.#byTarget.get(target) ?? [];
         list.push(policy);
         this.#byTarget.set(target, list);
@@ -48,9 +51,15 @@ export class TargetedPolicies<T extends Targeting> {
 /** What stands for a policy in the root namespace may stand for one of any service. */
 const everything = 'everything';
 
-function targetKeys({ metadata: { namespace }, spec, standIn }: Targeting, options: DeriveOptions): ReadonlySet<string> {
-  if (standIn === 'namespace')
-    return new Set(namespace === options.rootNamespace ? [everything] : [`Namespace ${namespace}`, `Gateways of ${namespace}`]);
+function targetKeys(
+  { metadata: { namespace }, spec, standIn }: Targeting,
+  options: DeriveOptions,
+  reach: 'mesh' | 'namespace',
+): ReadonlySet<string> {
+  if (standIn === 'namespace') {
+    const all = reach === 'mesh' && namespace === options.rootNamespace;
+    return new Set(all ? [everything] : [`Namespace ${namespace}`, `Gateways of ${namespace}`]);
+  }
   return new Set(targetsOf(spec ?? {}).flatMap((target) => targetKey(target, namespace, options) ?? []));
 }
 

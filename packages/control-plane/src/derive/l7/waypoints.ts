@@ -53,7 +53,8 @@ export function deriveWaypoints(
     routes: new Routes(collections, serviceIndex(collections.services), options),
     authorization: new TargetedPolicies(collections.authorizationPolicies, options),
     jwt: new TargetedPolicies(collections.requestAuthentications, options),
-    opa: new TargetedPolicies(collections.opaPolicies, options),
+    // No OpaPolicy names a class.
+    opa: new TargetedPolicies(collections.opaPolicies, options, 'namespace'),
     resilience: new TargetedPolicies(collections.resiliencePolicies, options),
     rateLimits: new TargetedPolicies(collections.rateLimitPolicies, options),
     faults: new TargetedPolicies(collections.faultExperiments, options),

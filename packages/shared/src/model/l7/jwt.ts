@@ -1,6 +1,17 @@
 /** RequestAuthentication (control-plane-contract section 4.5). */
 
-export type RequestAuthentication = { readonly key: string; readonly rules: readonly JwtRule[] };
+export type RequestAuthentication =
+  | { readonly key: string; readonly rules: readonly JwtRule[] }
+  /** Stands for one that cannot be read: no token is known to be good. */
+  | { readonly key: string; readonly unread: UnreadTokens };
+
+/** As far as it can be told: where its tokens are, and which headers are its own. `all`: it cannot, and nobody passes. */
+export type UnreadTokens = 'all' | readonly UnreadJwtRule[];
+
+export type UnreadJwtRule = Pick<JwtRule, 'fromHeaders' | 'fromParams'> & {
+  /** Headers that nobody else may set; lower case. */
+  readonly outputs: readonly string[];
+};
 
 export type JwtRule = {
   readonly issuer: string;

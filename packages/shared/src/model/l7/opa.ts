@@ -33,4 +33,6 @@ export type OpaEngine =
       readonly watchdogMs: number;
     }
   /** An OPA server's REST API, `http://host:port`. */
-  | { readonly kind: 'server'; readonly url: string };
+  | { readonly kind: 'server'; readonly url: string }
+  /** Nobody can be asked, and nothing passes: why, for answer and log. */
+  | { readonly kind: 'none'; readonly reason: string };
