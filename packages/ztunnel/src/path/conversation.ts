@@ -4,8 +4,6 @@ type Side = 'client' | 'server';
 /** How far a drain has come: `early` is its first half, `last` its last fifth. */
 export type DrainPhase = 'early' | 'late' | 'last';
 
-/** A pause that nobody takes for a part of an exchange, milliseconds. */
-const idleMs = 1_000;
 /** The shortest pause that is one, milliseconds. */
 const leastMs = 2;
 /** Of a connection that was not heard to pause yet, milliseconds. */
@@ -19,8 +17,12 @@ export class Conversation {
   /** Within an answer. */
   #longestGapMs = 0;
 
-  constructor(nowMs: number) {
+  /** Of a connection that idles rather than talks, milliseconds. */
+  readonly #idleMs: number;
+
+  constructor(nowMs: number, idleMs: number) {
     this.#lastMs = nowMs;
+    this.#idleMs = idleMs;
   }
 
   /** Since when nobody has said anything. */
@@ -42,9 +44,9 @@ export class Conversation {
   restMs(phase: DrainPhase): number {
     if (this.#last === 'client') return Infinity;
     // Nothing was heard since the drain began: idle, or a question that is older than that.
-    if (this.#last === undefined) return phase === 'last' ? idleMs : Infinity;
-    if (phase === 'early') return idleMs;
+    if (this.#last === undefined) return phase === 'last' ? this.#idleMs : Infinity;
+    if (phase === 'early') return this.#idleMs;
     const pauseMs = this.#shortestPauseMs === Infinity ? usualMs : this.#shortestPauseMs / 4;
-    return Math.min(idleMs, Math.max(leastMs, pauseMs, 2 * this.#longestGapMs));
+    return Math.min(this.#idleMs, Math.max(leastMs, pauseMs, 2 * this.#longestGapMs));
   }
 }

@@ -19,6 +19,10 @@ import type { DrainPhase } from './conversation.ts';
 /** By the monotonic clock, milliseconds. */
 export type DrainTime = { readonly beganMs: number; readonly forcedMs: number };
 
+/** A connection idles when nobody has said anything for this part of the drain, and for so long at least, milliseconds. */
+const idleShare = 1 / 20;
+const leastIdleMs = 1_000;
+
 /** How soon a connection is looked at again in which a question waits, milliseconds. */
 const lookMs = 250;
 
@@ -37,7 +41,8 @@ export class RestEnd implements Disposable {
     this.#far = far;
     this.#time = time;
     this.#clock = deps.clock;
-    this.#conversation = new Conversation(this.#clock.monotonicMs());
+    const idleMs = Math.max(leastIdleMs, (time.forcedMs - time.beganMs) * idleShare);
+    this.#conversation = new Conversation(this.#clock.monotonicMs(), idleMs);
     near.on('data', this.#recvQuestion);
     far.on('data', this.#recvAnswer);
     this.#look();

@@ -7,7 +7,7 @@ type Said = readonly [who: 'client' | 'server', atMs: number];
 
 /** Silence after which the connection may be ended, in each phase. */
 function rests(...said: readonly Said[]): readonly number[] {
-  const conversation = new Conversation(0);
+  const conversation = new Conversation(0, 1_000);
   for (const [who, atMs] of said) conversation.recv(who, atMs);
   return (['early', 'late', 'last'] satisfies DrainPhase[]).map((phase) => conversation.restMs(phase));
 }

@@ -76,6 +76,15 @@ describe('a connection of a pod that drains', () => {
     expect(clock.pendingTimers).to.equal(0);
   });
 
+  it('idles longer before it ends where the drain is long', async () => {
+    drain.begin(600_000);
+    await answer('greeting');
+    await pass(29_999);
+    expect(heard.clientEnded).to.equal(false);
+    await pass(1);
+    expect(heard.clientEnded).to.equal(true);
+  });
+
   it('goes on while its client asks again and again, and ends in a pause of the second half', async () => {
     drain.begin(20_000);
     while (clock.monotonicMs() < 10_000) {
