@@ -16,10 +16,9 @@ export class Conversation {
   #shortestPauseMs = Infinity;
   /** Within an answer. */
   #longestGapMs = 0;
-
-  /** Of a connection that idles rather than talks, milliseconds. */
   readonly #idleMs: number;
 
+  /** @param idleMs silence of a connection that idles rather than talks, milliseconds */
   constructor(nowMs: number, idleMs: number) {
     this.#lastMs = nowMs;
     this.#idleMs = idleMs;
