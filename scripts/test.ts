@@ -5,7 +5,7 @@
  *   node              network namespaces: root
  *   cluster           a real Kubernetes of two nodes: root, and what host-check.ts of packages/cluster looks for
  *
- * A tier that this machine cannot run says so and why; where CI is set it fails.
+ * A tier that this machine cannot run says so and why; where CI is set it fails, the cluster excepted.
  */
 import { spawn } from 'node:child_process';
 import { whyNot as whyNoCluster } from '@clearmesh/cluster/host-check';
@@ -15,6 +15,8 @@ type Tier = {
   readonly args: readonly string[];
   /** Reasons why it cannot run here; none when it can. */
   readonly whyNot: () => Promise<readonly string[]>;
+  /** A machine that is made for CI may still be unable to run a kubelet: said, and neither passed nor failed. @default false */
+  readonly optionalInCi?: true;
 };
 type Count = { readonly passed: number; readonly failed: number };
 type Result = Count & { readonly failures: readonly string[] };
@@ -28,7 +30,7 @@ const tiers: readonly Tier[] = [
   { name: 'unit', args: ['test:unit', '--concurrency=2'], whyNot: anywhere },
   { name: 'component', args: ['test:component', '--concurrency=1'], whyNot: anywhere },
   { name: 'node', args: ['test:node', '--concurrency=1'], whyNot: rootOnly },
-  { name: 'cluster', args: ['test:cluster', '--concurrency=1'], whyNot: whyNoCluster },
+  { name: 'cluster', args: ['test:cluster', '--concurrency=1'], whyNot: whyNoCluster, optionalInCi: true },
 ];
 
 /** Sums mocha's own summaries; a task that failed without one counts as one failure. */
@@ -86,7 +88,7 @@ async function main(wanted: readonly string[]): Promise<void> {
     const reasons = await tier.whyNot();
     if (reasons.length > 0) {
       console.log(`\ntier ${tier.name}: not run, because ${reasons.join('; ')}`);
-      if (process.env['CI'] !== undefined) total.failed += 1;
+      if (process.env['CI'] !== undefined && tier.optionalInCi !== true) total.failed += 1;
       continue;
     }
     console.log(`\ntier ${tier.name}`);

@@ -1,10 +1,13 @@
 /** Whether this machine can run the cluster, and what it lacks. */
 import { existsSync } from 'node:fs';
-import { readFile, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { mayMakeNamespaces } from '@clearmesh/lab/host/capabilities';
 import { checkHost, toolPath } from '@clearmesh/lab/host/tools';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { whyNoCgroups } from './machine/cgroups.ts';
 import { cniPlugins, diskDirectory } from './paths.ts';
 
 const neededMemoryMiB = 2000;
@@ -12,11 +15,11 @@ const neededDiskGiB = 4;
 
 /** One sentence for each thing that is missing; none when the cluster can run. */
 export async function whyNot(): Promise<readonly string[]> {
-  const [tools, memory, disk, kernel] = await Promise.all([missingTools(), lackOfMemory(), lackOfDisk(), lackOfKernel()]);
-  const root = mayMakeNamespaces(await readFile('/proc/self/status', 'utf8'))
-    ? []
-    : ['it makes namespaces and mounts, and that needs root (sudo)'];
-  return [...root, ...tools, ...memory, ...disk, ...kernel];
+  const [tools, memory, disk] = await Promise.all([missingTools(), lackOfMemory(), lackOfDisk()]);
+  if (!mayMakeNamespaces(await readFile('/proc/self/status', 'utf8')))
+    return ['it makes namespaces and mounts, and that needs root (sudo)', ...tools, ...memory, ...disk];
+  const kernel = await Promise.all([whyNoCgroups(), lackOfOverlays()]);
+  return [...tools, ...memory, ...disk, ...kernel.filter((reason) => reason !== undefined)];
 }
 
 /** Throws MESH-HOST-001 with all of it. */
@@ -46,9 +49,21 @@ async function lackOfDisk(): Promise<readonly string[]> {
   return freeGiB >= neededDiskGiB ? [] : [`${diskDirectory} takes ${neededDiskGiB} GiB, and ${freeGiB.toFixed(1)} GiB are free`];
 }
 
-async function lackOfKernel(): Promise<readonly string[]> {
-  const filesystems = await readFile('/proc/filesystems', 'utf8');
-  const overlay = /\toverlay$/m.test(filesystems) ? [] : ['the kernel has no overlay file system: sudo modprobe overlay'];
-  const cgroups = existsSync('/sys/fs/cgroup') ? [] : ['no control groups are mounted at /sys/fs/cgroup'];
-  return [...overlay, ...cgroups];
+/** Tried on the disk of the nodes, in a mount namespace that ends with the trial. */
+async function lackOfOverlays(): Promise<string | undefined> {
+  const parent = existsSync(diskDirectory) ? diskDirectory : dirname(diskDirectory);
+  const folder = await mkdtemp(join(parent, 'clearmesh-overlay-'));
+  try {
+    for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(join(folder, name));
+    const options = 'lowerdir=lower,upperdir=upper,workdir=work';
+    const mount = ['unshare', '--mount', 'sh', '-c', `cd "$0" && mount -t overlay overlay -o ${options} merged`, folder];
+    const [file = '', ...args] = mount;
+    await promisify(execFile)(file, args);
+    return undefined;
+  } catch (error) {
+    const said = error instanceof Error ? error.message.trim().split('\n').at(-1) : String(error);
+    return `overlay file systems cannot be mounted in ${parent}: ${said}. Perhaps: sudo modprobe overlay`;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -51,6 +51,22 @@ export async function leftCgroups(): Promise<readonly string[]> {
   return (await hierarchies()).map((hierarchy) => join(hierarchy, trunk)).filter((folder) => existsSync(folder));
 }
 
+/** Why no group can be made here; `undefined` when one can, as was just tried. */
+export async function whyNoCgroups(): Promise<string | undefined> {
+  const found = await hierarchies();
+  if (found.length === 0) return `no control groups are mounted at ${mountPoint}`;
+  for (const hierarchy of found) {
+    const probe = join(hierarchy, `${trunk}-probe-${process.pid}`);
+    try {
+      await mkdir(probe);
+      await rmdir(probe);
+    } catch (error) {
+      return `control groups cannot be made: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+  return undefined;
+}
+
 /** Version 2 is one tree; version 1 has one for each controller. */
 async function hierarchies(): Promise<readonly string[]> {
   if (existsSync(join(mountPoint, 'cgroup.controllers'))) return [mountPoint];
