@@ -122,6 +122,20 @@ spec: { mtls: { mode: PERMISSIVE } }`);
     }
   });
 
+  it('a policy that contradicts itself is refused by the API server, with field, value and remedy, and loses nothing', async () => {
+    const refused = await world.kubectl.attempt(['apply', '-f', '-'], {
+      input: `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: mistaken, namespace: ways }
+spec: { action: DENY, rules: [{ from: [{ source: { ipBlocks: [10.244.0.0/99] } }] }] }`,
+    });
+    expect(refused.code).to.equal(1);
+    expect(refused.stderr).to.include('clearmesh').and.to.include('ipBlocks').and.to.include('10.244.0.0/99');
+    expect(await world.kubectl.get('authorizationpolicies', 'ways')).to.deep.equal([]);
+    expect(await fromPod('ways', 'caller', 'http://called.ways/hello')).to.equal('200');
+  });
+
   it('clearmesh why says beforehand what a call will meet', async () => {
     const within = await world.clearmesh(['why', 'ways/deploy/caller', 'ways/called']);
     expect(within.code, within.stdout + within.stderr).to.equal(0);
