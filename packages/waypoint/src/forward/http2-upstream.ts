@@ -6,7 +6,8 @@
  * S3  A session without a stream for `idleMs` is closed.
  * S4  A stream that is given up is destroyed, never closed: `close` ends it first, so that a part of a body may look whole;
  *     and with a write under way Node 26.10 then makes frames without end, in native code, until there is no memory left.
- * S5  Once the endpoint's proxy drains, new requests take new sessions, and an old one ends with its last stream.
+ * S5  Once the endpoint's proxy drains, new requests take new sessions, and an old one ends after its last stream: not from
+ *     within that stream's end, whose last frames Node may still be writing (S4).
  */
 import http2 from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
@@ -38,6 +39,8 @@ type Member = {
   readonly open: Set<ClientHttp2Stream>;
   streams: number;
   retired: boolean;
+  /** S5. */
+  draining: boolean;
   lastUsedMs: number;
 };
 type Opened = { readonly kind: 'session'; readonly member: Member } | (AttemptOutcome & { readonly kind: 'failed' });
@@ -85,6 +88,7 @@ export class Http2Upstream implements AsyncDisposable {
       for (const member of members) {
         if (member.ip !== ip) continue;
         member.retired = true;
+        member.draining = true;
         closeIfDone(member);
       }
     }
@@ -142,6 +146,7 @@ export class Http2Upstream implements AsyncDisposable {
       open,
       streams: 0,
       retired: false,
+      draining: false,
       lastUsedMs: this.#deps.clock.monotonicMs(),
     };
     this.#adopt(key, member);
@@ -219,8 +224,11 @@ function unlessAborted(opening: Promise<Opened>, signal: LightSignal): Promise<O
 }
 
 /** S5: nobody takes a stream of a retired session any more. */
-function closeIfDone({ session, retired, streams }: Member): void {
-  if (retired && streams === 0 && !session.closed) session.close();
+function closeIfDone(member: Member): void {
+  if (!member.draining || member.streams > 0) return;
+  setImmediate(() => {
+    if (!member.session.closed && !member.session.destroyed) member.session.close();
+  });
 }
 
 function freest(members: ReadonlySet<Member>, maxStreams: number): Member | undefined {
