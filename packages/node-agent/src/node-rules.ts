@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import { replacingFormerProbes } from './probe/former-probes.ts';
 import { HostProbes } from './probe/host-probes.ts';
 import { hasProbeSets, iptablesProbes } from './probe/iptables-probes.ts';
 import { nftProbes } from './probe/nft-probes.ts';
@@ -10,10 +11,14 @@ import { atMost } from './redirect/bounded-run.ts';
 import { chooseProgram } from './redirect/choose-backend.ts';
 import type { RuleProgram } from './redirect/choose-backend.ts';
 import { executor } from './redirect/execute.ts';
+import type { Execute } from './redirect/execute.ts';
+import { findFormerPrograms, hasLegacyTables } from './redirect/former-program.ts';
+import { replacingFormer } from './redirect/former-rules.ts';
 import { iptablesBackend } from './redirect/iptables-backend.ts';
 import { runInNamespace } from './redirect/namespace-command.ts';
 import { nftBackend } from './redirect/nft-backend.ts';
 import { Redirector } from './redirect/redirector.ts';
+import type { RuleBackend } from './redirect/rule-backend.ts';
 
 export type NodeRulesOptions = {
   readonly rules: RuleProgram | 'auto';
@@ -37,14 +42,35 @@ export async function nodeRules(
   const hasOldRules = (stop: AbortSignal): Promise<boolean> => hasProbeSets(host, execute, stop);
   const program = await chooseProgram(rules, host, { execute, hasOldRules }, signal);
   logger.info('rules are made', { by: program });
-  if (program === 'nft') {
-    const probes = new HostProbes({ backend: nftProbes({ host, sources }, { execute }) });
-    return { probes, redirector: new Redirector({ run, backend: nftBackend }) };
-  }
+  const { usable, unusable } = await findFormerPrograms(program, host, execute, signal);
   const withIpv6 = ipv6 && existsSync('/proc/net/if_inet6');
-  const backend = iptablesProbes({ host, sources, flavour: program, ipv6: withIpv6 }, { execute });
+  const probes =
+    program === 'nft'
+      ? nftProbes({ host, sources }, { execute })
+      : iptablesProbes({ host, sources, flavour: program, ipv6: withIpv6 }, { execute });
+  const formerProbes = { host, others: usable, dropsSets: program === 'nft' };
+  const onLook = unusable.includes('iptables-legacy') ? legacyWarning(logger) : () => {};
+  const backend = (each: Execute): RuleBackend => {
+    const others = usable.map((former) => ({ backend: backendOf(former.program, each), families: former.families }));
+    return replacingFormer(backendOf(program, each), others, onLook);
+  };
   return {
-    probes: new HostProbes({ backend }),
-    redirector: new Redirector({ run, backend: (each) => iptablesBackend(program, each) }),
+    probes: new HostProbes({ backend: replacingFormerProbes(probes, formerProbes, { execute }) }),
+    redirector: new Redirector({ run, backend }),
+  };
+}
+
+function backendOf(program: RuleProgram, execute: Execute): RuleBackend {
+  return program === 'nft' ? nftBackend(execute) : iptablesBackend(program, execute);
+}
+
+/** Says once that a namespace has tables which cannot be read: rules of an earlier agent would stay in them. */
+function legacyWarning(logger: Logger): (namespace: NetworkNamespace) => void {
+  let isSaid = false;
+  return (namespace) => {
+    if (isSaid || !hasLegacyTables(namespace)) return;
+    isSaid = true;
+    const hint = 'Restart the pods that an earlier agent captured by iptables-legacy.';
+    logger.warn('pods have tables of iptables-legacy, which does not work here', { netns: String(namespace.inode), hint });
   };
 }

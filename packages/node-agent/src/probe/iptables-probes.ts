@@ -1,7 +1,9 @@
 /** The probe rules by iptables and ipset (control-plane-contract section 6, "Host rules"). */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { Execute } from '../redirect/execute.ts';
+import { iptablesProgram } from '../redirect/iptables-backend.ts';
 import type { Flavour } from '../redirect/iptables-backend.ts';
+import type { AddressFamily } from '../redirect/rule-backend.ts';
 import { byFamily } from './probe-backend.ts';
 import type { AddressSet, ProbeBackend, ProbeSources } from './probe-backend.ts';
 
@@ -21,7 +23,7 @@ type Family = { readonly program: string; readonly set: 'v4' | 'v6'; readonly so
 export function iptablesProbes(options: IptablesProbesOptions, deps: { readonly execute: Execute }): ProbeBackend {
   const { host, flavour, sources, ipv6 } = options;
   const v4: Family = { program: flavour, set: 'v4', source: sources.v4 };
-  const v6: Family = { program: flavour.replace('iptables', 'ip6tables'), set: 'v6', source: sources.v6 };
+  const v6: Family = { program: iptablesProgram(flavour, 6), set: 'v6', source: sources.v6 };
   const families = ipv6 ? [v4, v6] : [v4];
   const sets = async (lines: readonly string[], signal: AbortSignal): Promise<void> => {
     if (lines.length > 0) await deps.execute(host, ['ipset', 'restore', '-exist'], `${lines.join('\n')}\n`, signal);
@@ -52,9 +54,7 @@ export function iptablesProbes(options: IptablesProbesOptions, deps: { readonly 
     replace: (ips, signal) => sets(byFamily(ips).flatMap(replacement), signal),
     uninstall: async (signal) => {
       await rules((_family, saved) => removeText(saved), signal);
-      // Created first, so that there is something to destroy.
-      const names = ['v4', 'v6'] as const;
-      await sets([...names.map((name) => creation(name, '')), ...names.map((name) => `destroy ${setName(name)}`)], signal);
+      await destroyProbeSets(host, deps.execute, signal);
     },
   };
 }
@@ -63,6 +63,31 @@ export function iptablesProbes(options: IptablesProbesOptions, deps: { readonly 
 export async function hasProbeSets(host: NetworkNamespace, execute: Execute, signal: AbortSignal): Promise<boolean> {
   const listing = await execute(host, ['ipset', 'list', '-n'], '', signal, { forgive: () => true });
   return listing.split('\n').includes(setName('v4'));
+}
+
+/** Both sets go; no rule may name them any more. */
+export async function destroyProbeSets(host: NetworkNamespace, execute: Execute, signal: AbortSignal): Promise<void> {
+  const names = ['v4', 'v6'] as const;
+  // Created first, so that there is something to destroy.
+  const lines = [...names.map((name) => creation(name, '')), ...names.map((name) => `destroy ${setName(name)}`)];
+  await execute(host, ['ipset', 'restore', '-exist'], `${lines.join('\n')}\n`, signal);
+}
+
+export type FormerProbeRules = {
+  readonly host: NetworkNamespace;
+  readonly flavour: Flavour;
+  readonly family: AddressFamily;
+};
+
+/** The rules of one flavour and family go, and no table is made for that; the sets stay. */
+export async function removeIptablesProbeRules(
+  { host, flavour, family }: FormerProbeRules,
+  execute: Execute,
+  signal: AbortSignal,
+): Promise<void> {
+  const program = iptablesProgram(flavour, family);
+  const text = removeText(await execute(host, [`${program}-save`], '', signal));
+  if (text !== '') await execute(host, [`${program}-restore`, '--noflush', '-w', '5'], text, signal);
 }
 
 function installText({ set, source }: Family, saved: string): string {

@@ -35,8 +35,13 @@ export function nftProbes(
         byFamily(ips).flatMap((set) => [`flush set ${TABLE} probes-${set.name}`, ...elements('add', set)]),
         signal,
       ),
-    uninstall: (signal) => run([`add table ${TABLE}`, `delete table ${TABLE}`], signal),
+    uninstall: (signal) => removeNftProbes(options.host, deps.execute, signal),
   };
+}
+
+/** The table goes, also where there is none. */
+export async function removeNftProbes(host: NetworkNamespace, execute: Execute, signal: AbortSignal): Promise<void> {
+  await execute(host, ['nft', '-f', '-'], `add table ${TABLE}\ndelete table ${TABLE}\n`, signal);
 }
 
 function installLines({ v4, v6 }: ProbeSources): readonly string[] {

@@ -10,7 +10,7 @@ export const rulePrograms: readonly RuleProgram[] = ['nft', 'iptables', 'iptable
 
 export type ProgramChoiceDeps = {
   readonly execute: Execute;
-  /** Whether an earlier agent has left rules of iptables: pods that run have them too, and two kinds at once are one too many. */
+  /** Whether an earlier agent has left rules of iptables: pods that run have them too, and need not be changed. */
   readonly hasOldRules: (signal: AbortSignal) => Promise<boolean>;
 };
 

@@ -7,8 +7,13 @@ import type { AddressFamily, RuleBackend, RuleTask } from './rule-backend.ts';
 
 export type Flavour = 'iptables' | 'iptables-nft' | 'iptables-legacy';
 
+/** The program of this flavour for a family. */
+export function iptablesProgram(flavour: Flavour, family: AddressFamily): string {
+  return family === 6 ? flavour.replace('iptables', 'ip6tables') : flavour;
+}
+
 export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend {
-  const programOf = (family: AddressFamily): string => (family === 6 ? flavour.replace('iptables', 'ip6tables') : flavour);
+  const programOf = (family: AddressFamily): string => iptablesProgram(flavour, family);
   const reference = new Reference(execute);
   const show = (family: AddressFamily): Command => [`${programOf(family)}-save`];
   // -w: the agent of the node's services may hold the lock of the old flavour.
@@ -28,6 +33,10 @@ export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend
     },
     remove: async (task, signal) => {
       for (const family of task.families) await restore(task, family, removeText(await save(task, family, signal)), signal);
+    },
+    isThere: async (task, signal) => {
+      const saved = await Promise.all(task.families.map((family) => save(task, family, signal)));
+      return saved.some((text) => removeText(text) !== '');
     },
     inspect: async (task, redirection, signal) => {
       const lacking: string[] = [];

@@ -23,6 +23,10 @@ export function nftBackend(execute: Execute): RuleBackend {
       await execute(namespace, make, guardScript(redirection, 'reject'), signal);
     },
     remove: async ({ namespace }, signal) => void (await execute(namespace, make, removeScript(), signal)),
+    isThere: async ({ namespace }, signal) => {
+      const tables = (await execute(namespace, ['nft', 'list', 'tables', 'inet'], '', signal)).split('\n');
+      return [...TABLE_NAMES, GUARD_TABLE].some((name) => tables.includes(`table inet ${name}`));
+    },
     inspect: async ({ namespace }, redirection, signal) => {
       const found = shownLines(await execute(namespace, show, '', signal));
       const input = `${installScript(redirection)}${guardScript(redirection, 'reject')}`;

@@ -63,7 +63,9 @@ export class Redirector {
   /** Whether the pod has been captured before, if only in part; one that was let go (pod-rules.ts, M6) counts as never captured. */
   async hasBegun(namespace: NetworkNamespace, signal: AbortSignal): Promise<boolean> {
     // The route's rule comes first and goes last.
-    if (!hasRule(await this.#execute(namespace, ['ip', '-4', ...listRule], '', signal))) return false;
+    const hasRoutes = hasRule(await this.#execute(namespace, ['ip', '-4', ...listRule], '', signal));
+    // Rules without it: those of a program that the agent which released the pod did not ask.
+    if (!hasRoutes) return this.#backend.isThere(this.#task(namespace, {}), signal);
     const letGo: Redirection = { inboundCapture: false, outboundCapture: false };
     return (await this.#backend.inspect(this.#task(namespace, letGo), letGo, signal)).deviations.length > 0;
   }

@@ -26,6 +26,8 @@ export interface RuleBackend {
   install(task: RuleTask, redirection: Redirection, meanwhile: Meanwhile, signal: AbortSignal): Promise<void>;
   /** Redirection and guard go, also where there are none. */
   remove(task: RuleTask, signal: AbortSignal): Promise<void>;
+  /** Whether anything of ours stands in the namespace, if only in part. */
+  isThere(task: RuleTask, signal: AbortSignal): Promise<boolean>;
   /** How the pod's rules compare with those it should have, as the kernel shows both. */
   inspect(task: RuleTask, redirection: Redirection, signal: AbortSignal): Promise<Inspection>;
 }
