@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { Draw } from './draw.ts';
+import { Draw } from '@clearmesh/shared/testing/draw';
 import { faultKinds } from './fault-kinds.ts';
 import { drawPlan } from './plan.ts';
 import type { RunPlan } from './plan.ts';
