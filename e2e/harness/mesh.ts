@@ -66,6 +66,10 @@ export class RunningMesh implements AsyncDisposable {
     readonly beside?: Readonly<Record<string, string>>;
     /** Take traces; `ready.tracesUrl` shows them. */
     readonly traces?: boolean;
+    /** Of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
+    readonly certificateLifetime?: string;
+    /** Ctrl-C in a terminal ends the caller alone, who then ends the mesh. @default false */
+    readonly ownGroup?: boolean;
     /** Beside the test's own. */
     readonly env?: Readonly<Record<string, string>>;
     readonly timeoutMs?: number;
@@ -89,9 +93,11 @@ export class RunningMesh implements AsyncDisposable {
         '-o',
         'json',
         ...(options.traces === true ? ['--traces'] : []),
+        ...(options.certificateLifetime === undefined ? [] : ['--certificate-lifetime', options.certificateLifetime]),
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        detached: options.ownGroup ?? false,
         env: { ...process.env, ...options.env },
       },
     );

@@ -6,7 +6,7 @@ import { shrink } from './shrink.ts';
 import type { FuzzTarget } from './target.ts';
 
 /** Told of each input before and after it is run. */
-export type Place = { begin(input: Uint8Array): void; end(): void };
+type Place = { begin(input: Uint8Array): void; end(): void };
 
 export type TargetRunDeps = {
   readonly draw: Draw;
