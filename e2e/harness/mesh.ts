@@ -140,6 +140,12 @@ export class RunningMesh implements AsyncDisposable {
     return this.#lines.filter((line) => line.process === process).map((line) => line.line);
   }
 
+  /** Told of every line from now on; what it returns ends that. */
+  watch(watcher: (line: ProcessLine) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
   /** The first line, past or coming, that satisfies the predicate; rejects after `timeoutMs`. */
   async line(predicate: (line: ProcessLine) => boolean, timeoutMs = 10_000): Promise<ProcessLine> {
     const past = this.#lines.find(predicate);

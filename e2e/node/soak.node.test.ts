@@ -20,6 +20,7 @@ describe('a soak', () => {
     const summary = JSON.parse(stdout) as Summary;
     expect(complaintsOf(summary)).to.deep.equal([]);
     expect(summary.disturbances.length).to.be.greaterThan(1);
+    expect(summary.certificates).to.be.greaterThan(0);
     expect(summary.disturbances.every(({ toMs }) => toMs !== undefined)).to.equal(true);
     const names = summary.levels.map(({ name }) => name).toSorted((a, b) => a.localeCompare(b));
     const proxies = ['ztunnel node-a', 'ztunnel node-b', 'waypoint gate-0', 'waypoint gate-1'];

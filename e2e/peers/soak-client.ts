@@ -28,6 +28,9 @@ process.stdin.on('end', () => stopped.abort()).resume();
 /** Bytes came, and they are others than they must be. */
 class WrongAnswer extends Error {}
 
+/** Bytes came, and not all of them. */
+class CutMidway extends Error {}
+
 const tell = (event: object): boolean => process.stdout.write(`${JSON.stringify(event)}\n`);
 
 function mustEqual(got: Buffer, wanted: Buffer, what: string): void {
@@ -43,7 +46,8 @@ async function load(name: string, pauseMs: number, ask: () => Promise<void>): Pr
     } catch (thrown) {
       const reason = thrown instanceof Error ? ((thrown as NodeJS.ErrnoException).code ?? thrown.message) : String(thrown);
       const wrong = thrown instanceof WrongAnswer;
-      tell({ event: 'failure', load: name, wrong, startedMs, atMs: Date.now(), reason: wrong ? thrown.message : reason });
+      const midway = thrown instanceof CutMidway;
+      tell({ event: 'failure', load: name, wrong, midway, startedMs, atMs: Date.now(), reason: wrong ? thrown.message : reason });
       await pause(100);
     }
     await pause(pauseMs);
@@ -64,7 +68,11 @@ async function answer(agent: Agent, method: string, path: string, body?: Buffer)
   call.end(body);
   const [found] = await response;
   const chunks: Buffer[] = [];
-  for await (const chunk of found as AsyncIterable<Buffer>) chunks.push(chunk);
+  try {
+    for await (const chunk of found as AsyncIterable<Buffer>) chunks.push(chunk);
+  } catch (thrown) {
+    throw new CutMidway(`the body of ${method} ${path}: ${String(thrown)}`);
+  }
   const whole = Buffer.concat(chunks);
   if (found.statusCode !== 200) throw new Error(`status ${found.statusCode}: ${whole.subarray(0, 200).toString()}`);
   return whole;
@@ -113,7 +121,10 @@ async function echo(socket: Socket, sent: Buffer): Promise<void> {
     if (length >= sent.length) resolve();
   };
   const timer = setTimeout(() => reject(new Error('no echo in time')), limitMs);
-  const cut = (): void => reject(new Error(`cut after ${length} of ${sent.length} bytes`));
+  const cut = (): void => {
+    const what = `cut after ${length} of ${sent.length} bytes`;
+    reject(length === 0 ? new Error(what) : new CutMidway(what));
+  };
   socket.on('data', recv).once('close', cut);
   try {
     socket.write(sent);

@@ -24,9 +24,14 @@ const everybody = [...throughWaypoint, ...withoutWaypoint, 'http-fresh', 'http-k
 /** Until a proxy that says it is ready has been heard of by everybody, and those who wait try again. */
 const settleMs = 2_000;
 const limitMs = 60_000;
+/** CONNECTION_TERMINATION_DEADLINE of both proxies, by default. */
+const proxyDrainMs = 5_000;
+/** Of domain-server.ts. */
+const serverDrainMs = 3_000;
 
-type Deed = { readonly name: string; readonly excuses: readonly string[]; readonly run: (signal: AbortSignal) => Promise<void> };
+type Deed = Pick<Disturbance, 'name' | 'drainMs' | 'excuses'> & { readonly run: (signal: AbortSignal) => Promise<void> };
 
+const servers = ['domain/server-0', 'domain/server-1', 'domain/server-2', 'plain/direct-0', 'plain/direct-1'] as const;
 const weights = { ztunnel: 2, waypoint: 2, pod: 3, policy: 3, 'control plane': 1 };
 
 export class Disturber {
@@ -48,10 +53,11 @@ export class Disturber {
   async run(until: AbortSignal, signal: AbortSignal): Promise<void> {
     while (!until.aborted) {
       const deed = this.#next();
-      const begun = { name: deed.name, fromMs: Date.now(), toMs: undefined, excuses: deed.excuses };
+      const { run, ...facts } = deed;
+      const begun = { ...facts, fromMs: Date.now(), toMs: undefined };
       const before = this.#done;
       this.#done = [...before, begun];
-      await deed.run(signal);
+      await run(signal);
       await pause(settleMs, undefined, { signal });
       this.#done = [...before, { ...begun, toMs: Date.now() }];
       await pause(this.#draw.int(1_000, 6_000), undefined, { signal: AbortSignal.any([until, signal]) }).catch(() => {});
@@ -61,35 +67,35 @@ export class Disturber {
   #next(): Deed {
     switch (this.#draw.weighted(weights)) {
       case 'ztunnel': {
-        const node = this.#draw.pick(['node-a', 'node-b']);
+        const name = `ztunnel ${this.#draw.pick(['node-a', 'node-b'])}`;
         return {
-          name: `ztunnel ${node}`,
+          name,
+          drainMs: proxyDrainMs,
           excuses: everybody,
-          run: (signal) => this.#restart(`ztunnel ${node}`, 'SIGTERM', 15_021, signal),
+          run: (signal) => this.#restart(name, 'SIGTERM', 15_021, signal),
         };
       }
-      case 'waypoint':
-        return { name: 'waypoint gate-1', excuses: throughWaypoint, run: (signal) => this.#replaceWaypoint(signal) };
+      case 'waypoint': {
+        const run = (signal: AbortSignal): Promise<void> => this.#replaceWaypoint(signal);
+        return { name: 'waypoint gate-1', drainMs: proxyDrainMs, excuses: throughWaypoint, run };
+      }
       case 'pod': {
-        const pod = this.#draw.pick([
-          'domain/server-0',
-          'domain/server-1',
-          'domain/server-2',
-          'plain/direct-0',
-          'plain/direct-1',
-        ]);
+        const pod = this.#draw.pick(servers);
         const excuses = pod.startsWith('domain') ? throughWaypoint : withoutWaypoint;
-        return { name: `pod ${pod}`, excuses, run: (signal) => this.#replacePod(pod, signal) };
+        return { name: `pod ${pod}`, drainMs: serverDrainMs, excuses, run: (signal) => this.#replacePod(pod, signal) };
       }
       case 'policy':
-        return {
-          name: 'policy',
-          excuses: [],
-          run: () => this.#edit('policy.yaml', (text) => text.replace(/stranger-\d+/, `stranger-${++this.#edits}`)),
-        };
-      case 'control plane':
-        return { name: 'control plane', excuses: [], run: (signal) => this.#restart('control-plane', 'SIGKILL', 15_014, signal) };
+        return { name: 'policy', drainMs: 0, excuses: [], run: () => this.#changePolicy() };
+      case 'control plane': {
+        const run = (signal: AbortSignal): Promise<void> => this.#restart('control-plane', 'SIGKILL', 15_014, signal);
+        return { name: 'control plane', drainMs: 0, excuses: [], run };
+      }
     }
+  }
+
+  #changePolicy(): Promise<void> {
+    const generation = ++this.#edits;
+    return this.#edit('policy.yaml', (text) => text.replace(/stranger-\d+/, `stranger-${generation}`));
   }
 
   async #edit(file: string, change: (text: string) => string): Promise<void> {
@@ -106,34 +112,30 @@ export class Disturber {
   }
 
   async #replacePod(pod: string, signal: AbortSignal): Promise<void> {
-    const before = this.#mesh.linesOf(pod).length;
     const [, name = ''] = pod.split('/');
     const generation = ++this.#edits;
-    await this.#edit(`${name}.yaml`, (text) => text.replace(/(name: GENERATION, value: )'\d+'/, `$1'${generation}'`));
-    await eventually(
-      `${pod} is back`,
-      () =>
-        this.#mesh
-          .linesOf(pod)
-          .slice(before)
-          .some((line) => line.includes('listening')),
-      signal,
+    await this.#untilSaid(pod, 'listening', signal, () =>
+      this.#edit(`${name}.yaml`, (text) => text.replace(/(name: GENERATION, value: )'\d+'/, `$1'${generation}'`)),
     );
   }
 
   async #replaceWaypoint(signal: AbortSignal): Promise<void> {
-    const pod = 'domain/gate-1';
-    const said = (before: number, word: string): boolean =>
-      this.#mesh
-        .linesOf(pod)
-        .slice(before)
-        .some((line) => line.includes(word));
-    const before = this.#mesh.linesOf(pod).length;
-    await this.#edit('gate.yaml', (text) => text.replace("replicas: '2'", "replicas: '1'"));
-    await eventually('gate-1 is gone', () => said(before, 'shutdown complete'), signal);
-    const gone = this.#mesh.linesOf(pod).length;
-    await this.#edit('gate.yaml', (text) => text.replace("replicas: '1'", "replicas: '2'"));
-    await eventually('gate-1 is back', () => said(gone, '"message":"serving"'), signal);
+    const scale = (from: number, to: number) => (): Promise<void> =>
+      this.#edit('gate.yaml', (text) => text.replace(`replicas: '${from}'`, `replicas: '${to}'`));
+    await this.#untilSaid('domain/gate-1', 'shutdown complete', signal, scale(2, 1));
+    await this.#untilSaid('domain/gate-1', '"message":"serving"', signal, scale(1, 2));
+  }
+
+  /** Does something, and waits for a line of that pod which comes after it. */
+  async #untilSaid(pod: string, words: string, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
+    let said = false;
+    const unwatch = this.#mesh.watch(({ process, line }) => (said ||= process === pod && line.includes(words)));
+    try {
+      await act();
+      await eventually(`${pod} says ${words}`, () => said, signal);
+    } finally {
+      unwatch();
+    }
   }
 }
 

@@ -6,6 +6,8 @@ export type Disturbance = {
   readonly fromMs: number;
   /** `undefined` while it goes on. */
   readonly toMs: number | undefined;
+  /** What is under way when it begins is let end for so long. */
+  readonly drainMs: number;
   /** Loads that may fail meanwhile; others may not. */
   readonly excuses: readonly string[];
 };
@@ -16,14 +18,20 @@ export type Failure = {
   readonly wrong: boolean;
   readonly startedMs: number;
   readonly atMs: number;
+  /** Some bytes had come, and not all. */
+  readonly midway: boolean;
   readonly reason: string;
 };
 
-/** The disturbance in whose time the failed request lay, wholly or in part. */
+/** Clocks and signals are not exact. */
+const toleranceMs = 500;
+
+/** The disturbance in whose time the failed request lay, wholly or in part. What was under way then is cut after the drain only. */
 export function excuseOf(failure: Failure, disturbances: readonly Disturbance[]): Disturbance | undefined {
   if (failure.wrong) return undefined;
-  return disturbances.find(
-    ({ fromMs, toMs = Infinity, excuses }) =>
-      excuses.includes(failure.load) && failure.startedMs <= toMs && failure.atMs >= fromMs,
-  );
+  const { load, midway, startedMs, atMs } = failure;
+  return disturbances.find(({ fromMs, toMs = Infinity, drainMs, excuses }) => {
+    const tooEarly = midway && startedMs < fromMs && atMs < fromMs + drainMs - toleranceMs;
+    return excuses.includes(load) && startedMs <= toMs && atMs >= fromMs && !tooEarly;
+  });
 }

@@ -7,8 +7,8 @@ import type { Sample } from './level.ts';
 import { complaintsOf, formatSummary } from './report.ts';
 import type { Summary } from './soak.ts';
 
-const restart: Disturbance = { name: 'ztunnel node-a', fromMs: 1_000, toMs: 5_000, excuses: ['bulk'] };
-const failure: Failure = { load: 'bulk', wrong: false, startedMs: 2_000, atMs: 3_000, reason: 'ECONNRESET' };
+const restart: Disturbance = { name: 'ztunnel node-a', fromMs: 1_000, toMs: 9_000, drainMs: 5_000, excuses: ['bulk'] };
+const failure: Failure = { load: 'bulk', wrong: false, midway: false, startedMs: 2_000, atMs: 3_000, reason: 'ECONNRESET' };
 const mib = 1_048_576;
 const held = (pid: number, minute: number, residentMib: number, descriptors = 30): Sample => ({
   name: 'ztunnel node-a',
@@ -24,6 +24,7 @@ const good: Summary = {
   excused: { bulk: 2 },
   failures: [],
   disturbances: [restart],
+  certificates: 6,
   levels: [levelOf(held(1, 0, 100), held(1, 1, 100), [])],
 };
 
@@ -31,10 +32,13 @@ describe('a failure under load', () => {
   for (const [what, excused, changes] of [
     ['within the time of what explains it', true, {}],
     ['that began before it and ended within', true, { startedMs: 0 }],
-    ['that began within and ended after it', true, { atMs: 9_000 }],
+    ['that began within and ended after it', true, { atMs: 12_000 }],
     ['before it', false, { startedMs: 0, atMs: 999 }],
-    ['after it', false, { startedMs: 5_001, atMs: 6_000 }],
+    ['after it', false, { startedMs: 9_001, atMs: 9_500 }],
     ['of a load that it must not touch', false, { load: 'http-fresh' }],
+    ['that was cut midway before the drain was over', false, { midway: true, startedMs: 0 }],
+    ['that was cut midway when the drain was over', true, { midway: true, startedMs: 0, atMs: 6_100 }],
+    ['that was cut midway, and begun while the drain went on', true, { midway: true }],
     ['whose answer was wrong', false, { wrong: true }],
   ] as const) {
     it(`is ${excused ? '' : 'not '}explained ${what}`, () => {
@@ -87,6 +91,7 @@ describe('the report of a soak', () => {
     const text = formatSummary(good);
     expect(text).to.match(/^bulk +1 +2 +0$/m);
     expect(text).to.match(/^ztunnel node-a +1$/m);
+    expect(text).to.match(/^certificates issued +6$/m);
     expect(text).to.match(/^ztunnel node-a +100 +100 +\+0\.0/m);
     expect(text).to.contain('passed');
   });

@@ -55,8 +55,8 @@ export class Load implements AsyncDisposable {
   #recv(told: Told): void {
     if (told.event === 'counts') this.#counts = told.counts;
     else {
-      const { load, wrong, startedMs, atMs, reason } = told;
-      this.#failures = [...this.#failures, { load, wrong, startedMs, atMs, reason }];
+      const { event: _, ...failure } = told;
+      this.#failures = [...this.#failures, failure];
     }
   }
 }

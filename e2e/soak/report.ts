@@ -26,7 +26,7 @@ export function formatProgress({ seconds, counts, failures, disturbances }: Prog
 }
 
 export function formatSummary(summary: Summary): string {
-  const { seed, counts, excused, failures, disturbances, levels } = summary;
+  const { seed, counts, excused, failures, disturbances, certificates, levels } = summary;
   const open = countBy(failures);
   const loads = [...new Set([...Object.keys(counts), ...Object.keys(excused), ...Object.keys(open), 'idle', 'idle-direct'])];
   const kinds = new Map<string, number>();
@@ -41,7 +41,7 @@ export function formatSummary(summary: Summary): string {
       ...loads.map((load) => [load, ...[counts, excused, open].map((of) => String(of[load] ?? 0))]),
     ]),
     '',
-    ...table([['disturbance', 'times'], ...[...kinds].map(([name, times]) => [name, String(times)])]),
+    ...table([['disturbance', 'times'], ...[...kinds, ['certificates issued', certificates]].map((row) => row.map(String))]),
     '',
     ...table([
       ['process', 'MiB before', 'after', 'a minute', 'files before', 'after', 'a minute', 'processes'],

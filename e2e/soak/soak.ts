@@ -28,6 +28,8 @@ export type Summary = {
   /** Those that nothing explains, and every wrong answer. */
   readonly failures: readonly Failure[];
   readonly disturbances: readonly Disturbance[];
+  /** Issued while there was load and disturbance. */
+  readonly certificates: number;
   readonly levels: readonly Level[];
 };
 
@@ -61,6 +63,8 @@ export async function soak(
   say(`warming up for ${warmSeconds} s`);
   const cold = await underLoad(caller, () => pause(warmSeconds * 1000, undefined, { signal }));
   const before = await settled(places, signal);
+  let certificates = 0;
+  mesh.watch(({ line }) => (certificates += line.includes('"certificate issued"') ? 1 : 0));
   const disturber = new Disturber(mesh, new Draw(seed, 0));
   const samples: Sample[] = [];
   const load = await underLoad(caller, async (running) => {
@@ -85,6 +89,7 @@ export async function soak(
     excused: countBy(excused),
     failures: failed.filter((failure) => !excused.includes(failure)),
     disturbances,
+    certificates,
     levels: after.flatMap((end) => {
       const start = before.find(({ name }) => name === end.name);
       const own = [...samples.filter(({ name }) => name === end.name), end];
