@@ -5,6 +5,8 @@
 //   node scripts/bootstrap.mjs test [args]   what `npm test` runs
 //   node scripts/bootstrap.mjs bench [args]  what `npm run bench` runs
 //   node scripts/bootstrap.mjs fault-runs [args]   what `npm run fault-runs` runs
+//   node scripts/bootstrap.mjs fuzz [args]   what `npm run fuzz` runs
+//   node scripts/bootstrap.mjs soak [args]   what `npm run soak` runs
 //   node scripts/bootstrap.mjs images [args]       what `npm run images` runs
 //   node scripts/bootstrap.mjs cluster [args]   what `npm run cluster` runs
 //   node scripts/bootstrap.mjs e2e [args]    what `npm run e2e` runs
@@ -55,6 +57,8 @@ const purposes = {
   doctor: { entry: ['scripts/doctor.ts'], tools: {} },
   images: { entry: ['packages/images/src/main.ts'], tools: agentTools },
   'fault-runs': { entry: ['packages/waypoint/test/fault-runs/main.ts'], tools: { 'redis-server': 'redis-server' } },
+  soak: { entry: ['e2e/soak/main.ts'], tools: { ...demoTools, curl: 'curl' } },
+  fuzz: { entry: ['packages/shared/test/fuzz/main.ts'], tools: {} },
   bench: {
     entry: ['bench/main.ts'],
     tools: {

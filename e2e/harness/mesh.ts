@@ -66,6 +66,10 @@ export class RunningMesh implements AsyncDisposable {
     readonly beside?: Readonly<Record<string, string>>;
     /** Take traces; `ready.tracesUrl` shows them. */
     readonly traces?: boolean;
+    /** Of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
+    readonly certificateLifetime?: string;
+    /** Ctrl-C in a terminal ends the caller alone, who then ends the mesh. @default false */
+    readonly ownGroup?: boolean;
     /** Beside the test's own. */
     readonly env?: Readonly<Record<string, string>>;
     readonly timeoutMs?: number;
@@ -89,9 +93,11 @@ export class RunningMesh implements AsyncDisposable {
         '-o',
         'json',
         ...(options.traces === true ? ['--traces'] : []),
+        ...(options.certificateLifetime === undefined ? [] : ['--certificate-lifetime', options.certificateLifetime]),
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        detached: options.ownGroup ?? false,
         env: { ...process.env, ...options.env },
       },
     );
@@ -132,6 +138,12 @@ export class RunningMesh implements AsyncDisposable {
   /** Lines that one process wrote so far. */
   linesOf(process: string): readonly string[] {
     return this.#lines.filter((line) => line.process === process).map((line) => line.line);
+  }
+
+  /** Told of every line from now on; what it returns ends that. */
+  watch(watcher: (line: ProcessLine) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
   }
 
   /** The first line, past or coming, that satisfies the predicate; rejects after `timeoutMs`. */

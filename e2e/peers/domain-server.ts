@@ -4,6 +4,8 @@
  *   8080  GET /who  PUT /sum  GET /bytes/N  PUT /broken (yes|no)  WebSocket /echo
  *   9090  gRPC test.Echo: Unary, Download, Upload, Chat, Fail
  *   7000  TCP echo
+ *
+ * After SIGTERM it takes nothing new, and ends what it has begun.
  */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -82,4 +84,13 @@ grpc.bindAsync('0.0.0.0:9090', ServerCredentials.createInsecure(), (error) => {
   if (error !== null) throw error;
 });
 
-net.createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => socket.destroy()).pipe(socket)).listen(7000);
+const echo = net.createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => socket.destroy()).pipe(socket));
+echo.listen(7000, () => console.log(JSON.stringify({ event: 'listening', name })));
+
+process.once('SIGTERM', () => {
+  http.close();
+  http.closeIdleConnections();
+  grpc.tryShutdown(() => {});
+  echo.close();
+  setTimeout(() => process.exit(0), 3_000).unref();
+});

@@ -12,6 +12,7 @@ import { addVersion } from './arguments/version-command.ts';
 import type { CommandDeps } from './commands/command-deps.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { GetOptions } from './commands/get.ts';
+import { lifetimeOption } from './arguments/lifetime-option.ts';
 import type { UpOptions } from './commands/up.ts';
 import { endingOf, Interrupted } from './ending.ts';
 import { createConsole } from './terminal/console.ts';
@@ -120,6 +121,7 @@ program
   .option('--nodes <count|names>', 'nodes to simulate, by number or name; those that pods name are always made', nodesOption, 2)
   .option('--traces', 'take the traces of waypoints and pods (OTEL_EXPORTER_OTLP_ENDPOINT of every pod)', false)
   .option('--status-out <file>', 'where the status of objects is written, for clearmesh get --status')
+  .option('--certificate-lifetime <time>', 'lifetime of the certificates that proxies ask for, such as 90s', lifetimeOption)
   .addOption(outputOption('json: one event a line; ready, line, problems, traffic'))
   .action(({ filename, ...options }: Omit<UpOptions, 'directory'> & { readonly filename: string }) =>
     run(async (signal) => (await import('./commands/up.ts')).runUp({ directory: filename, ...options }, deps, signal)),

@@ -16,6 +16,8 @@ export type UpOptions = {
   readonly traces: boolean;
   /** Where the status of objects is written. */
   readonly statusOut?: string;
+  /** Of the certificates that proxies ask for. */
+  readonly certificateLifetime?: string;
 };
 
 const everyMs = 1000;
@@ -69,8 +71,11 @@ async function upWithEvents(options: UpOptions, deps: CommandDeps, signal: Abort
   return 0;
 }
 
-function meshOptions({ directory, nodes, traces, statusOut }: UpOptions): MeshOptions {
-  const asked = statusOut === undefined ? {} : { statusOut };
+function meshOptions({ directory, nodes, traces, statusOut, certificateLifetime }: UpOptions): MeshOptions {
+  const asked = {
+    ...(statusOut === undefined ? {} : { statusOut }),
+    ...(certificateLifetime === undefined ? {} : { certificateLifetime }),
+  };
   return { directory, nodes, traces, ...asked, execPath: process.execPath };
 }
 

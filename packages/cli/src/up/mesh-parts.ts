@@ -38,6 +38,8 @@ export type MeshOptions = {
   readonly traces?: boolean;
   /** Where the control plane writes the status of objects. @default a file of the lab */
   readonly statusOut?: string;
+  /** Lifetime of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
+  readonly certificateLifetime?: string;
   /** The Node that runs the programs of the mesh. */
   readonly execPath: string;
 };
@@ -94,7 +96,7 @@ export async function startParts(
   const injected = traces === undefined ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: traces.url };
   const pods = { root: directory, scratchDir: join(lab.workDir, 'pods'), injected };
   const kubelet = starting.use(new Kubelet(pods, { ...programDeps, statusFile, capture, tokens, probe: probePort }));
-  const waypoints = waypointPlaces(lab, controlPlane, options.execPath);
+  const waypoints = waypointPlaces(lab, controlPlane, options);
   starting.use(await ManifestFeed.open({ directory, nodes, kubelet, waypoints }, deps, signal));
   const failure = AbortSignal.any(programsOf(programs).map((program) => program.failure));
   return { ...files, ...programs, lab, kubelet, failure };
@@ -134,7 +136,7 @@ type Programs = Pick<MeshParts, 'controlPlane' | 'proxies' | 'traces'> & {
 };
 
 async function startPrograms(
-  { execPath, traces: wantsTraces }: MeshOptions,
+  options: MeshOptions,
   { key, directory, statusFile, statusOut, stateDir, tokenKeys }: Files,
   nodes: readonly string[],
   deps: ProgramsDeps,
@@ -142,6 +144,7 @@ async function startPrograms(
   signal: AbortSignal,
 ): Promise<Programs> {
   const { lab, say } = deps;
+  const { execPath, traces: wantsTraces } = options;
   say('starting the control plane');
   const command = packageMain('control-plane', execPath);
   const flags = { command, directory, statusFile: statusFile.path, statusOut, stateDir, tokenKeys };
@@ -157,7 +160,7 @@ async function startPrograms(
   );
   const proxies = new Map<string, NodeProxy>();
   for (const node of nodes) {
-    const proxy = proxyOptions(lab, node, controlPlane, execPath);
+    const proxy = proxyOptions(lab, node, controlPlane, options);
     proxies.set(node, starting.use(await NodeProxy.start(proxy, deps)));
   }
   return { controlPlane, proxies, traces, tokens, handovers };
@@ -172,13 +175,19 @@ export function programsOf({
   return [controlPlane, ...proxies.values(), ...(traces === undefined ? [] : [traces])].map(({ program }) => program);
 }
 
-function waypointPlaces(lab: Lab, { url, rootCertificate }: ControlPlaneProcess, execPath: string): WaypointPlaces {
-  const command = packageMain('waypoint', execPath);
-  return { command, controlPlaneUrl: url, rootCertificate, tokenDir: lab.workDir };
+function waypointPlaces(lab: Lab, { url, rootCertificate }: ControlPlaneProcess, options: MeshOptions): WaypointPlaces {
+  const command = packageMain('waypoint', options.execPath);
+  return { command, controlPlaneUrl: url, rootCertificate, tokenDir: lab.workDir, ...lifetimeOf(options) };
 }
 
-function proxyOptions(lab: Lab, node: string, controlPlane: ControlPlaneProcess, execPath: string): NodeProxyOptions {
+function lifetimeOf({ certificateLifetime }: MeshOptions): Pick<MeshOptions, 'certificateLifetime'> {
+  return certificateLifetime === undefined ? {} : { certificateLifetime };
+}
+
+function proxyOptions(lab: Lab, node: string, controlPlane: ControlPlaneProcess, options: MeshOptions): NodeProxyOptions {
+  const { execPath } = options;
   return {
+    ...lifetimeOf(options),
     command: packageMain('ztunnel', execPath),
     node: lab.node(node),
     podName: `ztunnel-${node}`,

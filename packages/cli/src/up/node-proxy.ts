@@ -26,6 +26,8 @@ export type NodeProxyOptions = {
   readonly tokenFile: string;
   /** The node agent's socket. */
   readonly handoverSocket: string;
+  /** Lifetime of the certificates it asks for, such as `90s`. @default that of the proxy */
+  readonly certificateLifetime?: string;
 };
 
 export class NodeProxy implements AsyncDisposable {
@@ -92,5 +94,6 @@ export function proxyEnvironment(options: NodeProxyOptions): Readonly<Record<str
     TRUST_DOMAIN: 'cluster.local',
     LOG_FORMAT: 'json',
     RUST_LOG: 'info',
+    ...(options.certificateLifetime === undefined ? {} : { SECRET_TTL: options.certificateLifetime }),
   };
 }

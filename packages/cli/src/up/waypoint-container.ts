@@ -16,6 +16,8 @@ export type WaypointPlaces = {
   readonly rootCertificate: string;
   /** Directory of token files. */
   readonly tokenDir: string;
+  /** Lifetime of the certificates it asks for, such as `90s`. @default that of the waypoint */
+  readonly certificateLifetime?: string;
 };
 
 /** For a reading that is to run nowhere. */
@@ -39,7 +41,7 @@ export function tokenFileOf(
 
 /** Its port listens only once there is a configuration and a certificate, so that the probe of the port is its readiness. */
 export function waypointContainer(gateway: string, tokenFile: string, places: WaypointPlaces): ContainerSpec {
-  const { command, controlPlaneUrl, rootCertificate } = places;
+  const { command, controlPlaneUrl, rootCertificate, certificateLifetime } = places;
   return {
     command,
     env: {
@@ -53,6 +55,7 @@ export function waypointContainer(gateway: string, tokenFile: string, places: Wa
       TRUST_DOMAIN: 'cluster.local',
       LOG_FORMAT: 'json',
       RUST_LOG: 'info',
+      ...(certificateLifetime === undefined ? {} : { SECRET_TTL: certificateLifetime }),
     },
     envFromFields: {
       POD_NAME: 'metadata.name',

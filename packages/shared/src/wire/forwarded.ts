@@ -8,9 +8,17 @@ export type Forwarded = { readonly client?: SocketAddress; readonly host?: strin
 /** A `name=value` pair, its value a token or a quoted string (RFC 7239 section 4). */
 const pair = /^\s*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))\s*(;|,|$)/;
 
+/** What stands without quotes (RFC 7230 section 3.2.6). */
+const token = /^[\w!#$%&'*+.^`|~-]+$/;
+
 export function formatForwarded(forwarded: { readonly client: SocketAddress; readonly host?: string }): string {
   const client = `for="${formatSocketAddress(forwarded.client)}"`;
-  return forwarded.host === undefined ? client : `${client};host=${forwarded.host}`;
+  return forwarded.host === undefined ? client : `${client};host=${valueOf(forwarded.host)}`;
+}
+
+/** A host with a `;` in it must not read as another pair. */
+function valueOf(host: string): string {
+  return token.test(host) ? host : `"${host.replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
 /** Reads the first element; obfuscated and port-less nodes leave `client` absent, malformed text yields nothing. */

@@ -58,6 +58,12 @@ describe('forwarded (RFC 7239)', () => {
     );
   });
 
+  it('reads a host of any text as it was written', () => {
+    const client = socketAddress('10.0.0.1:80');
+    for (const asked of ['a;for=1.2.3.4:5', 'a b', 'a"b\\', 'a,b', '[::1]:80'])
+      expect(parseForwarded(formatForwarded({ client, host: asked }))).to.deep.equal({ client, host: asked });
+  });
+
   it('never throws on any text', () => {
     const shaped = fc
       .array(fc.constantFrom('for=', 'host=', '"', ';', ',', '\\', 'a', '10.0.0.1:80', ' '))

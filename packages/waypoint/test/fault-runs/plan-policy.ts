@@ -7,7 +7,7 @@ import type {
   RetryCondition,
 } from '@clearmesh/shared/model/l7/resilience';
 import { defaultResilience } from '@clearmesh/shared/model/l7/resilience';
-import type { Draw } from './draw.ts';
+import type { Draw } from '@clearmesh/shared/testing/draw';
 
 export type PolicyPlan = {
   /** Who deduplicates: the waypoint, the ledger, nobody. */

@@ -4,7 +4,7 @@
  * P1  A plan knows no clock and no port: `--seed S --run K` gives it again, whatever ran before.
  * P2  Faults stand by arrival, not by replica: the n-th attempt of a payment that reaches the ledger meets the n-th one.
  */
-import { Draw } from './draw.ts';
+import { Draw } from '@clearmesh/shared/testing/draw';
 import type { LedgerFault, RunFault, TunnelFault } from './fault-kinds.ts';
 import { drawPolicy } from './plan-policy.ts';
 import type { PolicyPlan } from './plan-policy.ts';

@@ -10,7 +10,7 @@ import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Permit } from '../authorise/permit.ts';
 import type { PodNetwork } from './pod-network.ts';
-import { proxyHeader } from './proxy-header.ts';
+import { proxyHeader } from '@clearmesh/shared/wire/proxy-header';
 
 export type DeliveryOptions = {
   /** Reach the application over loopback, for a tunnel that listens there only. */

@@ -2,9 +2,9 @@
  * The PROXY protocol v2 header that tells an application tunnel who called whom (l4-contract section 2.7; HAProxy's
  * proxy-protocol.txt section 2.2). Pure: addresses in, bytes out.
  */
-import { ipFamily, ipToBytes } from '@clearmesh/shared/model/ip-address';
-import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import { ipFamily, ipToBytes } from '../model/ip-address.ts';
+import type { IpAddress, SocketAddress } from '../model/ip-address.ts';
+import type { SpiffeId } from '../identity/spiffe.ts';
 
 export type ProxyHeaderFacts = {
   /** The tunnel's TCP peer. */

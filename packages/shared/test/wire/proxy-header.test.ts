@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { identity, socketAddress } from '@clearmesh/shared/testing/builders';
-import { proxyHeader } from '../../src/deliver/proxy-header.ts';
+import { proxyHeader } from '@clearmesh/shared/wire/proxy-header';
 
 describe('proxyHeader', () => {
   it('writes the bytes seen from the upstream proxy', () => {
