@@ -53,9 +53,9 @@ export function replacingFormer(
       if (found.length === 0) return { deviations, captures };
       const tasks = found.map(({ families }) => families.filter((family) => task.families.includes(family)));
       const former = await Promise.all(
-        found.map(({ backend }, index) => {
+        found.map(async ({ backend }, index) => {
           const families = tasks[index] ?? [];
-          return families.length > 0 ? backend.inspect({ ...task, families }, redirection, signal) : undefined;
+          return families.length > 0 ? await backend.inspect({ ...task, families }, redirection, signal) : undefined;
         }),
       );
       return {
