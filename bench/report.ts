@@ -1,4 +1,5 @@
 /** Rounds of figures → medians, ratios and a table. Pure. */
+import { columnWidths, textTable } from '@clearmesh/shared/testing/text-table';
 
 /** Figures of one path in one round; units are in the names. */
 export type Figures = Readonly<Record<string, number>>;
@@ -39,10 +40,8 @@ export function summarise(rounds: ReadonlyMap<string, readonly Figures[]>, refer
 export function table(summaries: readonly Summary[], titles: Readonly<Record<string, string>>): string {
   const header = ['', ...summaries.map((summary) => summary.path)];
   const rows = Object.entries(titles).map(([name, title]) => [title, ...summaries.map((summary) => cell(summary, name))]);
-  const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]): string =>
-    row.map((text, column) => (column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0))).join('  ');
-  return [line(header), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
+  const rule = columnWidths([header, ...rows]).map((width) => '-'.repeat(width));
+  return textTable([header, rule, ...rows]).join('\n');
 }
 
 function cell(summary: Summary, name: string): string {

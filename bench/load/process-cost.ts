@@ -1,6 +1,6 @@
 /** What a set of processes has cost so far, read from /proc. */
 import { readFileSync } from 'node:fs';
-import { procStatFields } from '@clearmesh/lab/process/proc-stat';
+import { procStatFields, residentBytes } from '@clearmesh/lab/process/proc-stat';
 
 export type ProcessCost = { readonly cpuSeconds: number; readonly residentMib: number };
 
@@ -22,10 +22,9 @@ export function costOf(pids: readonly number[]): ProcessCost {
 
 function one(pid: number): ProcessCost {
   const fields = procStatFields(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-  const resident = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return {
     // utime and stime, fields 14 and 15 of proc_pid_stat(5).
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
-    residentMib: Number(resident?.[1] ?? 0) / 1024,
+    residentMib: residentBytes(pid) / 1_048_576,
   };
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
+import { askUntil, eventually } from '@clearmesh/shared/testing/ask-until';
 import { MeshCluster, repository } from '../harness/mesh-cluster.ts';
 import { NodeLink } from '../harness/node-link.ts';
 import { SteadyLoad } from '../harness/steady-load.ts';
@@ -42,13 +43,12 @@ describe('the mesh on a cluster', function () {
   /** Milliseconds until every pod of the domains is captured, or none is. */
   async function untilCaptured(wanted: boolean, patienceMs: number): Promise<number> {
     const startMs = performance.now();
-    for (;;) {
+    const areSo = async (): Promise<boolean> => {
       const list = (await pods(domains)).filter((pod) => !isWaypoint(pod));
-      const tookMs = performance.now() - startMs;
-      if (list.length > 0 && list.every((pod) => captured(pod) === wanted)) return tookMs;
-      if (tookMs > patienceMs) throw new Error(`not ${wanted ? 'captured' : 'released'} after ${patienceMs} ms`);
-      await pause(100);
-    }
+      return list.length > 0 && list.every((pod) => captured(pod) === wanted);
+    };
+    await eventually(`every pod is ${wanted ? 'captured' : 'released'}`, areSo, { limitMs: patienceMs, pauseMs: 100 });
+    return performance.now() - startMs;
   }
 
   /** One call to payments' own program from inside its pod; it calls on from there. */
@@ -63,11 +63,9 @@ describe('the mesh on a cluster', function () {
 
   /** A payment, as soon as one succeeds: what has just started may need a moment. */
   async function untilPaid(): Promise<void> {
-    const deadlineMs = performance.now() + 30_000;
     const pay = (): Promise<{ status: number; body: string }> =>
       payments('POST', '/pay', { iban }).catch((error: unknown) => ({ status: 0, body: String(error) }));
-    let paid = await pay();
-    while (paid.status !== 200 && performance.now() < deadlineMs) paid = await pay();
+    const paid = await askUntil(({ status }) => status === 200, pay, { limitMs: 30_000 });
     expect(paid.status, paid.body).to.equal(200);
   }
 
@@ -237,9 +235,14 @@ describe('the mesh on a cluster', function () {
     await untilPaid();
     await kubectl('-n', 'payments', 'rollout', 'restart', 'deployment/payments');
     const refusal = ['-n', 'payments', 'get', 'events', '--field-selector', 'reason=FailedCreatePodSandBox', '-o', 'name'];
-    const deadlineMs = performance.now() + 60_000;
-    while ((await kubectl(...refusal)) === '' && performance.now() < deadlineMs) await pause(500);
-    expect(await kubectl(...refusal)).not.to.equal('');
+    const patience = { limitMs: 60_000, pauseMs: 500 };
+    expect(
+      await askUntil(
+        (found) => found !== '',
+        () => kubectl(...refusal),
+        patience,
+      ),
+    ).not.to.equal('');
     const running = (await pods(['payments'])).filter(({ status }) => status?.['phase'] === 'Running');
     expect(running.length).to.equal(1);
     await untilPaid();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { nodes, outsideIp } from '@clearmesh/cluster/plan';
+import { askUntil } from '@clearmesh/shared/testing/ask-until';
 import { MeshCluster } from '../harness/mesh-cluster.ts';
 import type { KubernetesObject } from '../harness/kubectl.ts';
 import { runProgram } from '../harness/run-program.ts';
@@ -69,10 +70,7 @@ spec: { mtls: { mode: PERMISSIVE } }`);
 
   /** Asks until the answer is the wanted one, since what the control plane is told takes a moment to be in force. */
   async function eventually(wanted: string, ask: () => Promise<string>): Promise<void> {
-    const deadlineMs = performance.now() + 10_000;
-    let answer = await ask();
-    while (answer !== wanted && performance.now() < deadlineMs) answer = await ask();
-    expect(answer).to.equal(wanted);
+    expect(await askUntil((answer) => answer === wanted, ask)).to.equal(wanted);
   }
 
   it('within the mesh: a Service, a headless Service and a pod’s address are reached through tunnels', async () => {

@@ -151,10 +151,9 @@ export class RunningMesh implements AsyncDisposable {
     const past = this.#lines.find(predicate);
     if (past !== undefined) return past;
     const found = Promise.withResolvers<ProcessLine>();
-    const watcher = (line: ProcessLine): void => {
+    const unwatch = this.watch((line) => {
       if (predicate(line)) found.resolve(line);
-    };
-    this.#watchers.add(watcher);
+    });
     const timer = setTimeout(
       () =>
         found.reject(
@@ -171,7 +170,7 @@ export class RunningMesh implements AsyncDisposable {
       return await found.promise;
     } finally {
       clearTimeout(timer);
-      this.#watchers.delete(watcher);
+      unwatch();
     }
   }
 

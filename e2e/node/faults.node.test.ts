@@ -1,4 +1,5 @@
 /** What must hold when parts fail or lie: no plaintext, no byte to the application, no crash, the last good configuration. */
+import { eventually } from '@clearmesh/shared/testing/ask-until';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -29,12 +30,6 @@ describe('a mesh with faults', () => {
   after(async () => mesh?.[Symbol.asyncDispose]());
 
   const call = (text: string): Promise<TcpOutcome> => callTcp(mesh.pod('bank/client'), vip, 80, text);
-
-  /** Repeats until it holds, each attempt a whole call; the mesh has a second to follow, the machine may be slow. */
-  async function eventually(holds: () => Promise<boolean>, what: string): Promise<void> {
-    const deadline = performance.now() + 10_000;
-    while (!(await holds())) if (performance.now() > deadline) throw new Error(`not within 10 s: ${what}`);
-  }
 
   it('carries a call to a service’s VIP', async () => {
     expect(await call('hello')).to.include({ connected: true, received: 'hello', ended: true });
@@ -73,9 +68,9 @@ describe('a mesh with faults', () => {
     expect(JSON.parse(line)).to.include({ file, line: good.split('\n').length + 3 });
     expect(await call('last good')).to.include({ received: 'last good' });
     await writeFile(file, good + denyAll);
-    await eventually(async () => (await call('denied')).received === '', 'the policy takes effect');
+    await eventually('the policy takes effect', async () => (await call('denied')).received === '');
     await writeFile(file, good);
-    await eventually(async () => (await call('again')).received === 'again', 'its removal takes effect');
+    await eventually('its removal takes effect', async () => (await call('again')).received === 'again');
   });
 
   const wrong: readonly {
@@ -131,9 +126,9 @@ describe('a mesh with faults', () => {
       expect(told['remedy']).to.match(remedy);
       expect(await call('serving')).to.include({ received: 'serving' });
       await writeFile(file, good + denyAll);
-      await eventually(async () => (await call('denied')).received === '', 'the next good version takes effect');
+      await eventually('the next good version takes effect', async () => (await call('denied')).received === '');
       await writeFile(file, good);
-      await eventually(async () => (await call('again')).received === 'again', 'its removal takes effect');
+      await eventually('its removal takes effect', async () => (await call('again')).received === 'again');
     });
   }
 
@@ -153,7 +148,7 @@ describe('a mesh with faults', () => {
     await held;
     expect(performance.now() - edited).to.be.lessThan(3000);
     await writeFile(file, good);
-    await eventually(async () => (await call('back')).received === 'back', 'calls are allowed again');
+    await eventually('calls are allowed again', async () => (await call('back')).received === 'back');
   });
 
   it('goes on serving when the control plane is killed', async () => {
@@ -173,7 +168,7 @@ describe('a mesh with faults', () => {
     } finally {
       mesh.resume();
     }
-    await eventually(async () => (await call('back again')).received === 'back again', 'the ztunnel is started again');
+    await eventually('the ztunnel is started again', async () => (await call('back again')).received === 'back again');
     // By their length: what was sent before may be told late, with the clock of another process.
     const lost = `"bytes":${'never arrives *'.length}`;
     expect(mesh.linesOf('bank/server').filter((line) => line.includes('"event":"data"') && line.includes(lost))).to.deep.equal(

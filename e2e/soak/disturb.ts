@@ -12,6 +12,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Draw } from '@clearmesh/shared/testing/draw';
+import { eventually } from '@clearmesh/shared/testing/ask-until';
+import type { Patience } from '@clearmesh/shared/testing/ask-until';
 import { runIn } from '../harness/command.ts';
 import type { RunningMesh } from '../harness/mesh.ts';
 import type { Disturbance } from './excuse.ts';
@@ -23,7 +25,6 @@ const withoutWaypoint = ['direct', 'idle-direct'];
 const everybody = [...throughWaypoint, ...withoutWaypoint, 'http-fresh', 'http-kept', 'grpc'];
 /** Until a proxy that says it is ready has been heard of by everybody, and those who wait try again. */
 const settleMs = 2_000;
-const limitMs = 60_000;
 /** CONNECTION_TERMINATION_DEADLINE of both proxies, by default. */
 const proxyDrainMs = 5_000;
 /** Of domain-server.ts. */
@@ -108,7 +109,7 @@ export class Disturber {
     const pid = place && processAt(place);
     if (place === undefined || pid === undefined) throw new Error(`${name} does not run`);
     process.kill(pid, how);
-    await eventually(`${name} is back`, async () => processAt(place) !== pid && (await isReady(place, port)), signal);
+    await eventually(`${name} is back`, async () => processAt(place) !== pid && (await isReady(place, port)), patience(signal));
   }
 
   async #replacePod(pod: string, signal: AbortSignal): Promise<void> {
@@ -132,22 +133,18 @@ export class Disturber {
     const unwatch = this.#mesh.watch(({ process, line }) => (said ||= process === pod && line.includes(words)));
     try {
       await act();
-      await eventually(`${pod} says ${words}`, () => said, signal);
+      await eventually(`${pod} says ${words}`, () => said, patience(signal));
     } finally {
       unwatch();
     }
   }
 }
 
+function patience(signal: AbortSignal): Patience {
+  return { limitMs: 60_000, pauseMs: 100, signal };
+}
+
 async function isReady({ namespacePath }: Place, port: number): Promise<boolean> {
   const url = `http://127.0.0.1:${port}/healthz/ready`;
   return (await runIn(namespacePath, ['curl', '-sf', '-o', '/dev/null', '--max-time', '2', url])).code === 0;
-}
-
-async function eventually(what: string, holds: () => boolean | Promise<boolean>, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + limitMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
-    await pause(100, undefined, { signal });
-  }
 }

@@ -1,5 +1,6 @@
 /** The processes of a mesh that runs, found by their network namespace: those that were started again have other numbers. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { residentBytes } from '@clearmesh/lab/process/proc-stat';
 import type { RunningMesh } from '../harness/mesh.ts';
 import type { Sample } from './level.ts';
 
@@ -39,9 +40,8 @@ export function sample(places: readonly Place[]): readonly Sample[] {
 }
 
 function held(name: string, pid: number): Sample {
-  const [, kib = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-  return { name, pid, atMs: Date.now(), residentBytes: Number(kib) * 1024, descriptors };
+  return { name, pid, atMs: Date.now(), residentBytes: residentBytes(pid), descriptors };
 }
 
 /** Processes end while one looks at them. */

@@ -1,4 +1,5 @@
 /** What a soak found, for people. Pure. */
+import { textTable } from '@clearmesh/shared/testing/text-table';
 import type { Failure } from './excuse.ts';
 import { countBy } from './soak.ts';
 import type { Progress, Summary } from './soak.ts';
@@ -36,14 +37,14 @@ export function formatSummary(summary: Summary): string {
   return [
     `seed ${seed}`,
     '',
-    ...table([
+    ...textTable([
       ['load', 'well', 'excused', 'failed'],
       ...loads.map((load) => [load, ...[counts, excused, open].map((of) => String(of[load] ?? 0))]),
     ]),
     '',
-    ...table([['disturbance', 'times'], ...[...kinds, ['certificates issued', certificates]].map((row) => row.map(String))]),
+    ...textTable([['disturbance', 'times'], ...[...kinds, ['certificates issued', certificates]].map((row) => row.map(String))]),
     '',
-    ...table([
+    ...textTable([
       ['process', 'MiB before', 'after', 'a minute', 'files before', 'after', 'a minute', 'processes'],
       ...levels.map(({ name, before, after, mibPerMinute, descriptorsPerMinute, generations }) => [
         name,
@@ -58,14 +59,4 @@ export function formatSummary(summary: Summary): string {
     ...(complaints.length === 0 ? ['passed'] : ['failed:', ...complaints.map((complaint) => `  ${complaint}`)]),
     '',
   ].join('\n');
-}
-
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  ')
-      .trimEnd(),
-  );
 }

@@ -1,10 +1,9 @@
 /** Whether this machine can run the cluster, and what it lacks. */
 import { existsSync } from 'node:fs';
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { mayMakeNamespaces } from '@clearmesh/lab/host/capabilities';
+import { createRunTool } from '@clearmesh/lab/host/run-tool';
 import { checkHost, toolPath } from '@clearmesh/lab/host/tools';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { whyNoCgroups } from './machine/cgroups.ts';
@@ -55,10 +54,8 @@ async function lackOfOverlays(): Promise<string | undefined> {
   const folder = await mkdtemp(join(parent, 'clearmesh-overlay-'));
   try {
     for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(join(folder, name));
-    const options = 'lowerdir=lower,upperdir=upper,workdir=work';
-    const mount = ['unshare', '--mount', 'sh', '-c', `cd "$0" && mount -t overlay overlay -o ${options} merged`, folder];
-    const [file = '', ...args] = mount;
-    await promisify(execFile)(file, args);
+    const mount = 'cd "$0" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged';
+    await createRunTool(process.env)(['unshare', '--mount', 'sh', '-c', mount, folder]);
     return undefined;
   } catch (error) {
     const said = error instanceof Error ? error.message.trim().split('\n').at(-1) : String(error);

@@ -1,61 +1,39 @@
 /** The agent is replaced by one that makes its rules with another program, under a client that asks without end. */
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { AgentBed, addressOf } from './agent-bed.ts';
-import { seenBy, server, startAsking } from './asking-client.ts';
+import { addressOf } from './agent-bed.ts';
+import type { AgentBed } from './agent-bed.ts';
+import { AnnotatedPods, podNames } from './annotated-pods.ts';
+import { seenBy, startAsking } from './asking-client.ts';
 import type { BackendName } from './redirect/backends.ts';
 import { programsIn, ruleNames } from './rule-programs.ts';
-import { TunnellingProxy } from './tunnelling-proxy.ts';
+import type { TunnellingProxy } from './tunnelling-proxy.ts';
 
-const pods = ['ledger', 'payments'] as const;
-const redirection = 'ambient.istio.io/redirection';
 const ask = `fetch('http://${addressOf('ledger')}:8080').then((r) => r.text()).then(console.log, (e) => console.log(e.cause.code))`;
 
 describe('an agent that makes its rules with another program than the one before', function () {
   this.timeout(90_000);
+  let pods: AnnotatedPods;
   let bed: AgentBed;
-  let proxy: TunnellingProxy | undefined;
-  /** Every annotation that was written. */
-  let said: string[];
-  let inMesh: Set<string>;
-  const socket = (): string => join(bed.directory, 'zds.sock');
-  const logged = (what: string): number => bed.log.split(what).length - 1;
   const label = (labels: Readonly<Record<string, string>>): void =>
     bed.kube.put('namespaces', { metadata: { name: 'bank', labels } });
   const asked = (from: 'payments' | 'host'): string => bed.bed.exec(from, process.execPath, '-e', ask).trim();
 
   beforeEach(async () => {
-    bed = await AgentBed.start();
-    proxy = undefined;
-    said = [];
-    inMesh = new Set<string>();
-    bed.kube.onPod = ({ metadata }) => {
-      const mark = metadata.annotations?.[redirection] ?? 'none';
-      said.push(mark);
-      inMesh[mark === 'enabled' ? 'add' : 'delete'](addressOf(metadata.name === 'ledger' ? 'ledger' : 'payments'));
-    };
-    for (const [index, name] of pods.entries()) {
-      bed.pod(name);
-      bed.process(name, 41 + index);
-    }
-    await bed.serve('ledger', server);
+    pods = await AnnotatedPods.start();
+    ({ bed } = pods);
   });
-  afterEach(() => bed[Symbol.asyncDispose]());
+  afterEach(() => pods[Symbol.asyncDispose]());
 
   /** Starts an agent and gives it the proxy. */
   async function agent(rules: string): Promise<TunnellingProxy> {
     await bed.agent('--rules', rules);
-    const known = proxy;
-    const dial = (): Promise<TunnellingProxy> => TunnellingProxy.dial(socket(), (ip) => inMesh.has(ip));
-    proxy = await bed.dialled(() => (known === undefined ? dial() : known.redial(socket()).then(() => known)));
-    await bed.until(() => logged('pod captured') === 2, 'both pods to be captured');
-    return proxy;
+    return pods.dial();
   }
 
   /** The node and its pods have rules of this program alone. */
   async function expectOnly(rules: BackendName): Promise<void> {
-    for (const name of pods) expect(programsIn(bed, name), name).to.deep.equal([rules]);
+    for (const name of podNames) expect(programsIn(bed, name), name).to.deep.equal([rules]);
     await bed.until(() => programsIn(bed, 'host').length === 1, 'the former probe rules to go');
     expect(programsIn(bed, 'host')).to.deep.equal([rules]);
   }
@@ -65,7 +43,7 @@ describe('an agent that makes its rules with another program than the one before
     await expectOnly('nft');
     const asking = await startAsking(bed);
     const before = { ...counts };
-    said = [];
+    pods.said = [];
     for (const rules of ['iptables-legacy', 'iptables-nft', 'nft', 'iptables-nft', 'iptables-legacy', 'nft'] as const) {
       await bed.kill();
       await agent(rules);
@@ -80,7 +58,7 @@ describe('an agent that makes its rules with another program than the one before
     expect(seen.kept).to.be.greaterThan(20);
     expect(Object.keys(seen.from), 'the application sees its true client').to.deep.equal([addressOf('payments')]);
     expect(counts).to.include({ direct: before.direct, refused: before.refused });
-    expect(said.filter((mark) => mark !== 'enabled')).to.deep.equal([]);
+    expect(pods.otherMarks).to.deep.equal([]);
     expect(bed.bed.exec('host', 'ipset', 'list', '-n'), 'sets of iptables').to.not.include('clearmesh');
   });
 
@@ -93,9 +71,9 @@ describe('an agent that makes its rules with another program than the one before
       await agent(to);
       const asking = await startAsking(bed);
       label({});
-      await bed.until(() => logged('pod released') === 2, 'both pods to be released');
+      await bed.until(() => pods.logged('pod released') === 2, 'both pods to be released');
       expect((await seenBy(asking)).lost).to.deep.equal([]);
-      for (const name of pods) await bed.until(() => programsIn(bed, name).length === 0, `the rules of ${name} to go`);
+      for (const name of podNames) await bed.until(() => programsIn(bed, name).length === 0, `the rules of ${name} to go`);
       expect(asked('payments')).to.equal(addressOf('payments'));
     });
 
@@ -104,8 +82,8 @@ describe('an agent that makes its rules with another program than the one before
       await bed.kill();
       label({});
       await bed.agent('--rules', to);
-      await bed.until(() => logged('pod released') === 2, 'both pods to be released');
-      for (const name of pods) expect(programsIn(bed, name), name).to.deep.equal([]);
+      await bed.until(() => pods.logged('pod released') === 2, 'both pods to be released');
+      for (const name of podNames) expect(programsIn(bed, name), name).to.deep.equal([]);
       expect(asked('payments')).to.equal(addressOf('payments'));
     });
   }

@@ -3,7 +3,8 @@ import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
-import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { askUntil } from '@clearmesh/shared/testing/ask-until';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { createLogger } from '@clearmesh/shared/observe/log';
@@ -105,13 +106,10 @@ describe('the control plane around a real API server', function () {
 
   /** The first text that fits. */
   async function eventually(read: () => Promise<string>, fits: (text: string) => boolean, limitMs = 15_000): Promise<string> {
-    const late = AbortSignal.timeout(limitMs);
-    for (;;) {
-      const text = await read().catch((error: Error) => error.message);
-      if (fits(text)) return text;
-      if (late.aborted) throw new Error(`not within ${limitMs} ms; last: ${text}\n${log.slice(-20).join('')}`);
-      await delay(systemClock, 50, late).catch(() => {});
-    }
+    const ask = (): Promise<string> => read().catch((error: Error) => error.message);
+    const text = await askUntil(fits, ask, { limitMs, pauseMs: 50 });
+    if (fits(text)) return text;
+    throw new Error(`not within ${limitMs} ms; last: ${text}\n${log.slice(-20).join('')}`);
   }
 
   const get = (path: string, ...args: readonly string[]): Promise<string> =>

@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { definitionFiles } from '../../src/define/definitions.ts';
 import { rightIstioSpecs, wrongIstioSpecs } from '../fixtures/istio-specs.ts';
 import { apiVersionOf, rightSpecs, wrongSpecs } from '../fixtures/specs.ts';
-import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { eventually } from '@clearmesh/shared/testing/ask-until';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 
 const repository = new URL('../../../../', import.meta.url);
@@ -136,10 +136,7 @@ describe('the definitions of the chart base in a real API server', function () {
   }
 
   /** A server takes up a changed definition a moment later. */
-  async function eventually(fits: () => Promise<boolean>): Promise<void> {
-    const late = AbortSignal.timeout(20_000);
-    while (!(await fits())) await delay(systemClock, 100, late);
-  }
+  const patience = { limitMs: 20_000, pauseMs: 100 };
 
   const answerTo = (kind: string, spec: object): Promise<string> => {
     const metadata = kind === 'BankingDomain' ? { name: 'tried' } : { name: 'tried', namespace: 'ledger' };
@@ -176,10 +173,10 @@ describe('the definitions of the chart base in a real API server', function () {
     await server.apply(
       JSON.stringify(parse(text), (name, value: unknown) => (name.endsWith('-validations') ? undefined : value)),
     );
-    await eventually(isTaken);
+    await eventually('the looser definition is served', isTaken, patience);
     await server.apply(JSON.stringify(old));
     await server.apply(text);
-    await eventually(async () => !(await isTaken()));
+    await eventually('the definition is served again', async () => !(await isTaken()), patience);
     const said = {
       type: 'Accepted',
       status: 'False',

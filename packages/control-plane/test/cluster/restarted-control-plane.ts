@@ -1,7 +1,7 @@
 /** A control plane around a real API server that is restarted, and asked as proxies which start then would ask it. */
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { create } from '@bufbuild/protobuf';
-import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { askUntil } from '@clearmesh/shared/testing/ask-until';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
 import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
@@ -84,13 +84,9 @@ export class RestartedControlPlane implements AsyncDisposable {
   }
 
   async eventually<T>(read: () => Promise<T>, fits: (found: T) => boolean): Promise<T> {
-    const late = AbortSignal.timeout(20_000);
-    for (;;) {
-      const found = await read();
-      if (fits(found)) return found;
-      if (late.aborted) throw new Error(`not in time; last: ${JSON.stringify(found)}\n${this.log.slice(-20).join('')}`);
-      await delay(systemClock, 100, late).catch(() => {});
-    }
+    const found = await askUntil(fits, read, { limitMs: 20_000, pauseMs: 100 });
+    if (fits(found)) return found;
+    throw new Error(`not in time; last: ${JSON.stringify(found)}\n${this.log.slice(-20).join('')}`);
   }
 
   /** Conditions, as JSON. @param place kind, name, and flags of kubectl */

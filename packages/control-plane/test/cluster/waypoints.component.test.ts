@@ -1,7 +1,7 @@
 /** Waypoints of the chart in a real Kubernetes: Gateway and overlay in, pods that Pod Security "restricted" takes out. */
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
-import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { askUntil } from '@clearmesh/shared/testing/ask-until';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
 import { startFromChart, system } from './chart-control-plane.ts';
@@ -47,13 +47,10 @@ describe('waypoints of the chart in a real Kubernetes', function () {
 
   /** The first text that fits. */
   async function eventually(fits: (text: string) => boolean, ...args: readonly string[]): Promise<string> {
-    const late = AbortSignal.timeout(30_000);
-    for (;;) {
-      const text = await server.kubectl(args).catch((error: unknown) => String(error));
-      if (fits(text)) return text;
-      if (late.aborted) throw new Error(`not in time: kubectl ${args.join(' ')}; last: ${text}\n${log.slice(-20).join('')}`);
-      await delay(systemClock, 100, late).catch(() => {});
-    }
+    const ask = (): Promise<string> => server.kubectl(args).catch(String);
+    const text = await askUntil(fits, ask, { limitMs: 30_000, pauseMs: 100 });
+    if (fits(text)) return text;
+    throw new Error(`not in time: kubectl ${args.join(' ')}; last: ${text}\n${log.slice(-20).join('')}`);
   }
 
   const made = async (what: string, namespace = 'ledger'): Promise<Made> =>

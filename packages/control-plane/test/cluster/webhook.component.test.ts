@@ -3,7 +3,7 @@ import { connect } from 'node:tls';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
-import { delay, systemClock } from '@clearmesh/shared/lifecycle/clock';
+import { askUntil } from '@clearmesh/shared/testing/ask-until';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import { ApiServer } from '@clearmesh/shared/testing/kubernetes/api-server';
 import { installDefinitions } from '@clearmesh/shared/testing/kubernetes/custom-resources';
@@ -48,13 +48,10 @@ describe('the webhook around a real API server', function () {
   }
 
   async function eventually(fits: (text: string) => boolean, ...args: readonly string[]): Promise<string> {
-    const late = AbortSignal.timeout(20_000);
-    for (;;) {
-      const text = await server.kubectl(args).catch(String);
-      if (fits(text)) return text;
-      if (late.aborted) throw new Error(`not in time: kubectl ${args.join(' ')}; last: ${text}`);
-      await delay(systemClock, 100, late).catch(() => {});
-    }
+    const ask = (): Promise<string> => server.kubectl(args).catch(String);
+    const text = await askUntil(fits, ask, { limitMs: 20_000, pauseMs: 100 });
+    if (fits(text)) return text;
+    throw new Error(`not in time: kubectl ${args.join(' ')}; last: ${text}`);
   }
 
   const authorities = [

@@ -1,3 +1,4 @@
+import { eventually } from '@clearmesh/shared/testing/ask-until';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -159,7 +160,9 @@ describe('discovery over TLS', () => {
     await using running = await RunningControlPlane.start();
     const peer = await subscribed(running);
     peer.reset();
-    await eventually(async () => (await running.metrics()).includes('clearmesh_discovery_clients 0\n'));
+    await eventually('the client is gone', async () => (await running.metrics()).includes('clearmesh_discovery_clients 0\n'), {
+      limitMs: 5_000,
+    });
   });
 
   it('ends a stream when its token is believed no more, and takes the proxy back with another', async () => {
@@ -245,14 +248,5 @@ describe('discovery refuses', () => {
 });
 
 async function logged(running: RunningControlPlane, pattern: RegExp): Promise<void> {
-  await eventually(async () => running.log.some((line) => pattern.test(line)));
-}
-
-/** Polls a condition that no event announces, for five seconds at most. */
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  const late = AbortSignal.timeout(5000);
-  while (!(await condition())) {
-    late.throwIfAborted();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await eventually(`a line of ${pattern}`, () => running.log.some((line) => pattern.test(line)), { limitMs: 5_000 });
 }

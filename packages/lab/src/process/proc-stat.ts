@@ -28,6 +28,12 @@ export function parseProcStat(line: string): { readonly state: string; readonly 
   return { state, startTicks };
 }
 
+/** Memory that a process has in RAM, bytes: VmRSS of /proc/<pid>/status. Throws for one that is gone. */
+export function residentBytes(pid: number): number {
+  const [, kib = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kib) * 1024;
+}
+
 /** The stamp of a running process; `undefined` when there is none, or only a zombie. */
 export function stampOf(pid: number): ProcessStamp | undefined {
   const stat = readStat(pid);

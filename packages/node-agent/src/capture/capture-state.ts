@@ -41,7 +41,7 @@ export type CaptureState =
   | {
       readonly kind: 'placed';
       readonly netns: NetworkNamespace;
-      readonly older?: OlderConnections;
+      readonly older?: OlderConnections | undefined;
       /** From the container runtime, before anything runs in it: that it has no rules is no news. */
       readonly isNew?: true;
     }
@@ -50,7 +50,7 @@ export type CaptureState =
       readonly kind: 'ruled';
       readonly netns: NetworkNamespace;
       readonly redirection: Redirection;
-      readonly older?: OlderConnections;
+      readonly older?: OlderConnections | undefined;
     }
   | {
       readonly kind: 'captured';

@@ -150,7 +150,7 @@ export class CaptureSteps {
       if (older !== undefined || (isKnownAsCaptured(pod) && isNew !== true)) this.#reportDeviations(pod, deviations, captures);
       await redirector.install(netns, redirection, signal);
     }
-    return reached({ kind: 'ruled', netns, redirection, ...(older === undefined ? {} : { older }) });
+    return reached({ kind: 'ruled', netns, redirection, older });
   }
 
   #reportDeviations(pod: NodePod, deviations: readonly string[], captures: boolean): void {
@@ -165,8 +165,7 @@ export class CaptureSteps {
   async #deliver(state: State<'ruled'>, { pod, redirection }: Captured, signal: AbortSignal): Promise<Step> {
     const { netns, older } = state;
     const { annotate, probes, clock, connectionsOf } = this.#deps;
-    if (!equal(state.redirection, redirection))
-      return reached({ kind: 'placed', netns, ...(older === undefined ? {} : { older }) });
+    if (!equal(state.redirection, redirection)) return reached({ kind: 'placed', netns, older });
     const outcome = await this.#handOver(pod, netns);
     if (outcome.kind !== 'acked') {
       // C1.

@@ -1,7 +1,7 @@
 /** The probe rules by iptables and ipset (control-plane-contract section 6, "Host rules"). */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { Execute } from '../redirect/execute.ts';
-import { iptablesProgram } from '../redirect/iptables-backend.ts';
+import { iptablesProgram, iptablesRestore } from '../redirect/iptables-backend.ts';
 import type { Flavour } from '../redirect/iptables-backend.ts';
 import type { AddressFamily } from '../redirect/rule-backend.ts';
 import { byFamily } from './probe-backend.ts';
@@ -18,28 +18,23 @@ export type IptablesProbesOptions = {
   readonly ipv6: boolean;
 };
 
-type Family = { readonly program: string; readonly set: 'v4' | 'v6'; readonly source: string };
+type Family = { readonly family: AddressFamily; readonly set: 'v4' | 'v6'; readonly source: string };
 
 export function iptablesProbes(options: IptablesProbesOptions, deps: { readonly execute: Execute }): ProbeBackend {
   const { host, flavour, sources, ipv6 } = options;
-  const v4: Family = { program: flavour, set: 'v4', source: sources.v4 };
-  const v6: Family = { program: iptablesProgram(flavour, 6), set: 'v6', source: sources.v6 };
+  const v4: Family = { family: 4, set: 'v4', source: sources.v4 };
+  const v6: Family = { family: 6, set: 'v6', source: sources.v6 };
   const families = ipv6 ? [v4, v6] : [v4];
   const sets = async (lines: readonly string[], signal: AbortSignal): Promise<void> => {
     if (lines.length > 0) await deps.execute(host, ['ipset', 'restore', '-exist'], `${lines.join('\n')}\n`, signal);
   };
-  const rules = async (textOf: (family: Family, saved: string) => string, signal: AbortSignal): Promise<void> => {
-    for (const family of families) {
-      const saved = await deps.execute(host, [`${family.program}-save`, '-t', 'nat'], '', signal);
-      const text = textOf(family, saved);
-      if (text === '') continue;
-      await deps.execute(host, [`${family.program}-restore`, '--noflush', '-w', '5'], text, signal);
-    }
-  };
   return {
     install: async (signal) => {
       await sets([creation('v4', ''), creation('v6', '')], signal);
-      await rules(installText, signal);
+      for (const each of families) {
+        const saved = await deps.execute(host, [`${iptablesProgram(flavour, each.family)}-save`, '-t', 'nat'], '', signal);
+        await deps.execute(host, iptablesRestore(flavour, each.family), installText(each, saved), signal);
+      }
     },
     add: (ips, signal) =>
       sets(
@@ -53,7 +48,7 @@ export function iptablesProbes(options: IptablesProbesOptions, deps: { readonly 
       ),
     replace: (ips, signal) => sets(byFamily(ips).flatMap(replacement), signal),
     uninstall: async (signal) => {
-      await rules((_family, saved) => removeText(saved), signal);
+      for (const { family } of families) await removeIptablesProbeRules({ host, flavour, family }, deps.execute, signal);
       await destroyProbeSets(host, deps.execute, signal);
     },
   };
@@ -73,7 +68,7 @@ export async function destroyProbeSets(host: NetworkNamespace, execute: Execute,
   await execute(host, ['ipset', 'restore', '-exist'], `${lines.join('\n')}\n`, signal);
 }
 
-export type FormerProbeRules = {
+export type ProbeRules = {
   readonly host: NetworkNamespace;
   readonly flavour: Flavour;
   readonly family: AddressFamily;
@@ -81,13 +76,12 @@ export type FormerProbeRules = {
 
 /** The rules of one flavour and family go, and no table is made for that; the sets stay. */
 export async function removeIptablesProbeRules(
-  { host, flavour, family }: FormerProbeRules,
+  { host, flavour, family }: ProbeRules,
   execute: Execute,
   signal: AbortSignal,
 ): Promise<void> {
-  const program = iptablesProgram(flavour, family);
-  const text = removeText(await execute(host, [`${program}-save`], '', signal));
-  if (text !== '') await execute(host, [`${program}-restore`, '--noflush', '-w', '5'], text, signal);
+  const text = removeText(await execute(host, [`${iptablesProgram(flavour, family)}-save`], '', signal));
+  if (text !== '') await execute(host, iptablesRestore(flavour, family), text, signal);
 }
 
 function installText({ set, source }: Family, saved: string): string {

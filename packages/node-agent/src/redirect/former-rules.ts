@@ -51,16 +51,15 @@ export function replacingFormer(
       const found = await foundIn(task, signal);
       const { deviations, captures } = await own.inspect(task, redirection, signal);
       if (found.length === 0) return { deviations, captures };
-      const tasks = found.map(({ families }) => families.filter((family) => task.families.includes(family)));
       const former = await Promise.all(
-        found.map(async ({ backend }, index) => {
-          const families = tasks[index] ?? [];
-          return families.length > 0 ? await backend.inspect({ ...task, families }, redirection, signal) : undefined;
+        found.flatMap(({ backend, families: all }) => {
+          const families = all.filter((family) => task.families.includes(family));
+          return families.length > 0 ? [backend.inspect({ ...task, families }, redirection, signal)] : [];
         }),
       );
       return {
         deviations: [...found.map(({ backend }) => `rules by ${backend.name} of an earlier agent`), ...deviations],
-        captures: captures || former.some((inspection) => inspection?.captures),
+        captures: captures || former.some((inspection) => inspection.captures),
       };
     },
   };

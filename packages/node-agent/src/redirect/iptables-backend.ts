@@ -12,12 +12,16 @@ export function iptablesProgram(flavour: Flavour, family: AddressFamily): string
   return family === 6 ? flavour.replace('iptables', 'ip6tables') : flavour;
 }
 
-export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend {
-  const programOf = (family: AddressFamily): string => iptablesProgram(flavour, family);
-  const reference = new Reference(execute);
-  const show = (family: AddressFamily): Command => [`${programOf(family)}-save`];
+/** The command that takes rules in its own words, and leaves all others as they are. */
+export function iptablesRestore(flavour: Flavour, family: AddressFamily): Command {
   // -w: the agent of the node's services may hold the lock of the old flavour.
-  const make = (family: AddressFamily): Command => [`${programOf(family)}-restore`, '--noflush', '-w', '5'];
+  return [`${iptablesProgram(flavour, family)}-restore`, '--noflush', '-w', '5'];
+}
+
+export function iptablesBackend(flavour: Flavour, execute: Execute): RuleBackend {
+  const reference = new Reference(execute);
+  const show = (family: AddressFamily): Command => [`${iptablesProgram(flavour, family)}-save`];
+  const make = (family: AddressFamily): Command => iptablesRestore(flavour, family);
   const save = ({ namespace }: RuleTask, family: AddressFamily, signal: AbortSignal): Promise<string> =>
     execute(namespace, show(family), '', signal);
   const restore = async (task: RuleTask, family: AddressFamily, text: string, signal: AbortSignal): Promise<void> => {

@@ -14,12 +14,15 @@ type State =
   | { readonly kind: 'draining'; readonly cancelDeadline: Cancel }
   | { readonly kind: 'done'; readonly forced: boolean };
 
+/** When a drain began, and when it will be forced, by the monotonic clock, milliseconds. */
+export type DrainTime = { readonly beganMs: number; readonly forcedMs: number };
+
 export class Drain {
   readonly #clock: Clock;
   readonly #draining = new AbortController();
   readonly #forced = new AbortController();
   readonly #held = new Map<symbol, string>();
-  #time: { readonly beganMs: number; readonly forcedMs: number } | undefined;
+  #time: DrainTime | undefined;
   readonly #done = Promise.withResolvers<{ readonly forced: boolean; readonly cut: readonly string[] }>();
   #state: State = { kind: 'serving' };
 
@@ -37,8 +40,8 @@ export class Drain {
     return this.#forced.signal;
   }
 
-  /** When it began, and when it will be forced, by the monotonic clock, milliseconds; `undefined` while serving. */
-  get time(): { readonly beganMs: number; readonly forcedMs: number } | undefined {
+  /** `undefined` while serving. */
+  get time(): DrainTime | undefined {
     return this.#time;
   }
 

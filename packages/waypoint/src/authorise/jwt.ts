@@ -7,6 +7,7 @@
  * J2  Where not even that can be read, every request is refused: a token that nobody looks for would be none, and a header
  *     that nobody drops would be believed.
  */
+import { outputHeaders } from '@clearmesh/shared/model/l7/jwt';
 import type { JwtRule, RequestAuthentication, UnreadJwtRule } from '@clearmesh/shared/model/l7/jwt';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Failure } from '../exchange/failure.ts';
@@ -164,10 +165,7 @@ function watching(object: RequestAuthentication, keysOf: (rule: JwtRule) => KeyS
 }
 
 function outputsOf(rule: Watching): readonly string[] {
-  if (rule.kind === 'unread') return rule.jwt.outputs;
-  const { outputPayloadToHeader, outputClaimToHeaders } = rule.jwt;
-  const names = outputClaimToHeaders.map(({ header }) => header.toLowerCase());
-  return outputPayloadToHeader === undefined ? names : [...names, outputPayloadToHeader.toLowerCase()];
+  return rule.kind === 'unread' ? rule.jwt.outputs : outputHeaders(rule.jwt);
 }
 
 function invalid(reason: string, request: RequestFacts, rule?: Watching): Refused {

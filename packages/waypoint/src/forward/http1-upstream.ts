@@ -32,7 +32,7 @@ export type Http1Options = {
 type Deps = { readonly connector: WireConnector; readonly clock: Clock };
 
 type Entry = {
-  readonly ip: IpAddress;
+  readonly endpoint: UpstreamEndpoint;
   readonly pool: Pool;
   readonly close: AbortController;
   lastUsedMs: number;
@@ -44,8 +44,8 @@ export class Http1Upstream implements AsyncDisposable {
   readonly #options: Required<Http1Options>;
   readonly #deps: Deps;
   readonly #pools = new Map<string, Entry>();
-  /** H4, by their key. */
-  readonly #retired = new Map<Entry, string>();
+  /** H4. */
+  readonly #retired = new Set<Entry>();
   #cancelSweep: Cancel | undefined;
 
   constructor(options: Http1Options, deps: Deps) {
@@ -91,16 +91,16 @@ export class Http1Upstream implements AsyncDisposable {
 
   /** Ends connections to an endpoint that is gone; requests under way end with them. */
   forget(isGone: (endpointId: string) => boolean): void {
-    for (const [key, entry] of this.#pools) if (isGone(endpointOf(key))) void this.#close(key, entry);
-    for (const [entry, key] of this.#retired) if (isGone(endpointOf(key))) void this.#end(entry);
+    for (const [key, entry] of this.#pools) if (isGone(entry.endpoint.id)) void this.#close(key, entry);
+    for (const entry of this.#retired) if (isGone(entry.endpoint.id)) void this.#end(entry);
   }
 
   /** H4. */
   retire(ip: IpAddress): void {
     for (const [key, entry] of this.#pools) {
-      if (entry.ip !== ip) continue;
+      if (entry.endpoint.address.ip !== ip) continue;
       this.#pools.delete(key);
-      this.#retired.set(entry, key);
+      this.#retired.add(entry);
       void entry.pool.close().then(() => this.#retired.delete(entry), ignore);
     }
   }
@@ -108,7 +108,7 @@ export class Http1Upstream implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelSweep?.();
     const closing = [...this.#pools].map(([key, entry]) => this.#close(key, entry));
-    await Promise.all([...closing, ...[...this.#retired.keys()].map((entry) => this.#end(entry))]);
+    await Promise.all([...closing, ...[...this.#retired].map((entry) => this.#end(entry))]);
   }
 
   #poolOf(endpoint: UpstreamEndpoint, { caller, connect }: UpstreamRequest): Pool {
@@ -144,7 +144,7 @@ export class Http1Upstream implements AsyncDisposable {
         });
       },
     });
-    const entry: Entry = { ip: endpoint.address.ip, pool, close, lastUsedMs: this.#deps.clock.monotonicMs(), headers: {} };
+    const entry: Entry = { endpoint, pool, close, lastUsedMs: this.#deps.clock.monotonicMs(), headers: {} };
     return entry;
   }
 
@@ -168,10 +168,6 @@ export class Http1Upstream implements AsyncDisposable {
     close.abort(new Error('the endpoint is gone'));
     await pool.destroy(new Error('the endpoint is gone'));
   }
-}
-
-function endpointOf(key: string): string {
-  return key.slice(0, key.indexOf(' '));
 }
 
 function ignore(): void {}

@@ -34,13 +34,11 @@ export type Http2Options = {
 
 type Deps = { readonly connector: WireConnector; readonly clock: Clock };
 type Member = {
-  readonly ip: IpAddress;
+  readonly endpoint: UpstreamEndpoint;
   readonly session: ClientHttp2Session;
   readonly open: Set<ClientHttp2Stream>;
   streams: number;
   retired: boolean;
-  /** S5. */
-  draining: boolean;
   lastUsedMs: number;
 };
 type Opened = { readonly kind: 'session'; readonly member: Member } | (AttemptOutcome & { readonly kind: 'failed' });
@@ -77,18 +75,16 @@ export class Http2Upstream implements AsyncDisposable {
 
   /** Ends connections to an endpoint that is gone; requests under way end with them. */
   forget(isGone: (endpointId: string) => boolean): void {
-    for (const [key, members] of this.#members) {
-      if (isGone(key.slice(0, key.indexOf(' ')))) for (const { session } of members) session.destroy();
-    }
+    for (const members of this.#members.values())
+      for (const { endpoint, session } of members) if (isGone(endpoint.id)) session.destroy();
   }
 
   /** S5. */
   retire(ip: IpAddress): void {
     for (const members of this.#members.values()) {
       for (const member of members) {
-        if (member.ip !== ip) continue;
+        if (member.endpoint.address.ip !== ip) continue;
         member.retired = true;
-        member.draining = true;
         closeIfDone(member);
       }
     }
@@ -140,15 +136,7 @@ export class Http2Upstream implements AsyncDisposable {
       maxSessionMemory: 64,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024, maxHeaderListSize: this.#options.maxHeaderBytes },
     });
-    const member: Member = {
-      ip: endpoint.address.ip,
-      session,
-      open,
-      streams: 0,
-      retired: false,
-      draining: false,
-      lastUsedMs: this.#deps.clock.monotonicMs(),
-    };
+    const member: Member = { endpoint, session, open, streams: 0, retired: false, lastUsedMs: this.#deps.clock.monotonicMs() };
     this.#adopt(key, member);
     return { kind: 'session', member };
   }
@@ -225,7 +213,7 @@ function unlessAborted(opening: Promise<Opened>, signal: LightSignal): Promise<O
 
 /** S5: nobody takes a stream of a retired session any more. */
 function closeIfDone(member: Member): void {
-  if (!member.draining || member.streams > 0) return;
+  if (!member.retired || member.streams > 0) return;
   setImmediate(() => {
     if (!member.session.closed && !member.session.destroyed) member.session.close();
   });

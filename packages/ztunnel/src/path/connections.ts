@@ -8,13 +8,12 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import type { Drain } from '@clearmesh/shared/lifecycle/drain';
+import type { Drain, DrainTime } from '@clearmesh/shared/lifecycle/drain';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { ConnectionCut } from './connection-cut.ts';
 import type { Direction } from './access-log.ts';
 import { RestEnd } from './rest-end.ts';
-import type { DrainTime } from './rest-end.ts';
 
 /** One line of the dump's `connections` (l4-contract section 11.3). */
 export type ConnectionSummary = {
@@ -35,21 +34,28 @@ export interface OpenConnection extends Disposable {
   carries(near: Duplex, far: Duplex): void;
 }
 
+/** What the connections of a pod have in common. */
+type Pod = { readonly drain: Drain; readonly clock: Clock; readonly open: Set<Entry> };
+
 /** A class rather than closures: there are as many of these as connections. */
 class Entry implements OpenConnection {
   readonly direction: Direction;
   summary: ConnectionSummary | undefined;
   readonly #src: string;
   readonly #controller = new AbortController();
-  readonly #registry: Registry;
+  readonly #pod: Pod;
+  /** C1. */
+  readonly #letGo: () => void;
   #near: Duplex | undefined;
   #far: Duplex | undefined;
   #rest: RestEnd | undefined;
 
-  constructor(direction: Direction, src: string, registry: Registry) {
+  constructor(direction: Direction, src: string, pod: Pod) {
     this.direction = direction;
     this.#src = src;
-    this.#registry = registry;
+    this.#pod = pod;
+    this.#letGo = pod.drain.hold(`${direction} ${src}`);
+    pod.open.add(this);
   }
 
   get signal(): AbortSignal {
@@ -67,71 +73,58 @@ class Entry implements OpenConnection {
   carries(near: Duplex, far: Duplex): void {
     this.#near = near;
     this.#far = far;
-    const { drain } = this.#registry;
+    const { drain } = this.#pod;
     if (drain.time !== undefined && !drain.forced.aborted) this.endAtRest(drain.time);
   }
 
   /** C3. */
   endAtRest(time: DrainTime): void {
-    if (this.#near !== undefined && this.#far !== undefined)
-      this.#rest = new RestEnd(this.#near, this.#far, time, this.#registry);
+    if (this.#near !== undefined && this.#far !== undefined) this.#rest = new RestEnd(this.#near, this.#far, time, this.#pod);
   }
 
   [Symbol.dispose](): void {
     this.#rest?.[Symbol.dispose]();
-    this.#registry.release(this);
+    this.#pod.open.delete(this);
+    this.#letGo();
   }
 }
 
-type Registry = { readonly drain: Drain; readonly clock: Clock; readonly release: (entry: Entry) => void };
-
 export class Connections {
-  readonly #drain: Drain;
-  readonly #registry: Registry;
-  /** With what lets go of the drain. */
-  readonly #open = new Map<Entry, () => void>();
+  readonly #pod: Pod;
 
-  constructor(deps: { readonly drain: Drain; readonly clock: Clock }) {
-    this.#drain = deps.drain;
-    this.#registry = { ...deps, release: (entry) => this.#release(entry) };
-    this.#drain.draining.addEventListener('abort', () => this.#endAtRest(), { once: true });
-    this.#drain.forced.addEventListener('abort', () => this.#cutAll(), { once: true });
+  constructor({ drain, clock }: { readonly drain: Drain; readonly clock: Clock }) {
+    this.#pod = { drain, clock, open: new Set() };
+    drain.draining.addEventListener('abort', () => this.#endAtRest(), { once: true });
+    drain.forced.addEventListener('abort', () => this.#cutAll(), { once: true });
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#pod.open.size;
   }
 
   /** Registers a connection from its accept on. */
   open(direction: Direction, source: SocketAddress): OpenConnection {
     const src = formatSocketAddress(source);
-    const entry = new Entry(direction, src, this.#registry);
-    this.#open.set(entry, this.#drain.hold(`${direction} ${src}`));
-    if (this.#drain.forced.aborted) entry.cut(drainCut());
+    const entry = new Entry(direction, src, this.#pod);
+    if (this.#pod.drain.forced.aborted) entry.cut(drainCut());
     return entry;
   }
 
   /** What is open and joined now. */
   summaries(direction: Direction): readonly ConnectionSummary[] {
     const found: ConnectionSummary[] = [];
-    for (const entry of this.#open.keys())
+    for (const entry of this.#pod.open)
       if (entry.direction === direction && entry.summary !== undefined) found.push(entry.summary);
     return found;
   }
 
-  #release(entry: Entry): void {
-    const release = this.#open.get(entry);
-    this.#open.delete(entry);
-    release?.();
-  }
-
   #endAtRest(): void {
-    const { time } = this.#drain;
-    if (time !== undefined) for (const entry of this.#open.keys()) entry.endAtRest(time);
+    const { drain, open } = this.#pod;
+    if (drain.time !== undefined) for (const entry of open) entry.endAtRest(drain.time);
   }
 
   #cutAll(): void {
-    for (const entry of this.#open.keys()) entry.cut(drainCut());
+    for (const entry of this.#pod.open) entry.cut(drainCut());
   }
 }
 

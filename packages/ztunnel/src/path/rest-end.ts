@@ -13,11 +13,9 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { DrainTime } from '@clearmesh/shared/lifecycle/drain';
 import { Conversation } from './conversation.ts';
 import type { DrainPhase } from './conversation.ts';
-
-/** By the monotonic clock, milliseconds. */
-export type DrainTime = { readonly beganMs: number; readonly forcedMs: number };
 
 /** A connection idles when nobody has said anything for this part of the drain, and for so long at least, milliseconds. */
 const idleShare = 1 / 20;

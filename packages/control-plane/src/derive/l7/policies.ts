@@ -1,6 +1,7 @@
 /** Policies other than ResiliencePolicy, with their defaults, as a waypoint enforces them. */
 import type { L7AuthorizationPolicy, L7Rule } from '@clearmesh/shared/model/l7/authorization';
 import type { FaultExperiment } from '@clearmesh/shared/model/l7/fault';
+import { outputHeaders } from '@clearmesh/shared/model/l7/jwt';
 import type { JwtRule, RequestAuthentication, UnreadJwtRule } from '@clearmesh/shared/model/l7/jwt';
 import type { OpaEngine, OpaPolicy } from '@clearmesh/shared/model/l7/opa';
 import type { RateLimit, RateLimitKeyPart, RateLimitPolicy } from '@clearmesh/shared/model/l7/rate-limit';
@@ -45,12 +46,8 @@ export function deriveJwt(manifest: RequestAuthenticationManifest): RequestAuthe
   return { key, rules: (spec?.jwtRules ?? []).map(jwtRule) };
 }
 
-function unreadRule({ outputPayloadToHeader, outputClaimToHeaders = [], ...places }: JwtPlacesManifest): UnreadJwtRule {
-  const outputs = [
-    ...(outputPayloadToHeader === undefined ? [] : [outputPayloadToHeader]),
-    ...outputClaimToHeaders.map(({ header }) => header),
-  ];
-  return { ...placesOf(places), outputs: outputs.map((name) => name.toLowerCase()) };
+function unreadRule({ outputClaimToHeaders = [], ...rule }: JwtPlacesManifest): UnreadJwtRule {
+  return { ...placesOf(rule), outputs: outputHeaders({ ...rule, outputClaimToHeaders }) };
 }
 
 function placesOf({ fromHeaders = [], fromParams = [] }: JwtPlacesManifest): Pick<JwtRule, 'fromHeaders' | 'fromParams'> {

@@ -29,3 +29,15 @@ export type JwtRule = {
   readonly outputPayloadToHeader?: string;
   readonly outputClaimToHeaders: readonly { readonly header: string; readonly claim: string }[];
 };
+
+/** The headers that a rule sets from verified claims, and nobody else may; lower case. */
+export function outputHeaders({
+  outputPayloadToHeader,
+  outputClaimToHeaders,
+}: {
+  readonly outputPayloadToHeader?: string;
+  readonly outputClaimToHeaders: readonly { readonly header: string }[];
+}): readonly string[] {
+  const names = outputClaimToHeaders.map(({ header }) => header);
+  return [...names, ...(outputPayloadToHeader === undefined ? [] : [outputPayloadToHeader])].map((name) => name.toLowerCase());
+}
