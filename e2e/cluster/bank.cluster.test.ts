@@ -79,8 +79,7 @@ describe('the mesh on a cluster', function () {
     expect(report.answered.fresh).to.be.greaterThan(20);
   }
 
-  const rolledOut = (namespace: string): Promise<string> =>
-    kubectl('-n', namespace, 'rollout', 'status', 'deployment', '--timeout=120s');
+  const rolledOut = (namespace: string): Promise<void> => world.kubectl.rolledOut(namespace);
 
   const label = (value: string): Promise<string> => kubectl('label', 'namespace', ...domains, '--overwrite', value);
 

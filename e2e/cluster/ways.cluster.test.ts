@@ -24,8 +24,7 @@ describe('ways of a connection in a cluster', function () {
     world = await MeshCluster.up((line) => console.log(`      ${line}`));
     await world.helm(['install', 'clearmesh', 'charts/clearmesh', '-n', mesh, '--create-namespace', '--wait']);
     await world.kubectl.run(['apply', '-f', join(import.meta.dirname, 'manifests/ways.yaml')]);
-    for (const namespace of ['ways', 'outside'])
-      await world.kubectl.run(['-n', namespace, 'rollout', 'status', 'deployment', '--timeout=120s']);
+    for (const namespace of ['ways', 'outside']) await world.kubectl.rolledOut(namespace);
     calledIp = addressOf((await world.kubectl.get('pods', 'ways', 'app=called'))[0]);
   });
   after(async function () {

@@ -40,6 +40,17 @@ export class Kubectl {
     return [this.#program, '--kubeconfig', this.kubeconfig, ...args];
   }
 
+  /** Waits for every Deployment of a namespace; rejects with its pods and events, since the cluster is gone when one reads it. */
+  async rolledOut(namespace: string, limitSeconds = 120): Promise<void> {
+    const status = ['-n', namespace, 'rollout', 'status', 'deployment', `--timeout=${limitSeconds}s`];
+    const { code, stdout, stderr } = await this.attempt(status, { timeoutMs: limitSeconds * 1000 + 30_000 });
+    if (code === 0) return;
+    const look = async (...args: readonly string[]): Promise<string> => (await this.attempt(['-n', namespace, ...args])).stdout;
+    const pods = await look('get', 'pods', '-o', 'wide');
+    const events = (await look('get', 'events', '--sort-by=.lastTimestamp')).split('\n').slice(-40).join('\n');
+    throw new Error(`${namespace} is not rolled out: ${stderr}${stdout}\n${pods}\n${events}`);
+  }
+
   async get(kind: string, namespace: string, selector = ''): Promise<readonly KubernetesObject[]> {
     const text = await this.run(['get', kind, '-n', namespace, '-l', selector, '-o', 'json']);
     return (JSON.parse(text) as { readonly items: readonly KubernetesObject[] }).items;

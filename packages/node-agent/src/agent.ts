@@ -109,7 +109,7 @@ export class NodeAgent {
       { logger: logger.scope('capture') },
     );
     this.#finder = new NamespaceFinder({ procPath: options.procPath });
-    this.#daemonSet = new OwnDaemonSet({ namespace: options.systemNamespace, name: options.daemonSet }, { api, clock });
+    this.#daemonSet = new OwnDaemonSet({ namespace: options.systemNamespace, name: options.daemonSet }, { api, clock, random });
     this.#annotator = new Annotator({ api, clock, random, logger: logger.scope('kubernetes') });
     const readiness = this.#readiness;
     this.#conditions = {
@@ -255,7 +255,7 @@ export class NodeAgent {
       onDelete: (object) => view.recvNamespaceGone(object),
     });
     const running = [pods.run(signal), namespaces.run(signal), this.#installer().run(signal), this.#verify(signal)];
-    this.#running.push(...running, this.#daemonSet.look());
+    this.#running.push(...running, this.#daemonSet.look(signal));
   }
 
   #reflector(

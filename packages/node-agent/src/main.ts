@@ -32,11 +32,11 @@ async function run({ options, kubeconfig, log }: Extract<CommandLine, { readonly
   const api = new HttpKubeApi(configurationOf(kubeconfig));
   const agent = await NodeAgent.start(options, { api, clock: systemClock, random: systemRandom, logger }, stop.signal);
   logger.info('node agent started', { node: options.node, plugin: options.pluginSocket, ztunnel: options.handoverSocket });
-  // Until stopped, this keeps the process alive: every timer and watch of the agent may be waiting for something.
+  // Until it has ended, this keeps the process alive: every timer and watch of the agent may be waiting for something.
   const heartbeat = setInterval(() => {}, 60_000);
   if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve, { once: true }));
-  clearInterval(heartbeat);
   await agent.end();
+  clearInterval(heartbeat);
 }
 
 async function takeAway({ options, log }: Extract<CommandLine, { readonly kind: 'uninstall' }>): Promise<void> {

@@ -174,7 +174,8 @@ describe('bytes through a waypoint', () => {
       const digest = sent.digest('hex');
       expect(received.digest('hex')).to.equal(digest);
       expect(back.digest('hex')).to.equal(digest);
-      expect((peak - before) / 1024 / 1024).to.be.lessThan(150);
+      // The test's own ends are in this process, with their garbage; one direction held back would be 256 MiB more.
+      expect((peak - before) / 1024 / 1024).to.be.lessThan(220);
     });
   }
 });
