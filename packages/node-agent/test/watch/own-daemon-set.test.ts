@@ -29,9 +29,9 @@ function bed(...answers: readonly Answer[]): Bed {
     return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   };
   const passing = async <T>(awaited: Promise<T>): Promise<T> => {
-    let over = false;
-    const ended = awaited.finally(() => (over = true));
-    while (!over) {
+    const waited = new AbortController();
+    const ended = awaited.finally(() => waited.abort());
+    while (!waited.signal.aborted) {
       await turn();
       clock.advance(clock.nextTimerMs ?? 0);
     }
