@@ -78,6 +78,7 @@ const nodeAgent = object('The node agent.', {
     ipv4: text('An IPv4 address; empty is the usual one.', '^([0-9]{1,3}(\\.[0-9]{1,3}){3})?$'),
     ipv6: text('An IPv6 address; empty is the usual one.', '^([0-9a-fA-F:]*)$'),
   }),
+  dnsCapture: flag('Whether pods without an annotation about it ask ztunnel for names.'),
   settleMilliseconds: integer('Milliseconds others have to learn that a running pod joins or leaves the mesh.', 0, 60_000),
   updateStrategy: object('How an update goes from node to node.', { maxUnavailable }),
 });
@@ -90,6 +91,7 @@ const ztunnel = object('The node proxy.', {
   originalSource: oneOf('Whether an application sees the address of its caller.', ['best-effort', 'required', 'off']),
   ipv6: flag('Whether it listens on IPv6 as well.'),
   certificateTtl: text('Lifetime of certificates, such as 24h.', patterns.duration),
+  dnsProxy: flag('Whether pods whose DNS is captured are answered; off, the node agent must capture no DNS.'),
   policyInfoLogging: flag('Whether decisions of policy are logged at info.'),
   logFilter: text('Levels by scope, such as info,access=debug; empty is global.logLevel.', '^[a-z0-9_:=,]*$'),
   updateStrategy: object('How an update goes from node to node.', { maxSurge, maxUnavailable }),

@@ -71,6 +71,11 @@ const refusals: readonly (readonly [ChartName, string, string])[] = [
   ['waypoint', 'podDisruptionBudget.minAvailable=2', 'podDisruptionBudget.minAvailable is 2 of 2 replicas'],
   ['clearmesh', 'profile=production', "additional properties 'profile' not allowed"],
   ['clearmesh', 'ztunel.ipv6=false', "additional properties 'ztunel' not allowed"],
+  [
+    'clearmesh',
+    'node-agent.dnsCapture=true,ztunnel.dnsProxy=false',
+    'node-agent.dnsCapture is true, but ztunnel.dnsProxy is false: no pod would find any name. Set both, or none.',
+  ],
   ['clearmesh', 'ztunnel.ipv7=false', "additional properties 'ipv7' not allowed"],
 ];
 

@@ -6,6 +6,7 @@ import * as libc from './libc.ts';
 export const SOL_IP = 0;
 export const SOL_IPV6 = 41;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 /** SOCK_NONBLOCK | SOCK_CLOEXEC: nothing blocks the event loop, nothing leaks into child processes. */
 export const SOCK_FLAGS = 0o2004000;

@@ -59,6 +59,8 @@ export type AgentOptions = NodeRulesOptions & {
   readonly handoverSocket: string;
   /** 0 lets the kernel choose. */
   readonly healthPort: number;
+  /** Whether pods that say nothing about it ask ztunnel for names, which must have its DNS proxy on. */
+  readonly dnsCapture: boolean;
   /** Between two looks at the rules of captured pods, milliseconds. */
   readonly verifyMs: number;
   /** How long others have to learn that a running pod joins or leaves, milliseconds. */
@@ -103,9 +105,9 @@ export class NodeAgent {
     this.#host = host;
     this.#probes = rules.probes;
     this.#redirector = rules.redirector;
-    const { ipv6, sources } = options;
+    const { ipv6, sources, dnsCapture } = options;
     this.#redirections = new PodRedirections(
-      { ipv6, probeV4: sources.v4, probeV6: sources.v6 },
+      { ipv6, dnsCapture, probeV4: sources.v4, probeV6: sources.v6 },
       { logger: logger.scope('capture') },
     );
     this.#finder = new NamespaceFinder({ procPath: options.procPath });

@@ -81,7 +81,9 @@ function runCommand(): Command {
           .argParser(parseList)
           .default(['kube-system'], 'kube-system'),
       )
-      .addOption(flag('--dns-capture <true|false>', 'capture DNS queries', 'DNS_CAPTURE').argParser(parseBoolean).default(false))
+      .addOption(
+        flag('--dns-capture <true|false>', 'bring DNS queries to ztunnel', 'DNS_CAPTURE').argParser(parseBoolean).default(false),
+      )
       .addOption(flag('--proc <dir>', 'the host’s /proc', 'HOST_PROC').default('/host/proc'))
       .addOption(
         flag('--cni-conf-name <file>', 'the network configuration to join; the first one if empty', 'CNI_CONF_NAME').default(''),
@@ -152,14 +154,9 @@ function flag(flags: string, description: string, variable: string): Option {
 }
 
 function runOf(flags: RunFlags): CommandLine {
-  if (flags.dnsCapture) {
-    return wrong(
-      '--dns-capture (DNS_CAPTURE) is true, and ztunnel has no DNS proxy on port 15053: queries would go unanswered',
-      'Leave it out.',
-    );
-  }
   const { node, namespace, daemonSet, excludeNamespaces, proc, cniBinDir, cniConfDir, cniConfName } = flags;
   const { pluginBinary, pluginSocket, handoverSocket, healthPort, verifySeconds, settleMilliseconds, kubeconfig } = flags;
+  const { dnsCapture } = flags;
   return {
     kind: 'run',
     kubeconfig: kubeconfig === '' ? undefined : kubeconfig,
@@ -178,6 +175,7 @@ function runOf(flags: RunFlags): CommandLine {
       pluginSocket,
       handoverSocket,
       healthPort,
+      dnsCapture,
       verifyMs: verifySeconds * 1000,
       settleMs: settleMilliseconds,
     },

@@ -28,6 +28,7 @@ describe('the command line', () => {
       pluginSocket: '/var/run/clearmesh/cni/plugin.sock',
       handoverSocket: '/var/run/ztunnel/ztunnel.sock',
       healthPort: 15_022,
+      dnsCapture: false,
       verifyMs: 600_000,
       settleMs: 1_000,
       rules: 'auto',
@@ -44,6 +45,10 @@ describe('the command line', () => {
     expect(run('--settle-milliseconds', '0').options.settleMs).to.equal(0);
   });
 
+  it('brings DNS to ztunnel when told to', () => {
+    expect(run('--dns-capture', 'true').options.dnsCapture).to.equal(true);
+  });
+
   it('uninstalls with as little as it needs', () => {
     const line = parse('uninstall', '--cni-bin-dir', '/b');
     expect(line.kind === 'uninstall' && line.options).to.deep.include({ cniBinDir: '/b', cniConfDir: '/host/etc/cni/net.d' });
@@ -58,7 +63,7 @@ describe('the command line', () => {
     ['--host-probe-ipv6', '10.0.0.1'],
     ['--ipv6', 'yes'],
     ['--rules', 'pf'],
-    ['--dns-capture', 'true'],
+    ['--dns-capture', 'yes'],
     ['--fly'],
   ]) {
     it(`refuses ${args.join(' ')}, and says so`, () => {

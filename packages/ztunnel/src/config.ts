@@ -28,6 +28,15 @@ export type CaptureConfig = {
   readonly ipv6: boolean;
 };
 
+export type DnsConfig = {
+  /** Where it listens in each pod; `localhost` is 127.0.0.1, and ::1 where the pod has it. @default localhost */
+  readonly host: 'localhost' | IpAddress;
+  /** UDP and TCP. @default 15053 */
+  readonly port: number;
+  /** Of services with one hostname, those of this namespace come before the first; "" for none. @default '' */
+  readonly preferredNamespace: string;
+};
+
 export type TunnelConfig = {
   /** @default framed */
   readonly engine: EngineName;
@@ -68,6 +77,8 @@ export type ZtunnelConfig = {
   readonly network: string;
   readonly trustDomain: string;
   readonly capture: CaptureConfig;
+  /** Absent: pods have no DNS proxy. */
+  readonly dns?: DnsConfig;
   readonly tunnel: TunnelConfig;
   readonly log: LogConfig;
   /** Decisions of policy at info rather than debug. @default false */
@@ -85,6 +96,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
   refuseUnsupported(reader);
   const xds = readRemote(reader, 'XDS');
   const ca = readRemote(reader, 'CA');
+  const dns = readDns(reader);
   const config: ZtunnelConfig = {
     ...(xds === undefined ? {} : { xds }),
     ...(ca === undefined ? {} : { ca }),
@@ -96,6 +108,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     network: reader.text('NETWORK', ''),
     trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
     capture: capture(reader),
+    ...(dns === undefined ? {} : { dns }),
     tunnel: tunnel(reader),
     log: readLogConfig(reader),
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
@@ -152,6 +165,20 @@ function capture(reader: EnvironmentReader): CaptureConfig {
     reusePort: reader.boolean('INPOD_PORT_REUSE', true),
     ipv6: reader.boolean('IPV6_ENABLED', true),
   };
+}
+
+/** On unless switched off: without redirection nobody asks it, and a redirection without it would leave a pod without names. */
+function readDns(reader: EnvironmentReader): DnsConfig | undefined {
+  const isOn = reader.boolean('ISTIO_META_DNS_CAPTURE', true);
+  const where = reader.text('DNS_PROXY_ADDR', 'localhost:15053');
+  const colon = where.lastIndexOf(':');
+  const host = where.slice(0, colon).replace(/^\[(.*:.*)\]$/, '$1');
+  const ip = host === 'localhost' ? host : parseIp(host);
+  const port = /^\d+$/.test(where.slice(colon + 1)) ? Number(where.slice(colon + 1)) : 0;
+  if (ip === undefined || port < 1 || port > 65_535)
+    reader.reject('DNS_PROXY_ADDR', 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
+  if (!isOn || ip === undefined) return undefined;
+  return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', '') };
 }
 
 function tunnel(reader: EnvironmentReader): TunnelConfig {

@@ -1,6 +1,6 @@
 /**
- * The data plane of one node: its pods, and what they share. Beside main.ts this is the only place that constructs,
- * so that a test can run a whole data plane without a process around it.
+ * The data plane of one node: its pods, and what they share. Beside main.ts this (with `createPodDns` for names) is the only
+ * place that constructs, so that a test can run a whole data plane without a process around it.
  *
  * D1  Pods start and end by `pods` alone; the conversation with the node agent and tests drive it alike.
  * D2  A workload that vanished, or whose address or account changed, takes the tunnels to it along in every pod
@@ -26,6 +26,7 @@ import type { PodSpec, PodsChange } from './capture/pods.ts';
 import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
 import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
+import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
@@ -40,7 +41,10 @@ import type { TunnelEngine } from '@clearmesh/shared/tunnel/engine';
 import { clientSettings, serverSettings } from '@clearmesh/shared/tunnel/engine-settings';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 
-export type DataPlaneOptions = Pick<ZtunnelConfig, 'capture' | 'tunnel' | 'network' | 'policyInfoLogging'>;
+export type DataPlaneOptions = Pick<
+  ZtunnelConfig,
+  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'policyInfoLogging'
+>;
 
 export type DataPlaneDeps = {
   readonly store: SnapshotStore;
@@ -52,6 +56,8 @@ export type DataPlaneDeps = {
   readonly log: { scope(name: string): Logger };
   readonly clock: Clock;
   readonly random: Random;
+  /** Resolvers for names that the mesh does not know. */
+  readonly nameservers: readonly SocketAddress[];
   /** Word of pods that start, stop or wait. */
   readonly onPods: (change: PodsChange) => void;
 };
@@ -97,7 +103,13 @@ export class DataPlane implements Disposable {
     const createPath = (context: PodPathContext): PooledPath => this.#createPath(context);
     return new PodProxy(
       { spec, capture: this.#options.capture },
-      { listen: listenSocket, createPath, clock, logger: log.scope('inpod') },
+      {
+        listen: listenSocket,
+        createPath,
+        ...(this.#options.dns === undefined ? {} : { openNames: createPodDns(this.#options.dns, this.#options, this.#deps) }),
+        clock,
+        logger: log.scope('inpod'),
+      },
     );
   }
 

@@ -5,7 +5,7 @@
  *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ node agent ── snapshot ──▶ ready
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
@@ -32,6 +32,8 @@ import type { CertificateAuthority } from '@clearmesh/shared/certificates/certif
 import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
+import { nameserversIn } from './dns/nameservers.ts';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
@@ -55,6 +57,8 @@ export const ztunnelVersion = '0.1.0';
 
 /** Ports of the process itself; pods have their own (l4-contract section 1). */
 const ports = { admin: 15_000, stats: 15_020, readiness: 15_021 } as const;
+
+const resolverFile = '/etc/resolv.conf';
 
 /** A running node proxy. */
 export class Ztunnel {
@@ -97,6 +101,7 @@ export class Ztunnel {
       identities,
       metrics: this.#metrics,
       engine: createEngine(config.tunnel.engine, { clock }),
+      nameservers: this.#readNameservers(),
       onPods: (change) => this.#recvPods(change),
     });
   }
@@ -196,6 +201,20 @@ export class Ztunnel {
     );
     this.#store.onChange((_snapshot, change) => identities.recvChange(change));
     return identities;
+  }
+
+  /** The cluster's own resolver, as the kubelet tells every pod of it; without one, names that the mesh does not know fail. */
+  #readNameservers(): readonly SocketAddress[] {
+    if (this.#config.dns === undefined) return [];
+    try {
+      return nameserversIn(readFileSync(resolverFile, 'utf8'));
+    } catch (error) {
+      this.#logger.warn('names that the mesh does not know cannot be looked up for pods', {
+        file: resolverFile,
+        error: String(error),
+      });
+      return [];
+    }
   }
 
   #recvPods({ kind, up, pending }: PodsChange): void {

@@ -31,6 +31,7 @@ describe('readConfig', () => {
       poolReleaseMs: 300_000,
       responseBaggage: true,
     });
+    expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '' });
     expect(config.xds).to.deep.equal({
       url: 'https://istiod.istio-system.svc:15012',
       root: './var/run/secrets/istio/root-cert.pem',
@@ -52,6 +53,11 @@ describe('readConfig', () => {
       (c) => c.terminationDeadlineMs,
       3_000,
     ],
+    ['no DNS proxy', { ISTIO_META_DNS_CAPTURE: 'false' }, (c) => c.dns, undefined],
+    ['a DNS proxy that is asked for', { ISTIO_META_DNS_CAPTURE: 'true' }, (c) => c.dns?.port, 15_053],
+    ['a DNS proxy elsewhere', { DNS_PROXY_ADDR: '127.0.0.53:5353' }, (c) => [c.dns?.host, c.dns?.port], ['127.0.0.53', 5_353]],
+    ['a DNS proxy at an IPv6 address', { DNS_PROXY_ADDR: '[::1]:53' }, (c) => [c.dns?.host, c.dns?.port], ['::1', 53]],
+    ['a preferred namespace', { PREFERED_SERVICE_NAMESPACE: 'shared' }, (c) => c.dns?.preferredNamespace, 'shared'],
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
@@ -91,6 +97,10 @@ describe('readConfig', () => {
     ['CA_ADDRESS', 'https://host:15012/path'],
     ['INSTANCE_IP', '10.0.0.1:80'],
     ['INPOD_UDS', `/${'x'.repeat(107)}`],
+    ['ISTIO_META_DNS_CAPTURE', 'on'],
+    ['DNS_PROXY_ADDR', '15053'],
+    ['DNS_PROXY_ADDR', 'localhost:0'],
+    ['DNS_PROXY_ADDR', 'dns.example:53'],
     ['HTTP2_FRAME_SIZE', '16383'],
     ['HTTP2_STREAM_WINDOW_SIZE', '2147483648'],
     ['TUNNEL_ENGINE', 'nghttp2'],

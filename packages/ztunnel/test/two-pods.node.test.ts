@@ -96,6 +96,7 @@ describe('two captured pods', () => {
       metrics,
       log,
       clock: systemClock,
+      nameservers: [],
       random: systemRandom,
       onPods: () => {},
     });

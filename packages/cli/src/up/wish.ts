@@ -75,7 +75,7 @@ function placeFindings(pod: PodManifest, nodeName: string, nodes: readonly strin
   return findings;
 }
 
-/** An annotation that does nothing, or that would send queries where nobody answers. */
+/** An annotation that does nothing, or that is about names: the pods here have the machine’s resolver. */
 function captureFindings(pod: PodManifest): readonly Finding[] {
   const { annotations = {} } = pod.metadata;
   const { redirection, rejected } = redirectionOf(annotations);
@@ -85,7 +85,7 @@ function captureFindings(pod: PodManifest): readonly Finding[] {
   if (redirection.dnsCapture === true) {
     const path = ['metadata', 'annotations', DNS_CAPTURE];
     const remedy = 'Leave it out, or write "false".';
-    findings.push({ path, value: annotations[DNS_CAPTURE], message: 'asks for a DNS proxy, which is not offered', remedy });
+    findings.push({ path, value: annotations[DNS_CAPTURE], message: 'is not simulated', remedy });
   }
   return findings;
 }

@@ -62,7 +62,7 @@ describe('readWish', () => {
     ['an unknown node', pod({}, { nodeName: 'node-z' }), ['spec', 'nodeName']],
     ['a pod without a command', pod({}, { containers: [{}] }), ['spec', 'containers', 0, 'command']],
     [
-      'DNS capture, which is not offered',
+      'DNS capture, which is not simulated',
       pod({ annotations: { 'ambient.istio.io/dns-capture': 'true' } }),
       ['metadata', 'annotations', 'ambient.istio.io/dns-capture'],
     ],

@@ -1,6 +1,6 @@
 /** How each pod wants to be redirected, with a word in the log, once, about what of it cannot be had. */
 import type { Logger } from '@clearmesh/shared/observe/log';
-import { DNS_CAPTURE, redirectionOf } from '../redirect/redirection.ts';
+import { redirectionOf } from '../redirect/redirection.ts';
 import type { Redirection } from '../redirect/redirection.ts';
 import type { NodePod } from '../watch/pod-object.ts';
 
@@ -18,10 +18,8 @@ export class PodRedirections {
   of(pod: NodePod): Redirection {
     const { redirection, rejected } = redirectionOf(pod.annotations, this.#defaults);
     const complaints = rejected.map(({ annotation, value, reason }) => `${annotation}=${JSON.stringify(value)} ${reason}`);
-    // Nobody listens on 15053 in the pod: its queries would be refused.
-    if (redirection.dnsCapture === true) complaints.push(`${DNS_CAPTURE} asks for a DNS proxy, which ztunnel does not have`);
     this.#say(pod, complaints.join('; '));
-    return { ...redirection, dnsCapture: false };
+    return redirection;
   }
 
   forget(uid: string): void {

@@ -28,7 +28,8 @@ export function serviceByHostname(snapshot: Snapshot, hostname: string, clientNa
   return preferred(snapshot.servicesByHostname(hostname), clientNamespace);
 }
 
-function isVisible(service: Service, clientNamespace: string): boolean {
+/** Whether the mesh shows a service to clients of a namespace. */
+export function isVisible(service: Service, clientNamespace: string): boolean {
   return service.visibility === 'PUBLIC' || service.namespace === clientNamespace;
 }
 

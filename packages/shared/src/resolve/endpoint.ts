@@ -71,7 +71,7 @@ export function reachOf(
   requested: IpAddress,
 ): Reach | undefined {
   if (workload.addresses.includes(requested)) return { kind: 'address', ip: requested };
-  const permitted = workload.addresses.filter((ip) => isPermitted(service, ip));
+  const permitted = workload.addresses.filter((ip) => permitsFamily(service, ip));
   const ip = permitted.find((candidate) => ipFamily(candidate) === ipFamily(requested)) ?? permitted[0];
   if (ip !== undefined) return { kind: 'address', ip };
   if (workload.hostname !== '' && workload.addresses.length === 0) return { kind: 'hostname', hostname: workload.hostname };
@@ -159,7 +159,8 @@ function sharesScope(scope: LoadBalancingScope, source: Workload, workload: Work
   }
 }
 
-function isPermitted(service: Service | undefined, ip: IpAddress): boolean {
+/** Whether a service is reached at addresses of this family. */
+export function permitsFamily(service: Service | undefined, ip: IpAddress): boolean {
   if (service?.ipFamilies === 'IPV4_ONLY') return ipFamily(ip) === 4;
   return service?.ipFamilies !== 'IPV6_ONLY' || ipFamily(ip) === 6;
 }

@@ -1,5 +1,5 @@
 /**
- * All metrics of the node proxy beside the TCP ones. Istio's names where Istio has them (l4-contract section 11.1);
+ * All metrics of the node proxy beside those of TCP and DNS. Istio's names where Istio has them (l4-contract section 11.1);
  * ours begin with `clearmesh_`:
  *
  *   clearmesh_denials_total{direction, reason, policy, response_flags}
@@ -21,6 +21,7 @@ import type { Direction } from '../path/access-log.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
 import type { XdsTermination } from '@clearmesh/shared/discovery/xds-client';
 import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
+import { DnsQueryMetrics } from './dns-metrics.ts';
 import { TcpMetrics } from './tcp-metrics.ts';
 
 export type DenialFacts = {
@@ -40,6 +41,7 @@ export type MetricsOptions = {
 export class Metrics {
   readonly registry: Registry = new Registry();
   readonly tcp: TcpMetrics;
+  readonly dns: DnsQueryMetrics;
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
   readonly #waypointRetries: Counter;
@@ -91,6 +93,7 @@ export class Metrics {
       [],
     );
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
+    this.dns = new DnsQueryMetrics({}, { registry: this.registry, clock: deps.clock });
   }
 
   denied({ direction, reason, policy, flag }: DenialFacts): void {

@@ -1,5 +1,6 @@
 /**
- * Everything of one pod: three listeners in its network namespace and the path behind them (l4-contract section 1).
+ * Everything of one pod: three listeners in its network namespace and the path behind them, and its DNS proxy (l4-contract
+ * section 1).
  * It starts whole or not at all, and ends as one.
  *
  *   serving ── drain ──▶ yielding ── 200 ms ──▶ draining (listeners closed) ── idle | deadline ──▶ gone
@@ -29,6 +30,14 @@ export interface PodPath extends AsyncDisposable {
   recvTunnel(accepted: Accepted): void;
 }
 
+/** The DNS proxy of a pod; made for one pod and owned by it. */
+export interface PodNames extends Disposable {
+  /** Leaves what is new to a successor, if there is one. */
+  yield(): void;
+  /** Resolves when what was asked is answered, and all is closed. */
+  finish(): Promise<void>;
+}
+
 export type PodPathContext = {
   readonly spec: PodSpec<NetworkNamespace>;
   readonly drain: Drain;
@@ -39,6 +48,8 @@ export type PodPathContext = {
 export type PodProxyDeps<Path extends PodPath> = {
   readonly listen: (options: ListenOptions) => ListeningSocket;
   readonly createPath: (context: PodPathContext) => Path;
+  /** Absent: no DNS proxy. Throws when a port cannot be opened. */
+  readonly openNames?: (spec: PodSpec<NetworkNamespace>) => PodNames;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -57,6 +68,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   readonly #drain: Drain;
   readonly #logger: Logger;
   readonly #listeners: readonly PodListener[];
+  readonly #names: PodNames | undefined;
   readonly #clock: Clock;
   #cancelYield: Cancel | undefined;
 
@@ -71,6 +83,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
       { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
       { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) },
     ]);
+    this.#names = openOrClose(this.#listeners, () => deps.openNames?.(spec));
     const transparent = this.#listeners.every((listener) => listener.transparent);
     if (!transparent && capture.originalSource === 'best-effort') {
       deps.logger.warn('the application will see the proxy’s address, since IP_TRANSPARENT is not allowed', { uid: spec.uid });
@@ -86,6 +99,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
 
   destroy(): void {
     this.#closeListeners();
+    this.#names?.[Symbol.dispose]();
     this.#drain.force();
     void this.#endPath();
   }
@@ -93,10 +107,10 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   /** Y1. */
   #yield(deadlineMs: number): void {
     const release = this.#drain.hold('listening sockets');
-    for (const listener of this.#listeners) listener.yield();
+    for (const port of [...this.#listeners, this.#names]) port?.yield();
     this.#cancelYield = this.#clock.after(Math.min(yieldMs, deadlineMs / 2), () => {
       this.#closeListeners();
-      release();
+      void (this.#names?.finish() ?? Promise.resolve()).finally(release);
     });
   }
 
@@ -122,10 +136,17 @@ function openAll(
   ports: readonly Port[],
 ): readonly PodListener[] {
   const open: PodListener[] = [];
-  try {
+  return openOrClose(open, () => {
     for (const port of ports)
       open.push(new PodListener(listenOptions(spec, capture, port), { listen, onAccept: port.onAccept, logger }));
     return open;
+  });
+}
+
+/** What `more` opens; when it fails, what is open already is closed. */
+function openOrClose<T>(open: readonly PodListener[], more: () => T): T {
+  try {
+    return more();
   } catch (error) {
     for (const listener of open) listener.close();
     throw error;

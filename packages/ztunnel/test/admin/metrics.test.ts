@@ -35,6 +35,11 @@ describe('Metrics', () => {
       'istio_tcp_received_bytes_total',
       'istio_tcp_sent_bytes_total',
       'istio_tcp_sockets_open',
+      'istio_dns_requests_total',
+      'istio_dns_upstream_requests_total',
+      'istio_dns_upstream_failures_total',
+      'istio_dns_upstream_request_duration_seconds',
+      'clearmesh_dns_overloads_total',
     ]);
   });
 

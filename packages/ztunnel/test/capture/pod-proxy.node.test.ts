@@ -8,7 +8,7 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { PodProxy } from '../../src/capture/pod-proxy.ts';
-import type { PodPath } from '../../src/capture/pod-proxy.ts';
+import type { PodNames, PodPath } from '../../src/capture/pod-proxy.ts';
 import { readConfig } from '../../src/config.ts';
 
 const ports = [15_001, 15_006, 15_008] as const;
@@ -34,10 +34,14 @@ describe('the listeners of a pod', () => {
   });
   afterEach(() => bed[Symbol.dispose]());
 
-  const open = (): PodProxy<IdlePath> => {
+  const open = (openNames?: () => PodNames): PodProxy<IdlePath> => {
     const spec = { uid: 'uid', info: { name: 'client', namespace: 'bank', serviceAccount: 'client-sa' }, namespace };
     const createPath = (): IdlePath => (paths++, new IdlePath());
-    return new PodProxy({ spec, capture }, { listen: listenSocket, createPath, clock: systemClock, logger: silentLogger });
+    const names = openNames === undefined ? {} : { openNames };
+    return new PodProxy(
+      { spec, capture },
+      { listen: listenSocket, createPath, ...names, clock: systemClock, logger: silentLogger },
+    );
   };
 
   /** The ports that nobody listens on. */
@@ -55,7 +59,7 @@ describe('the listeners of a pod', () => {
     it(`are open all or none: where ${taken} is taken, that is said, and no other stays open`, () => {
       const { fd } = listenSocket({ namespace, ip: '::', port: taken });
       try {
-        expect(open)
+        expect(() => open())
           .to.throw(MeshError, String(taken))
           .that.satisfies((error: MeshError) => error.code === 'MESH-CAPTURE-001' && /EADDRINUSE/.test(error.message));
         expect([free(), paths]).to.deep.equal([ports.filter((port) => port !== taken), 0]);
@@ -70,5 +74,30 @@ describe('the listeners of a pod', () => {
     expect([free(), paths]).to.deep.equal([[], 1]);
     proxy.destroy();
     expect(free()).to.deep.equal(ports);
+  });
+
+  it('are all closed when its DNS proxy cannot be opened', () => {
+    const openNames = (): never => {
+      throw new MeshError('MESH-CAPTURE-001', { message: 'port 15053 is taken' });
+    };
+    expect(() => open(openNames)).to.throw(MeshError, '15053');
+    expect([free(), paths]).to.deep.equal([ports, 0]);
+  });
+
+  it('yield, finish and end together with its DNS proxy', async () => {
+    const events: string[] = [];
+    const answered = Promise.withResolvers<void>();
+    const names: PodNames = {
+      yield: () => void events.push('yield'),
+      finish: () => (events.push('finish'), answered.promise),
+      [Symbol.dispose]: () => void events.push('end'),
+    };
+    const proxy = open(() => names);
+    const drained = proxy.drain(1_000).then(({ cut }) => events.push(`drained, ${cut.length} cut`));
+    expect(events).to.deep.equal(['yield']);
+    answered.resolve();
+    await drained;
+    proxy.destroy();
+    expect(events).to.deep.equal(['yield', 'finish', 'drained, 0 cut', 'end']);
   });
 });

@@ -1,0 +1,59 @@
+/** What the DNS proxy of a pod is made of: all of it lives in the pod's network, and sends packets with the proxy's mark. */
+import { connectTcp } from '@clearmesh/linux/connect-tcp';
+import { datagramSocket } from '@clearmesh/linux/datagram-socket';
+import { listenSocket } from '@clearmesh/linux/listen-socket';
+import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import type { PodSpec } from '../capture/pods.ts';
+import type { DnsConfig, ZtunnelConfig } from '../config.ts';
+import { Forwarder } from './forwarder.ts';
+import { PodDns } from './pod-dns.ts';
+import { DnsResponder } from './responder.ts';
+import type { DnsMetrics, ResponderDeps } from './responder.ts';
+
+export type CreatePodDnsDeps = {
+  readonly store: ResponderDeps['snapshots'];
+  readonly metrics: { readonly dns: DnsMetrics };
+  readonly log: { scope(name: string): Logger };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly nameservers: readonly SocketAddress[];
+};
+
+/** Opens the DNS proxy of a pod; throws MESH-CAPTURE-001 when a port cannot be opened. */
+export function createPodDns(
+  { host, port, preferredNamespace }: DnsConfig,
+  { capture, clusterDomain }: Pick<ZtunnelConfig, 'capture' | 'clusterDomain'>,
+  { store, metrics, log, clock, random, nameservers }: CreatePodDnsDeps,
+): (spec: PodSpec<NetworkNamespace>) => PodDns {
+  const { packetMark: mark, ipv6, reusePort } = capture;
+  const logger = log.scope('dns');
+  return ({ namespace, info: pod }) => {
+    const forwarder = new Forwarder(
+      { nameservers },
+      {
+        openDatagram: (family) => datagramSocket({ namespace, ip: family === 4 ? '0.0.0.0' : '::', port: 0, mark }).fd,
+        connect: (target, signal) => connectTcp({ namespace, target, mark }, signal),
+        clock,
+        random,
+      },
+    );
+    const responder = new DnsResponder(
+      { pod, clusterDomain, preferredNamespace, ipv6 },
+      {
+        snapshots: store,
+        forward: (query, protocol, signal) => forwarder.forward(query, protocol, signal),
+        metrics: metrics.dns,
+        random,
+        log: logger,
+      },
+    );
+    return new PodDns(
+      { namespace, host, port, mark, reusePort, ipv6 },
+      { listen: listenSocket, openDatagram: datagramSocket, responder, clock, logger },
+    );
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * One pod's questions: answered from the mesh, or asked of another resolver (l4-contract section 10).
+ *
+ *   message ─▶ read ─▶ own workload ─▶ resolve ─┬─ known ───▶ answer
+ *              │            │ unknown           └─ unknown ─▶ forward ─┬─ answered ─▶ as it came
+ *              ▼            ▼                                          └─ failed ───▶ SERVFAIL
+ *        FORMERR, NOTIMP  SERVFAIL
+ *
+ * A1  Whatever a message holds, it costs one answer at most; no failure gets out of here.
+ * A2  So many questions of a pod are worked at and no more; one above is answered with SERVFAIL at once.
+ */
+import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { Workload } from '@clearmesh/shared/model/workload';
+import type { Logger } from '@clearmesh/shared/observe/log';
+import type { PodName, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import { codeOf, internetClass, rcode, readQuery, recordType, relayed, writeAnswer, writeRefusal } from './message.ts';
+import type { Query } from './message.ts';
+import { resolveName } from './resolve-name.ts';
+import type { NamingOptions, Resolution } from './resolve-name.ts';
+
+export type DnsProtocol = 'udp' | 'tcp';
+
+/** What metrics know of a question. */
+export type DnsFacts = { readonly type: number; readonly protocol: DnsProtocol; readonly source: Workload | undefined };
+
+export interface DnsMetrics {
+  /** Calls back what became of a question that goes on to another resolver. */
+  forwarded(facts: DnsFacts): (outcome: 'answered' | 'failed') => void;
+  asked(facts: DnsFacts): void;
+  /** A2. */
+  overloaded(): void;
+}
+
+export type ResponderOptions = NamingOptions & {
+  readonly pod: PodName;
+  /** Questions of the pod worked at. @default 512 */
+  readonly maxQuestions?: number;
+};
+
+export type ResponderDeps = {
+  readonly snapshots: SnapshotSource & {
+    /** The pod's own workload; `undefined` when it is not known in time. */
+    awaitWorkload(pod: PodName, signal: AbortSignal): Promise<Workload | undefined>;
+  };
+  /** The answer of another resolver; rejects when there is none in time. */
+  readonly forward: (query: Query, protocol: DnsProtocol, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly metrics: DnsMetrics;
+  readonly random: Random;
+  /** The dns scope. */
+  readonly log: Logger;
+};
+
+/** Without EDNS, too (where RFC 1035 says 512): it never leaves the pod, and this is what programs know from Istio's proxy. */
+const datagramLimit = 4_096;
+const streamLimit = 65_535;
+
+export class DnsResponder {
+  readonly #options: ResponderOptions;
+  readonly #maxQuestions: number;
+  readonly #deps: ResponderDeps;
+  #questions = 0;
+
+  constructor(options: ResponderOptions, deps: ResponderDeps) {
+    this.#options = options;
+    this.#maxQuestions = options.maxQuestions ?? 512;
+    this.#deps = deps;
+  }
+
+  /** Questions worked at now. */
+  get size(): number {
+    return this.#questions;
+  }
+
+  /** The answer to a message, or `undefined` for one that deserves none. A1. */
+  async respond(message: Uint8Array, protocol: DnsProtocol, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const read = readQuery(message);
+    if (read.kind === 'nothing') return undefined;
+    if (read.kind === 'refused') return writeRefusal(read.header, read.code);
+    const { query } = read;
+    if (this.#questions >= this.#maxQuestions) {
+      this.#deps.metrics.overloaded();
+      return failure(query);
+    }
+    this.#questions++;
+    try {
+      return await this.#answer(query, protocol, signal);
+    } catch (error) {
+      this.#deps.log.debug('a DNS query failed', { query: query.question.name, error: reasonOf(error) });
+      return failure(query);
+    } finally {
+      this.#questions--;
+    }
+  }
+
+  async #answer(query: Query, protocol: DnsProtocol, signal: AbortSignal): Promise<Uint8Array> {
+    const { snapshots, metrics } = this.#deps;
+    const source = await snapshots.awaitWorkload(this.#options.pod, signal);
+    const facts: DnsFacts = { type: query.question.type, protocol, source };
+    metrics.asked(facts);
+    if (source === undefined) {
+      this.#record(query, source, 'unknown source');
+      return failure(query);
+    }
+    const resolution = this.#resolve(query, source);
+    if (resolution.kind === 'unknown') return this.#forward(query, facts, signal);
+    const { hostname, alias } = resolution;
+    const addresses = shuffled(resolution.addresses, this.#deps.random);
+    this.#record(query, source, 'success', hostname, addresses);
+    const answer = { code: rcode.noError, addresses, ...(alias === undefined ? {} : { alias }) };
+    return writeAnswer(query, answer, limitOf(query, protocol));
+  }
+
+  #resolve({ question: { name, type, class: asked } }: Query, source: Workload): Resolution {
+    const family = type === recordType.a ? 4 : type === recordType.aaaa ? 6 : undefined;
+    if (family === undefined || name === undefined || asked !== internetClass) return { kind: 'unknown' };
+    return resolveName({ name, family }, source, this.#deps.snapshots.current, this.#options);
+  }
+
+  async #forward(query: Query, facts: DnsFacts, signal: AbortSignal): Promise<Uint8Array> {
+    const settle = this.#deps.metrics.forwarded(facts);
+    try {
+      const answer = await this.#deps.forward(query, facts.protocol, signal);
+      settle('answered');
+      this.#record(query, facts.source, `forwarded, rcode ${codeOf(answer)}`);
+      return relayed(answer, query.header.id);
+    } catch (error) {
+      settle('failed');
+      this.#record(query, facts.source, `forwarding failed: ${reasonOf(error)}`);
+      return failure(query);
+    }
+  }
+
+  #record(query: Query, source: Workload | undefined, result: string, domain?: string, endpoints?: readonly IpAddress[]): void {
+    this.#deps.log.debug('DNS query', {
+      'src.workload': source?.name ?? this.#options.pod.name,
+      'src.namespace': source?.namespace ?? this.#options.pod.namespace,
+      query: query.question.name,
+      type: query.question.type,
+      domain,
+      result,
+      endpoints: endpoints?.join(','),
+    });
+  }
+}
+
+function failure(query: Query): Uint8Array {
+  return writeAnswer(query, { code: rcode.serverFailure, addresses: [] }, datagramLimit);
+}
+
+function limitOf({ ednsPayload }: Query, protocol: DnsProtocol): number {
+  return protocol === 'tcp' ? streamLimit : Math.min(ednsPayload ?? datagramLimit, datagramLimit);
+}
+
+/** Fisher and Yates: each order is as likely, so that the first address is not everybody's. */
+function shuffled(addresses: readonly IpAddress[], random: Random): readonly IpAddress[] {
+  const left = [...addresses];
+  const order: IpAddress[] = [];
+  while (left.length > 0) order.push(...left.splice(Math.floor(random.unit() * left.length), 1));
+  return order;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
