@@ -99,7 +99,6 @@ describe('readConfig', () => {
     ['LOG_FORMAT', 'xml'],
     ['RUST_LOG', 'loud'],
     ['PROXY_MODE', 'dedicated'],
-    ['CRL_PATH', '/crl.pem'],
     ['COMPLIANCE_POLICY', 'pqc'],
     ['TLS12_ENABLED', 'true'],
     ['LOCAL_XDS', 'workloads: []'],
