@@ -52,6 +52,13 @@ describe('readConfig', () => {
       (c) => c.terminationDeadlineMs,
       3_000,
     ],
+    ['neither roots nor lists of its own', {}, (c) => c.trust, {}],
+    [
+      'files of roots and of revocation lists',
+      { TRUST_BUNDLE_PATH: '/r.pem', CRL_PATH: '/c.pem' },
+      (c) => c.trust,
+      { rootsPath: '/r.pem', crlPath: '/c.pem' },
+    ],
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
