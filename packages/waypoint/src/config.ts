@@ -2,6 +2,8 @@
  * The environment of a waypoint as typed options. Names are those of the node proxy where both have the option
  * (l4-contract section 12). Everything is checked at start and rejected together.
  */
+import type { PeerTrustOptions } from '@clearmesh/shared/certificates/peer-trust';
+import { readTrust } from '@clearmesh/shared/certificates/trust-environment';
 import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
 import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
@@ -25,6 +27,8 @@ export type WaypointConfig = {
   readonly authToken: string;
   /** Lifetime asked for the own certificate, milliseconds. @default 24 hours */
   readonly certificateTtlMs: number;
+  /** Further roots, and revocation lists. @default none */
+  readonly trust: PeerTrustOptions;
   readonly gateway: { readonly namespace: string; readonly name: string };
   /** @default the Gateway's name */
   readonly serviceAccount: string;
@@ -62,6 +66,7 @@ export function readConfig(env: Environment): WaypointConfig {
     ...(ca === undefined ? {} : { ca }),
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
+    trust: readTrust(reader),
     gateway: { namespace, name },
     serviceAccount: reader.text('SERVICE_ACCOUNT', name),
     podName,

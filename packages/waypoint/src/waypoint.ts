@@ -13,6 +13,8 @@ import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
 import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
 import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
+import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
+import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
 import { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import { readToken } from '@clearmesh/shared/discovery/credentials';
@@ -63,6 +65,7 @@ export class Waypoint {
   readonly #snapshots: SnapshotStore;
   readonly #authority: ReturnType<typeof authorityOf>;
   readonly #certificates: CertificateStore;
+  readonly #trust: PeerTrust;
   readonly #engine: TunnelEngine;
   readonly #plane: DataPlane;
   readonly #readiness = new Readiness();
@@ -81,6 +84,7 @@ export class Waypoint {
     this.#snapshots = parts.snapshots;
     this.#authority = parts.authority;
     this.#certificates = parts.certificates;
+    this.#trust = parts.trust;
     this.#engine = parts.engine;
     this.#plane = parts.plane;
   }
@@ -105,6 +109,7 @@ export class Waypoint {
     await this.#xds?.[Symbol.asyncDispose]();
     await this.#plane[Symbol.asyncDispose]();
     this.#certificates[Symbol.dispose]();
+    this.#trust[Symbol.dispose]();
     this.#authority[Symbol.dispose]?.();
     await Promise.all(this.#endpoints.others.map((endpoint) => endpoint[Symbol.asyncDispose]()));
     this.#logger.info('shutdown complete');
@@ -189,6 +194,7 @@ type Parts = {
   readonly snapshots: SnapshotStore;
   readonly authority: ReturnType<typeof authorityOf>;
   readonly certificates: CertificateStore;
+  readonly trust: PeerTrust;
   readonly engine: TunnelEngine;
   readonly plane: DataPlane;
 };
@@ -203,13 +209,16 @@ async function build(config: WaypointConfig, deps: WaypointDeps): Promise<Parts>
     { ca, clusterId, headers: extraHeaders('CA_HEADER_', env) },
     { readToken: () => readToken(authToken) },
   );
+  const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
+  const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
   const certificates = new CertificateStore(
     { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
-    { authority, clock, random, logger: log.scope('ca') },
+    { authority, clock, random, logger: log.scope('ca'), trust },
   );
+  certificateMetrics.observe({ certificates, trust });
   const engine = createEngine(config.tunnelEngine, { clock });
   const plane = await DataPlane.open(config, { engine, identity, snapshots, certificates, metrics, log, clock, random });
-  return { identity, metrics, snapshots, authority, certificates, engine, plane };
+  return { identity, metrics, snapshots, authority, certificates, trust, engine, plane };
 }
 
 /** The Gateway's own service account proves which configuration may be asked for; the id only names the pod. */

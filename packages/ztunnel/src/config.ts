@@ -7,6 +7,8 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
 import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
+import type { PeerTrustOptions } from '@clearmesh/shared/certificates/peer-trust';
+import { readTrust } from '@clearmesh/shared/certificates/trust-environment';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
@@ -70,6 +72,8 @@ export type ZtunnelConfig = {
   readonly authToken: string;
   /** Lifetime asked for each workload certificate, milliseconds. @default 24 hours */
   readonly certificateTtlMs: number;
+  /** Further roots, and revocation lists. @default none */
+  readonly trust: PeerTrustOptions;
   readonly node: NodeConfig;
   readonly clusterId: string;
   readonly clusterDomain: string;
@@ -102,6 +106,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     ...(ca === undefined ? {} : { ca }),
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
+    trust: readTrust(reader),
     node: node(reader),
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
     clusterDomain: reader.text('CLUSTER_DOMAIN', 'cluster.local'),
@@ -118,11 +123,9 @@ export function readConfig(env: Environment): ZtunnelConfig {
   return config;
 }
 
-/** Options whose silent absence would be a surprise: a revocation list that nobody reads, a mode that nobody serves. */
+/** Options whose silent absence would be a surprise, such as a mode that nobody serves. */
 function refuseUnsupported(reader: EnvironmentReader): void {
   if (reader.text('PROXY_MODE', 'shared') !== 'shared') reader.reject('PROXY_MODE', 'only shared is served; unset it');
-  if (reader.text('CRL_PATH', '') !== '')
-    reader.reject('CRL_PATH', 'revocation lists are not checked; unset it and use short-lived certificates');
   if (reader.text('COMPLIANCE_POLICY', '') !== '')
     reader.reject(
       'COMPLIANCE_POLICY',

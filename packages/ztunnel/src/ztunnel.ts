@@ -22,6 +22,7 @@ import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { Metrics } from './admin/metrics.ts';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
 import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
+import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
 import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
 import { CaptureReadiness } from './capture/capture-readiness.ts';
 import { LocalIdentities } from './capture/local-identities.ts';
@@ -29,6 +30,7 @@ import type { PodsChange } from './capture/pods.ts';
 import { ZdsClient } from './capture/zds-client.ts';
 import { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import type { CertificateAuthority } from '@clearmesh/shared/certificates/certificate-authority';
+import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
 import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
@@ -69,6 +71,7 @@ export class Ztunnel {
   readonly #store: SnapshotStore;
   readonly #authority: CertificateAuthority & Partial<Disposable>;
   readonly #certificates: CertificateStore;
+  readonly #trust: PeerTrust;
   readonly #capture: CaptureReadiness;
   readonly #plane: DataPlane;
   readonly #readiness = new Readiness();
@@ -77,12 +80,17 @@ export class Ztunnel {
   #xds: XdsClient | undefined;
   #conversation: Promise<void> = Promise.resolve();
 
-  private constructor(config: ZtunnelConfig, deps: ZtunnelDeps) {
+  private constructor(
+    config: ZtunnelConfig,
+    deps: ZtunnelDeps,
+    { metrics, trust }: { readonly metrics: Metrics; readonly trust: PeerTrust },
+  ) {
     const { clock, random, log } = deps;
     this.#config = config;
     this.#deps = deps;
     this.#logger = log.scope('ztunnel');
-    this.#metrics = new Metrics({ version: ztunnelVersion }, { clock });
+    this.#metrics = metrics;
+    this.#trust = trust;
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
     this.#authority = authorityOf(
       { ca: config.ca, clusterId: config.clusterId, headers: extraHeaders('CA_HEADER_', deps.env) },
@@ -90,7 +98,7 @@ export class Ztunnel {
     );
     this.#certificates = new CertificateStore(
       { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
-      { authority: this.#authority, clock, random, logger: log.scope('ca') },
+      { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
     this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
     const identities = this.#followLocalIdentities();
@@ -109,7 +117,12 @@ export class Ztunnel {
   /** Starts everything; resolves once the servers listen. Pods follow when the control plane and the agent name them. */
   static async start(config: ZtunnelConfig, deps: ZtunnelDeps): Promise<Ztunnel> {
     checkPrivileges(config.capture.packetMark);
-    const ztunnel = new Ztunnel(config, deps);
+    const { clock, log } = deps;
+    const metrics = new Metrics({ version: ztunnelVersion }, { clock });
+    const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
+    const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
+    const ztunnel = new Ztunnel(config, deps, { metrics, trust });
+    certificateMetrics.observe({ certificates: ztunnel.#certificates, trust });
     await ztunnel.#listen();
     ztunnel.#subscribe();
     return ztunnel;
@@ -124,6 +137,7 @@ export class Ztunnel {
     await this.#xds?.[Symbol.asyncDispose]();
     this.#plane[Symbol.dispose]();
     this.#certificates[Symbol.dispose]();
+    this.#trust[Symbol.dispose]();
     this.#authority[Symbol.dispose]?.();
     await Promise.all(this.#endpoints.others.map((endpoint) => endpoint[Symbol.asyncDispose]()));
     this.#logger.info('shutdown complete');

@@ -70,6 +70,11 @@ export class CertificateEntry {
       : 'Initializing';
   }
 
+  /** True after a failed attempt, until one succeeds. */
+  get failing(): boolean {
+    return 'failure' in this.#state && this.#state.failure !== undefined;
+  }
+
   get(): Promise<WorkloadCertificate> {
     const usable = this.#usable();
     if (usable !== undefined) return Promise.resolve(usable);
@@ -77,7 +82,7 @@ export class CertificateEntry {
     switch (state.kind) {
       case 'pending':
       case 'renewing':
-        if (state.failure !== undefined) return Promise.reject(state.failure);
+        if (state.failure !== undefined) return Promise.reject(this.#refusal(state.failure));
         state.ticket.bump('real-time');
         return state.waiting.promise;
       case 'valid':
@@ -85,7 +90,7 @@ export class CertificateEntry {
         state.cancel();
         return this.#renew(state.current, 'real-time').promise;
       case 'failed':
-        return Promise.reject(state.failure);
+        return Promise.reject(this.#refusal(state.failure));
       case 'forgotten':
         return Promise.reject(forgotten(this.identity));
     }
@@ -106,6 +111,17 @@ export class CertificateEntry {
   #usable(): WorkloadCertificate | undefined {
     const { current } = this;
     return current !== undefined && current.notAfter > this.#deps.clock.now() ? current : undefined;
+  }
+
+  /** The failure, and that a certificate was there and ran out: two different searches for whoever reads it. */
+  #refusal(failure: MeshError): MeshError {
+    const { current } = this;
+    if (current === undefined) return failure;
+    return new MeshError('MESH-CERT-001', {
+      message: `the certificate of ${this.identity} ran out at ${new Date(current.notAfter).toISOString()}, and renewing it fails: ${failure.message}`,
+      hint: failure.hint,
+      cause: failure,
+    });
   }
 
   #attempt(priority: SigningPriority): { readonly ticket: SigningTicket; readonly waiting: Waiting } {

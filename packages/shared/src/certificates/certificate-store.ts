@@ -12,6 +12,7 @@ import type { CertificateAuthority } from './certificate-authority.ts';
 import { CertificateEntry } from './certificate-entry.ts';
 import type { EntryDeps } from './certificate-entry.ts';
 import { issueCertificate } from './issue-certificate.ts';
+import type { PeerTrust } from './peer-trust.ts';
 import { SigningQueue } from './signing-queue.ts';
 import type { SigningPriority } from './signing-queue.ts';
 import type { CertificateSource, WorkloadCertificate } from './workload-certificate.ts';
@@ -32,6 +33,8 @@ export type CertificateStoreDeps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Further roots and revocations. @default none */
+  readonly trust?: PeerTrust;
 };
 
 /** One identity and how its certificate fares, for dumps. */
@@ -43,6 +46,16 @@ export type CertificateStatus = {
   readonly chain: readonly string[];
   readonly roots: readonly string[];
 };
+
+export type CertificateHealth = {
+  /** Identities whose last request failed. */
+  readonly failing: number;
+  /** When the first certificate in use runs out, milliseconds since the epoch; absent without any. */
+  readonly firstExpiryMs?: number;
+};
+
+/** Share of a certificate's life that is left when a failed renewal is an error rather than a warning. */
+const urgentShare = 0.25;
 
 export class CertificateStore implements CertificateSource, Disposable {
   readonly #options: Required<CertificateStoreOptions>;
@@ -70,6 +83,14 @@ export class CertificateStore implements CertificateSource, Disposable {
   forget(identity: SpiffeId): void {
     this.#entries.get(identity)?.forget();
     this.#entries.delete(identity);
+  }
+
+  /** How far the certificates are from running out: what to alert on. */
+  get health(): CertificateHealth {
+    const entries = [...this.#entries.values()];
+    const ends = entries.map(({ current }) => current?.notAfter).filter((end) => end !== undefined);
+    const failing = entries.filter((entry) => entry.failing).length;
+    return ends.length === 0 ? { failing } : { failing, firstExpiryMs: Math.min(...ends) };
   }
 
   /** Every identity held, in the order they came. */
@@ -113,9 +134,23 @@ export class CertificateStore implements CertificateSource, Disposable {
         logger.info('certificate issued', { identity, expires, 'renew.in': `${Math.round(renewInMs / 1000)}s` });
       },
       onFailed: (identity, failure, retryInMs) => {
-        logger.warn('certificate failed', { identity, error: failure.message, 'retry.in': `${Math.round(retryInMs)}ms` });
+        this.#recvFailed(identity, failure, retryInMs);
       },
     };
+  }
+
+  /** Half a life before the end come warnings, a quarter before it errors: both with the time that is left. */
+  #recvFailed(identity: SpiffeId, failure: MeshError, retryInMs: number): void {
+    const { clock, logger } = this.#deps;
+    const fields = { identity, error: failure.message, 'retry.in': `${Math.round(retryInMs)}ms` };
+    const current = this.#entries.get(identity)?.current;
+    if (current === undefined) return logger.warn('certificate failed', fields);
+    const leftMs = current.notAfter - clock.now();
+    if (leftMs <= 0) return logger.error('certificate ran out; new connections are refused', { ...fields, hint: failure.hint });
+    const left = { 'expires.in': `${Math.round(leftMs / 1000)}s` };
+    if (leftMs > urgentShare * (current.notAfter - current.notBefore))
+      return logger.warn('certificate could not be renewed', { ...fields, ...left });
+    return logger.error('certificate is about to run out, and could not be renewed', { ...fields, ...left, hint: failure.hint });
   }
 
   async #issue(identity: SpiffeId, signal: AbortSignal): Promise<WorkloadCertificate> {
@@ -126,7 +161,10 @@ export class CertificateStore implements CertificateSource, Disposable {
     const either = AbortSignal.any([signal, expired.signal]);
     try {
       // An authority that ignores the signal still costs no more than the time it has.
-      return await unlessAborted(issueCertificate(identity, validitySeconds, this.#deps.authority, either), either);
+      return await unlessAborted(
+        issueCertificate(identity, validitySeconds, this.#deps.authority, either, this.#deps.trust),
+        either,
+      );
     } finally {
       cancel();
     }

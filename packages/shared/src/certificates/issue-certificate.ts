@@ -3,9 +3,10 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { spiffeIdsOf, splitPemBundle } from '../identity/certificate.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
 import { MeshError } from '../observe/mesh-error.ts';
-import { createMeshContext } from '../tls/mesh-context.ts';
+import { MeshContexts } from './mesh-contexts.ts';
 import { createSigningRequest } from '../tls/signing-request.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
+import type { PeerTrust } from './peer-trust.ts';
 import type { WorkloadCertificate } from './workload-certificate.ts';
 
 /** Rejects when the authority does, or when its answer is not what was asked for. */
@@ -14,14 +15,20 @@ export async function issueCertificate(
   validitySeconds: number,
   authority: CertificateAuthority,
   signal: AbortSignal,
+  trust?: PeerTrust,
 ): Promise<WorkloadCertificate> {
   const { csrPem, keyPem } = await createSigningRequest(identity);
   const { chain } = await authority.sign(csrPem, identity, validitySeconds, signal);
-  return readAnswer(chain, identity, keyPem);
+  return readAnswer(chain, identity, keyPem, trust);
 }
 
 /** Checks the answer of the authority and makes it usable. */
-export function readAnswer(answer: readonly string[], identity: SpiffeId, keyPem: string): WorkloadCertificate {
+export function readAnswer(
+  answer: readonly string[],
+  identity: SpiffeId,
+  keyPem: string,
+  trust?: PeerTrust,
+): WorkloadCertificate {
   if (answer.length < 2) throw unusable(identity, `${answer.length} certificates instead of a leaf and its roots`);
   const chain = answer.slice(0, -1).flatMap(splitPemBundle);
   const roots = splitPemBundle(answer.at(-1) ?? '');
@@ -30,16 +37,23 @@ export function readAnswer(answer: readonly string[], identity: SpiffeId, keyPem
   const names = spiffeIdsOf(leaf.raw);
   if (names.length !== 1 || names[0] !== identity) throw unusable(identity, `it names ${names.join(', ') || 'no SPIFFE id'}`);
   if (!leaf.checkPrivateKey(createPrivateKey(keyPem))) throw unusable(identity, 'it is for another key');
-  const context = createMeshContext({ chain, keyPem, roots });
+  const contexts = new MeshContexts({ chain, keyPem, roots }, trust);
   return {
     identity,
     chain,
-    roots,
+    get roots() {
+      return contexts.roots;
+    },
+    ...(trust === undefined ? {} : { trust }),
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
     // OpenSSL's contexts are for both roles.
-    clientContext: context,
-    serverContext: context,
+    get clientContext() {
+      return contexts.current;
+    },
+    get serverContext() {
+      return contexts.current;
+    },
   };
 }
 

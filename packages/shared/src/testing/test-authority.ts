@@ -11,6 +11,7 @@ import {
   SubjectAlternativeNameExtension,
   X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from '../tls/x509.ts';
 
 export type Usage = 'serverAuth' | 'clientAuth';
@@ -119,6 +120,26 @@ export class TestAuthority {
     if (!(await request.verify())) throw new Error('the signing request is not signed by its own key');
     const publicKey = await request.publicKey.export(keyAlgorithm, ['verify']);
     return [...(await this.#certify(publicKey, spec)), this.rootPem];
+  }
+
+  /** A revocation list of this authority, PEM. @param options.revoked PEM of certificates, the first of each counts */
+  async revocationList(options: {
+    readonly revoked: readonly string[];
+    /** Milliseconds since the epoch. @default in a day */
+    readonly nextUpdate?: number;
+  }): Promise<string> {
+    const crl = await X509CrlGenerator.create({
+      issuer: this.#issuer.certificate.subject,
+      thisUpdate: new Date(Date.now() - 60_000),
+      nextUpdate: new Date(options.nextUpdate ?? Date.now() + 24 * hourMs),
+      entries: options.revoked.map((pem) => ({
+        serialNumber: new X509Certificate(pem.slice(0, pem.indexOf('-----END') + 26)).serialNumber,
+      })),
+      signingAlgorithm: keyAlgorithm,
+      signingKey: this.#issuer.keys.privateKey,
+    });
+    // RFC 7468 section 6.
+    return `${PemConverter.encode(crl.rawData, 'X509 CRL')}\n`;
   }
 
   async #certify(publicKey: webcrypto.CryptoKey, spec: LeafSpec): Promise<readonly string[]> {

@@ -3,7 +3,7 @@ import { connect } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../lifecycle/clock.ts';
 import { awaitHandshake, judgePeer } from './handshake.ts';
-import type { HandshakeLimits, HandshakeOutcome } from './handshake.ts';
+import type { HandshakeLimits, HandshakeOutcome, PeerObjection } from './handshake.ts';
 import { alpnProtocols } from './parameters.ts';
 import type { PeerRule } from './peer-identity.ts';
 
@@ -14,7 +14,7 @@ import type { PeerRule } from './peer-identity.ts';
  */
 export function connectHandshake(
   raw: Socket,
-  options: { readonly context: SecureContext; readonly rule: PeerRule } & HandshakeLimits,
+  options: { readonly context: SecureContext; readonly rule: PeerRule; readonly objection?: PeerObjection } & HandshakeLimits,
   deps: { readonly clock: Clock },
 ): Promise<HandshakeOutcome> {
   const socket = connect({
@@ -25,7 +25,7 @@ export function connectHandshake(
     rejectUnauthorized: true,
     checkServerIdentity: () => undefined,
   });
-  const judge = (): HandshakeOutcome => judgePeer(socket, options.rule, groupOf(socket));
+  const judge = (): HandshakeOutcome => judgePeer(socket, { ...options, group: groupOf(socket) });
   return awaitHandshake(socket, raw, { event: 'secureConnect', judge }, options, deps);
 }
 

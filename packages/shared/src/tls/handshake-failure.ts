@@ -6,6 +6,8 @@ export type HandshakeFailureReason =
   | 'unknown-authority'
   | 'expired'
   | 'not-yet-valid'
+  /** The peer's certificate, or an authority above it, is on a revocation list. */
+  | 'revoked'
   /** The extended key usage does not cover the peer's role. */
   | 'wrong-usage'
   /** Any other fault of the chain, such as a path length exceeded. */

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { SpiffeId } from '../identity/spiffe.ts';
@@ -21,6 +22,9 @@ export type TlsFacts = {
 export type HandshakeOutcome =
   | { readonly kind: 'verified'; readonly socket: TLSSocket; readonly peer: SpiffeId; readonly tls: TlsFacts }
   | { readonly kind: 'failed'; readonly failure: HandshakeFailure };
+
+/** What speaks against a peer whose chain is verified, such as a revocation. */
+export type PeerObjection = (certificate: X509Certificate) => HandshakeFailure | undefined;
 
 /** Bounds of one handshake. */
 export type HandshakeLimits = {
@@ -68,9 +72,18 @@ export function awaitHandshake(
 }
 
 /** Applies the rule to a socket whose chain is verified. */
-export function judgePeer(socket: TLSSocket, rule: PeerRule, group?: string): HandshakeOutcome {
+export function judgePeer(
+  socket: TLSSocket,
+  {
+    rule,
+    objection,
+    group,
+  }: { readonly rule: PeerRule; readonly objection?: PeerObjection; readonly group?: string | undefined },
+): HandshakeOutcome {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return { kind: 'failed', failure: { reason: 'no-certificate', detail: 'none presented' } };
+  const failure = objection?.(certificate);
+  if (failure !== undefined) return { kind: 'failed', failure };
   const verdict = rule(spiffeIdsOf(certificate.raw));
   if (verdict.kind === 'rejected') return { kind: 'failed', failure: verdict.failure };
   const tls = {

@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import type { Clock } from '../lifecycle/clock.ts';
 import { awaitHandshake, judgePeer } from './handshake.ts';
-import type { HandshakeLimits, HandshakeOutcome } from './handshake.ts';
+import type { HandshakeLimits, HandshakeOutcome, PeerObjection } from './handshake.ts';
 import { verificationFailure } from './handshake-failure.ts';
 import { alpnProtocols } from './parameters.ts';
 import type { PeerRule } from './peer-identity.ts';
@@ -18,7 +18,7 @@ import { takeOverServerSocket, verificationCode } from './server-socket.ts';
  */
 export function acceptHandshake(
   raw: Socket,
-  options: { readonly context: SecureContext; readonly rule: PeerRule } & HandshakeLimits,
+  options: { readonly context: SecureContext; readonly rule: PeerRule; readonly objection?: PeerObjection } & HandshakeLimits,
   deps: { readonly clock: Clock },
 ): Promise<HandshakeOutcome> {
   const socket = new TLSSocket(raw, {
@@ -33,7 +33,7 @@ export function acceptHandshake(
     const code = verificationCode(socket);
     if (code === 'unavailable') return { kind: 'failed', failure: { reason: 'unverifiable', detail: `Node ${process.version}` } };
     if (code !== undefined) return { kind: 'failed', failure: verificationFailure(code) };
-    const outcome = judgePeer(socket, options.rule);
+    const outcome = judgePeer(socket, options);
     if (outcome.kind === 'verified') takeOverServerSocket(socket);
     return outcome;
   };

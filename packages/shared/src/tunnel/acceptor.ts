@@ -12,7 +12,6 @@
  * A4  Draining: a graceful GOAWAY to all; forced or disposed: an abrupt one, and everything ends.
  */
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import type { Clock } from '../lifecycle/clock.ts';
 import type { Drain } from '../lifecycle/drain.ts';
 import { formatSocketAddress, parseIp } from '../model/ip-address.ts';
@@ -25,9 +24,10 @@ import type { HandshakeOutcome, TlsFacts } from '../tls/handshake.ts';
 import type { HandshakeFailureReason } from '../tls/handshake-failure.ts';
 import { clientOf } from '../tls/peer-identity.ts';
 import { acceptHandshake } from '../tls/server-handshake.ts';
-import type { CertificateSource } from '../certificates/workload-certificate.ts';
+import type { CertificateSource, WorkloadCertificate } from '../certificates/workload-certificate.ts';
 import type { EngineSettings, IncomingConnect, ServerSession, SessionEnd, TunnelEngine } from './engine.ts';
 import { serverSettings } from './engine-settings.ts';
+import { cutWhenRevoked, objectionOf } from './revocation.ts';
 
 /** Who sent a request: proven by the TLS handshake of its connection. */
 export type AcceptedPeer = {
@@ -136,26 +136,28 @@ export class TunnelAcceptor implements AsyncDisposable {
 
   async #secure(socket: Socket, addresses: Addresses): Promise<void> {
     const startedMs = this.#deps.clock.monotonicMs();
-    const context = await this.#context(socket, addresses);
-    if (context === undefined) return;
+    const certificate = await this.#certificate(socket, addresses);
+    if (certificate === undefined) return;
     const deadlineMs = this.#handshakeMs - (this.#deps.clock.monotonicMs() - startedMs);
-    const options = { context, rule: clientOf(this.#options.trustDomain), deadlineMs, signal: this.#stopped.signal };
+    const options = {
+      context: certificate.serverContext,
+      rule: clientOf(this.#options.trustDomain),
+      objection: objectionOf(certificate, 'destination'),
+      deadlineMs,
+      signal: this.#stopped.signal,
+    };
     const outcome = await acceptHandshake(socket, options, this.#deps);
     if (outcome.kind === 'failed') this.#fail(addresses, outcome.failure.reason, outcome.failure.detail);
-    else this.#serve(outcome, addresses);
+    else cutWhenRevoked(this.#serve(outcome, addresses), outcome.socket, certificate, 'destination');
   }
 
-  async #context(socket: Socket, addresses: Addresses): Promise<SecureContext | undefined> {
+  async #certificate(socket: Socket, addresses: Addresses): Promise<WorkloadCertificate | undefined> {
     const expired = new AbortController();
     const cancel = this.#deps.clock.after(this.#handshakeMs, () =>
       expired.abort(new Error(`none within ${this.#handshakeMs} ms`)),
     );
     try {
-      const certificate = await this.#deps.certificates.get(
-        this.#options.identity,
-        AbortSignal.any([this.#stopped.signal, expired.signal]),
-      );
-      return certificate.serverContext;
+      return await this.#deps.certificates.get(this.#options.identity, AbortSignal.any([this.#stopped.signal, expired.signal]));
     } catch (thrown) {
       socket.destroy();
       this.#fail(addresses, 'certificate-unavailable', thrown instanceof Error ? thrown.message : String(thrown));
@@ -165,7 +167,7 @@ export class TunnelAcceptor implements AsyncDisposable {
     }
   }
 
-  #serve({ socket, peer: identity, tls }: HandshakeOutcome & { readonly kind: 'verified' }, addresses: Addresses): void {
+  #serve({ socket, peer: identity, tls }: HandshakeOutcome & { readonly kind: 'verified' }, addresses: Addresses): ServerSession {
     const peer: AcceptedPeer = { ...addresses, identity, tls };
     const { engine, onConnect, onSessionEnd, logger, drain } = this.#deps;
     const session = engine.serve(socket, this.#options.settings ?? serverSettings, (incoming) => onConnect(incoming, peer));
@@ -178,6 +180,7 @@ export class TunnelAcceptor implements AsyncDisposable {
       onSessionEnd?.(end, peer);
     });
     if (drain.draining.aborted) session.drain();
+    return session;
   }
 
   #fail(addresses: Addresses, reason: AcceptFailureReason, detail: string): void {

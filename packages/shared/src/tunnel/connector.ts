@@ -2,6 +2,7 @@
  * Makes one tunnel: certificate, TCP, TLS, HTTP/2, in this order, and says at which step it failed.
  */
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../lifecycle/clock.ts';
 import { formatSocketAddress } from '../model/ip-address.ts';
 import type { SocketAddress } from '../model/ip-address.ts';
@@ -13,6 +14,7 @@ import { serverAmong } from '../tls/peer-identity.ts';
 import type { CertificateSource, WorkloadCertificate } from '../certificates/workload-certificate.ts';
 import type { TunnelFailureFlag, TunnelTarget } from './dialer.ts';
 import type { ClientSession, EngineSettings, TunnelEngine } from './engine.ts';
+import { cutWhenRevoked, objectionOf } from './revocation.ts';
 
 export type ConnectorDeps = {
   readonly engine: TunnelEngine;
@@ -47,7 +49,9 @@ export async function connectTunnel(
     step = 'TLS_FAILURE';
     const { socket, peer, tls } = await secure(raw, certificate, target, options, deps, signal);
     step = 'H2_HANDSHAKE_FAILURE';
-    return { kind: 'connected', session: await deps.engine.connect(socket, options.settings), peer, tls };
+    const session = await deps.engine.connect(socket, options.settings);
+    cutWhenRevoked(session, socket, certificate, 'source');
+    return { kind: 'connected', session, peer, tls };
   } catch (thrown) {
     return { kind: 'failed', flag: step, error: MeshError.from(thrown, codes[step]) };
   }
@@ -91,10 +95,11 @@ async function secure(
   options: ConnectorOptions,
   deps: ConnectorDeps,
   signal: AbortSignal,
-): Promise<{ readonly socket: Socket; readonly peer: SpiffeId; readonly tls: TlsFacts }> {
+): Promise<{ readonly socket: TLSSocket; readonly peer: SpiffeId; readonly tls: TlsFacts }> {
   const rule = serverAmong(target.acceptedPeers);
   const limits = { signal, ...(options.connectMs === undefined ? {} : { deadlineMs: options.connectMs }) };
-  const outcome = await connectHandshake(raw, { context: certificate.clientContext, rule, ...limits }, deps);
+  const objection = objectionOf(certificate, 'source');
+  const outcome = await connectHandshake(raw, { context: certificate.clientContext, rule, objection, ...limits }, deps);
   if (outcome.kind === 'verified') return outcome;
   const { reason, detail } = outcome.failure;
   throw new MeshError('MESH-HBONE-002', {

@@ -129,6 +129,20 @@ describe('CertificateEntry', () => {
     expect((await entry.get()).chain).to.deep.equal(['c2']);
   });
 
+  it('refuses after its certificate ran out, and says both that and why renewing it fails', async () => {
+    const { clock, entry, attempt, retries } = bed();
+    await (await attempt()).sign();
+    clock.advance(12 * hourMs);
+    await (await attempt()).fail('closed for lunch');
+    expect(entry.failing).to.equal(true);
+    expect((await entry.get()).chain, 'before its end').to.deep.equal(['c1']);
+    while (clock.now() < (entry.current?.notAfter ?? 0)) {
+      clock.advance(retries.at(-1)!);
+      await (await attempt()).fail('closed for lunch');
+    }
+    expect(await reasonOf(entry.get())).to.match(/ran out at 2026-01-02T00:00:00.000Z, and renewing it fails: closed for lunch/);
+  });
+
   it('backs off 1 s, 2 s, 4 s … up to 150 s, and starts over after a success', async () => {
     const { clock, attempt, retries } = bed();
     for (let i = 0; i < 10; i++) {

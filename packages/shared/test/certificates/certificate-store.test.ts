@@ -124,6 +124,22 @@ describe('CertificateStore', () => {
     store[Symbol.dispose]();
   });
 
+  it('tells when the first certificate runs out, and how many identities fail', async () => {
+    const { store, clock, state } = open({ validitySeconds: 3_600 });
+    expect(store.health).to.deep.equal({ failing: 0 });
+    const { notAfter } = await store.get(client, never);
+    clock.advance(60_000);
+    await store.get(server, never);
+    expect(store.health).to.deep.equal({ failing: 0, firstExpiryMs: notAfter });
+    state.held = true;
+    clock.advance(1_800_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(10_000);
+    while (store.health.failing === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(store.health.firstExpiryMs).to.equal(notAfter);
+    store[Symbol.dispose]();
+  });
+
   it('holds a bounded number of identities', async () => {
     const { store } = open({ maxIdentities: 1 });
     await store.get(client, never);

@@ -66,7 +66,10 @@ export type BedOptions = {
   readonly engine?: TunnelEngine;
   readonly clientSpec?: LeafSpec;
   readonly clientAuthority?: TestAuthority;
+  /** The acceptor's. */
   readonly certificates?: CertificateSource;
+  /** The dialer's; instead of `clientSpec`. */
+  readonly clientCertificates?: CertificateSource;
   readonly acceptor?: Partial<TunnelAcceptorOptions>;
   readonly dialer?: PooledDialerOptions;
   /** @default accept and echo */
@@ -130,7 +133,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
   );
   const dialer = new PooledDialer(options.dialer ?? {}, {
     engine: options.engine ?? engine,
-    certificates: { get: () => Promise.resolve(clientCertificate) },
+    certificates: options.clientCertificates ?? { get: () => Promise.resolve(clientCertificate) },
     connect: async (address, signal) => {
       const socket = await tcp(address.ip, address.port, signal);
       dialled.push(socket);
