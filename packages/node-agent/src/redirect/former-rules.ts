@@ -17,12 +17,12 @@ export type FormerRules = { readonly backend: RuleBackend; readonly families: re
 export function replacingFormer(
   own: RuleBackend,
   others: readonly FormerRules[],
-  onLook: (namespace: NetworkNamespace) => void = () => {},
+  onLook: (namespace: NetworkNamespace, signal: AbortSignal) => Promise<void> = async () => {},
 ): RuleBackend {
   /** What was found in a namespace and is not gone yet. */
   const known = new WeakMap<NetworkNamespace, readonly FormerRules[]>();
   const look = async ({ namespace }: RuleTask, signal: AbortSignal): Promise<readonly FormerRules[]> => {
-    onLook(namespace);
+    await onLook(namespace, signal);
     const isThere = await Promise.all(others.map(({ backend, families }) => backend.isThere({ namespace, families }, signal)));
     const found = others.filter((_, index) => isThere[index] === true);
     known.set(namespace, found);
@@ -53,7 +53,7 @@ export function replacingFormer(
       if (found.length === 0) return { deviations, captures };
       const tasks = found.map(({ families }) => families.filter((family) => task.families.includes(family)));
       const former = await Promise.all(
-        found.map(({ backend }, index) => {
+        found.map(async ({ backend }, index) => {
           const families = tasks[index] ?? [];
           return families.length > 0 ? backend.inspect({ ...task, families }, redirection, signal) : undefined;
         }),
