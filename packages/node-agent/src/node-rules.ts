@@ -12,13 +12,14 @@ import { chooseProgram } from './redirect/choose-backend.ts';
 import type { RuleProgram } from './redirect/choose-backend.ts';
 import { executor } from './redirect/execute.ts';
 import type { Execute } from './redirect/execute.ts';
-import { findFormerPrograms, hasLegacyTables } from './redirect/former-program.ts';
+import { findFormerPrograms } from './redirect/former-program.ts';
 import { replacingFormer } from './redirect/former-rules.ts';
 import { iptablesBackend } from './redirect/iptables-backend.ts';
 import { runInNamespace } from './redirect/namespace-command.ts';
 import { nftBackend } from './redirect/nft-backend.ts';
 import { Redirector } from './redirect/redirector.ts';
 import type { RuleBackend } from './redirect/rule-backend.ts';
+import { unreadableRules } from './redirect/unreadable-rules.ts';
 
 export type NodeRulesOptions = {
   readonly rules: RuleProgram | 'auto';
@@ -42,16 +43,16 @@ export async function nodeRules(
   const hasOldRules = (stop: AbortSignal): Promise<boolean> => hasProbeSets(host, execute, stop);
   const program = await chooseProgram(rules, host, { execute, hasOldRules }, signal);
   logger.info('rules are made', { by: program });
-  const { usable, unusable } = await findFormerPrograms(program, host, execute, signal);
+  const former = await findFormerPrograms(program, host, execute, signal);
   const withIpv6 = ipv6 && existsSync('/proc/net/if_inet6');
   const probes =
     program === 'nft'
       ? nftProbes({ host, sources }, { execute })
       : iptablesProbes({ host, sources, flavour: program, ipv6: withIpv6 }, { execute });
-  const formerProbes = { host, others: usable, dropsSets: program === 'nft' };
-  const onLook = unusable.includes('iptables-legacy') ? legacyWarning(logger) : () => {};
+  const formerProbes = { host, others: former.usable, dropsSets: program === 'nft' };
+  const onLook = unreadableRules(former, { execute, logger });
   const backend = (each: Execute): RuleBackend => {
-    const others = usable.map((former) => ({ backend: backendOf(former.program, each), families: former.families }));
+    const others = former.usable.map((other) => ({ backend: backendOf(other.program, each), families: other.families }));
     return replacingFormer(backendOf(program, each), others, onLook);
   };
   return {
@@ -62,15 +63,4 @@ export async function nodeRules(
 
 function backendOf(program: RuleProgram, execute: Execute): RuleBackend {
   return program === 'nft' ? nftBackend(execute) : iptablesBackend(program, execute);
-}
-
-/** Says once that a namespace has tables which cannot be read: rules of an earlier agent would stay in them. */
-function legacyWarning(logger: Logger): (namespace: NetworkNamespace) => void {
-  let isSaid = false;
-  return (namespace) => {
-    if (isSaid || !hasLegacyTables(namespace)) return;
-    isSaid = true;
-    const hint = 'Restart the pods that an earlier agent captured by iptables-legacy.';
-    logger.warn('pods have tables of iptables-legacy, which does not work here', { netns: String(namespace.inode), hint });
-  };
 }

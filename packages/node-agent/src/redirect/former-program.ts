@@ -2,7 +2,6 @@
  * Which programs an earlier agent may have made rules with that the one in use does not show: nft, and both flavours of iptables.
  * Plain `iptables` is one of these two, for each family by itself.
  */
-import { readFileSync } from 'node:fs';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { RuleProgram } from './choose-backend.ts';
 import type { Execute } from './execute.ts';
@@ -75,15 +74,4 @@ function versionOf(family: AddressFamily): readonly [string, ...string[]] {
 /** Without `-t`: to be asked for a table, the old flavour makes it. */
 function lookWith(program: ExactProgram, family: AddressFamily): readonly [string, ...string[]] {
   return program === 'nft' ? ['nft', 'list', 'tables'] : [`${iptablesProgram(program, family)}-save`];
-}
-
-/** Whether iptables of the old flavour has tables in the namespace, as the kernel says without its program. */
-export function hasLegacyTables(namespace: NetworkNamespace): boolean {
-  return namespace.run(() => {
-    try {
-      return readFileSync('/proc/thread-self/net/ip_tables_names', 'latin1').trim() !== '';
-    } catch {
-      return false;
-    }
-  });
 }

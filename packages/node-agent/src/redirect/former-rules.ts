@@ -17,12 +17,12 @@ export type FormerRules = { readonly backend: RuleBackend; readonly families: re
 export function replacingFormer(
   own: RuleBackend,
   others: readonly FormerRules[],
-  onLook: (namespace: NetworkNamespace) => void = () => {},
+  onLook: (namespace: NetworkNamespace, signal: AbortSignal) => Promise<void> = async () => {},
 ): RuleBackend {
   /** What was found in a namespace and is not gone yet. */
   const known = new WeakMap<NetworkNamespace, readonly FormerRules[]>();
   const look = async ({ namespace }: RuleTask, signal: AbortSignal): Promise<readonly FormerRules[]> => {
-    onLook(namespace);
+    await onLook(namespace, signal);
     const isThere = await Promise.all(others.map(({ backend, families }) => backend.isThere({ namespace, families }, signal)));
     const found = others.filter((_, index) => isThere[index] === true);
     known.set(namespace, found);

@@ -83,7 +83,7 @@ describe('rules of an earlier agent by another program', () => {
 
   it('are looked for in each namespace by itself, and whoever cares is told', async () => {
     const looked: NetworkNamespace[] = [];
-    const told = replacingFormer(own, [{ backend: old, families: [4] }], (namespace) => looked.push(namespace));
+    const told = replacingFormer(own, [{ backend: old, families: [4] }], async (namespace) => void looked.push(namespace));
     const other: RuleTask = { ...task, namespace: {} as NetworkNamespace };
     for (const each of [task, other, task]) await told.inspect(each, {}, signal);
     expect(looked).to.deep.equal([task.namespace, other.namespace]);
