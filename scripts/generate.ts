@@ -9,6 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
+import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
 import { createMetrics } from '@clearmesh/control-plane/admin/control-plane-metrics';
 import { definitionFiles } from '@clearmesh/control-plane/define/definitions';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
@@ -114,7 +115,10 @@ ${rows.join('\n')}
 
 /** Metrics that only the code or only the page has. */
 async function compareMetrics(): Promise<readonly string[]> {
-  const ztunnel = await new Metrics({ version: '' }, { clock: systemClock }).registry.getMetricsAsJSON();
+  const { registry } = new Metrics({ version: '' }, { clock: systemClock });
+  const certificates = new CertificateMetrics({ registry, clock: systemClock });
+  certificates.observe({ certificates: { health: { failing: 0, firstExpiryMs: 0 } }, trust: { listsDueMs: 0 } });
+  const ztunnel = await registry.getMetricsAsJSON();
   const waypoint = await waypointMetrics();
   const controlPlane = createMetrics()
     .registry.text()

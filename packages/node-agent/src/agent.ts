@@ -334,10 +334,8 @@ export class NodeAgent {
   async #settleProbes(): Promise<void> {
     const { signal } = this.#stop;
     await this.#probes.settle(signal).catch((error: unknown) => {
-      if (!signal.aborted)
-        this.#deps.logger.error('addresses of pods that went, and rules of another program, may still let pass', {
-          error: String(error),
-        });
+      const what = 'addresses of pods that went, and rules of another program, may still let pass';
+      if (!signal.aborted) this.#deps.logger.error(what, { error: String(error) });
     });
   }
 }
