@@ -1,7 +1,7 @@
 /**
  * Makes one tunnel: certificate, TCP, TLS, HTTP/2, in this order, and says at which step it failed.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../lifecycle/clock.ts';
 import { formatSocketAddress } from '../model/ip-address.ts';
@@ -19,8 +19,8 @@ import { cutWhenRevoked, objectionOf } from './revocation.ts';
 export type ConnectorDeps = {
   readonly engine: TunnelEngine;
   readonly certificates: CertificateSource;
-  /** Opens the TCP connection in the pod's namespace. */
-  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Socket>;
+  /** Opens the TCP connection in the pod's namespace, or whatever else the tunnel shall run over. */
+  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Duplex>;
   readonly clock: Clock;
 };
 
@@ -28,6 +28,8 @@ export type ConnectorOptions = {
   readonly settings: EngineSettings;
   /** Time for the TCP connection, and again for the TLS handshake, milliseconds. @default 10 000 */
   readonly connectMs?: number;
+  /** How messages name the peer. @default its address */
+  readonly peerName?: string;
 };
 
 export type TunnelConnection =
@@ -70,7 +72,7 @@ async function connectTcp(
   options: ConnectorOptions,
   deps: ConnectorDeps,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Duplex> {
   const connectMs = options.connectMs ?? 10_000;
   const expired = new AbortController();
   const cancel = deps.clock.after(connectMs, () => expired.abort(new Error(`no connection within ${connectMs} ms`)));
@@ -89,7 +91,7 @@ async function connectTcp(
 }
 
 async function secure(
-  raw: Socket,
+  raw: Duplex,
   certificate: WorkloadCertificate,
   target: TunnelTarget,
   options: ConnectorOptions,
@@ -103,6 +105,6 @@ async function secure(
   if (outcome.kind === 'verified') return outcome;
   const { reason, detail } = outcome.failure;
   throw new MeshError('MESH-HBONE-002', {
-    message: `TLS with ${formatSocketAddress(target.address)} failed (${reason}): ${detail}`,
+    message: `TLS with ${options.peerName ?? formatSocketAddress(target.address)} failed (${reason}): ${detail}`,
   });
 }
