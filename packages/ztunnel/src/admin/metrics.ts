@@ -10,7 +10,8 @@
  *   clearmesh_ignored_callers_total
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
  *   clearmesh_gateway_retries_total
- *     Connections tried at another workload of their waypoint, since one could not be reached.
+ *     Connections tried at another workload of their waypoint, or at another gateway of a network, since one could not be
+ *     reached.
  *   clearmesh_misdirected_retries_total
  *     Connections answered with 421 that took the way the mesh named meanwhile.
  */
@@ -44,7 +45,7 @@ export class Metrics {
   readonly dns: DnsQueryMetrics;
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
-  readonly #waypointRetries: Counter;
+  readonly #gatewayRetries: Counter;
   readonly #misdirectedRetries: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
@@ -82,9 +83,9 @@ export class Metrics {
       'Requests that spoke for another caller without being the waypoint of the destination',
       [],
     );
-    this.#waypointRetries = this.#counter(
+    this.#gatewayRetries = this.#counter(
       'clearmesh_gateway_retries_total',
-      'Connections tried at another workload of their waypoint',
+      'Connections tried at another workload of their waypoint, or at another gateway of a network',
       [],
     );
     this.#misdirectedRetries = this.#counter(
@@ -105,8 +106,8 @@ export class Metrics {
     this.#ignoredCallers.inc();
   }
 
-  waypointRetried(): void {
-    this.#waypointRetries.inc();
+  gatewayRetried(): void {
+    this.#gatewayRetries.inc();
   }
 
   misdirectedRetried(): void {
