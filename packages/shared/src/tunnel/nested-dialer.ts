@@ -29,6 +29,8 @@ export type NestedDialerOptions = {
 };
 
 export type NestedDialerDeps = Omit<ConnectorDeps, 'connect'> & {
+  /** That of the outer tunnels, too. */
+  readonly engine: ConnectorDeps['engine'];
   /** Opens the outer streams; whose owner ends it, and the inner tunnels with it. */
   readonly outer: Pick<TunnelDialer, 'dial'>;
 };
@@ -39,7 +41,7 @@ export class NestedDialer implements NestedTunnelDialer {
 
   constructor(options: NestedDialerOptions, deps: NestedDialerDeps) {
     this.#options = { ...options, settings: options.settings ?? clientSettings };
-    this.#deps = deps;
+    this.#deps = { ...deps, engine: deps.engine.inner };
   }
 
   /** Never rejects. */
