@@ -210,13 +210,16 @@ describe('the gateway of a network', () => {
     await open();
     const stream = streamOf(await dial());
     stream.on('error', () => {});
+    // Without work a drain is over at once.
+    drain.hold('a stream');
     drain.begin(60_000);
     stream.write('still');
     const [chunk] = (await once(stream, 'data')) as [Buffer];
     expect(String(chunk)).to.equal('still');
     drain.force();
     stream.resume();
-    await once(stream, 'close');
+    const ended: unknown = await once(stream, 'close').catch((error: unknown) => error);
+    expect(ended).to.be.instanceOf(Error);
     await until(() => passage.active === 0);
   });
 
