@@ -144,7 +144,8 @@ export function isRemoteWaypoint(gateway: GatewayManifest): boolean {
 
 /** Classes whose Gateways stand between networks. */
 const networkGatewayClasses: ReadonlySet<string> = new Set(['istio-remote', 'istio-east-west', 'clearmesh-east-west']);
-const networkLabel = 'topology.istio.io/network';
+/** Label of a Gateway: which network it leads to; on a waypoint the own one, whose gateway it is for others. */
+export const networkLabel = 'topology.istio.io/network';
 
 /** The network that a Gateway leads to; `undefined` for one that stands between no networks. */
 export function networkOf({ metadata, spec }: GatewayManifest): string | undefined {

@@ -1,4 +1,8 @@
-/** Sorts CONNECTs of a gateway that serves other networks: hostnames are passed on, addresses are the waypoint's. */
+/**
+ * Sorts CONNECTs of a gateway that serves other networks: hostnames are passed on, addresses are the waypoint's. So are
+ * hostnames of an inner tunnel that was led here, since the same pods may be the waypoint of the service: its header
+ * names the caller's network, and an outer one has none (l4-contract section 2.1).
+ */
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import { parseAuthority } from '@clearmesh/shared/wire/authority';
@@ -24,7 +28,9 @@ export class PassageFront implements ConnectFront {
   }
 
   recvConnect(incoming: IncomingConnect, peer: AcceptedPeer): void {
-    if (parseAuthority(incoming.authority)?.kind === 'hostname') void this.#passage.recvConnect(incoming, peer);
+    const { authority, headers } = incoming;
+    const outer = headers.xForwardedNetwork === undefined && parseAuthority(authority)?.kind === 'hostname';
+    if (outer) void this.#passage.recvConnect(incoming, peer);
     else this.#waypoint.recvConnect(incoming, peer);
   }
 }

@@ -191,6 +191,22 @@ describe('the gateway of a network', () => {
     expect(far.asked).to.deep.equal([]);
   });
 
+  it('leaves hostnames of an inner tunnel to the waypoint beside it, which may be the way to the service', async () => {
+    await open();
+    const deps = { engine, certificates, clock: systemClock, logger: silentLogger };
+    const dialer = stack.use(new PooledDialer({}, { ...deps, connect: (target, signal) => dialTcp(target, signal) }));
+    const target = {
+      sourceIdentity: caller,
+      acceptedPeers: [gatewayId],
+      address: { ip: loopback, port: gatewayPort },
+      sourceIp: loopback,
+    };
+    const inner = { authority, headers: { xForwardedNetwork: 'east' } };
+    expect(await dialer.dial(target, inner, never)).to.include({ kind: 'refused', status: 421 });
+    expect(elsewhere).to.have.length(1);
+    expect(far.asked).to.deep.equal([]);
+  });
+
   it('cannot be taken for the pod: whom the caller does not expect gets nothing', async () => {
     await open();
     expect(await dial(authority, [gatewayId])).to.include({ kind: 'failed', flag: 'TLS_FAILURE' });
