@@ -11,6 +11,7 @@ import { readAll } from './compliance/rig.ts';
 import { authority, gateway, openNestedBed } from './nested-bed.ts';
 import type { NestedBed } from './nested-bed.ts';
 import { authorities, certificateOf, client, server, streamOf } from './tunnel-bed.ts';
+import type { WorkloadCertificate } from '../../src/certificates/workload-certificate.ts';
 import type { TunnelEngine } from '../../src/tunnel/engine.ts';
 
 const engines: readonly { readonly name: string; readonly create: () => TunnelEngine }[] = [
@@ -166,6 +167,34 @@ for (const { name, create } of engines) {
         await atRest(bed);
       });
     }
+
+    it('refuses a far end that is revoked, and loses one that is revoked later', async () => {
+      const own = await certificateOf(await authorities(), client, { uris: [client] });
+      let revoked = true;
+      const cuts: (() => void)[] = [];
+      const trust: NonNullable<WorkloadCertificate['trust']> = {
+        check: ({ reporter }) => (revoked && reporter === 'source' ? { reason: 'revoked', detail: 'on the list' } : undefined),
+        track: (_peer, cut) => {
+          cuts.push(cut);
+          return () => {};
+        },
+      };
+      await using bed = await openNestedBed({
+        engine: create(),
+        innerCertificates: { get: () => Promise.resolve({ ...own, trust }) },
+      });
+      const refused = await bed.dial();
+      expect(refused).to.include({ kind: 'failed', flag: 'TLS_FAILURE' });
+      if (refused.kind === 'failed') expect(refused.error.message).to.include('(revoked): on the list');
+      expect(bed.far.requests).to.deep.equal([]);
+      revoked = false;
+      const stream = streamOf(await bed.dial());
+      const failed = event(stream, 'error');
+      stream.resume();
+      for (const cut of cuts) cut();
+      expect(await failed).to.be.instanceOf(Error);
+      await atRest(bed);
+    });
 
     it('is refused by a far end that does not know the caller’s trust domain', async () => {
       const other = identity('bank', 'client', 'other.domain');
