@@ -22,6 +22,7 @@ import { ip, service, workload } from '@clearmesh/shared/testing/builders';
 import { addressPush } from '@clearmesh/shared/testing/pushes';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
+import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
 import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { encodeWaypointConfiguration } from '@clearmesh/shared/wire/waypoint-configuration';
@@ -146,7 +147,11 @@ export class WaypointBed implements AsyncDisposable {
   }
 
   /** An endpoint of the ledger with an application of its own, behind a proxy that speaks HBONE. */
-  async addEndpoint(name: string, app: net.Server, changes: { readonly account?: string } = {}): Promise<Workload> {
+  async addEndpoint(
+    name: string,
+    app: net.Server,
+    changes: { readonly account?: string; readonly network?: string } = {},
+  ): Promise<Workload> {
     const address = `${subnet}.${20 + this.#endpoints.length}`;
     app.listen(0, address);
     await once(app, 'listening');
@@ -157,6 +162,7 @@ export class WaypointBed implements AsyncDisposable {
       serviceAccount: 'ledger',
       addresses: [address],
       services: { [ledger.key]: { 8080: port } },
+      network: changes.network ?? '',
     });
     const identity = identityOf('ledger', changes.account ?? 'ledger');
     const options = { identity, address, port, onAsked: (asked: Asked) => void this.asked.push(asked) };
@@ -188,14 +194,14 @@ export class WaypointBed implements AsyncDisposable {
   }
 
   /** A tunnel stream as a caller's ztunnel opens it; the status where it is refused. */
-  async connect(caller: SpiffeId = payments, authority = `${vip}:8080`): Promise<Duplex | number> {
+  async connect(caller: SpiffeId = payments, authority = `${vip}:8080`, headers: ConnectHeaders = {}): Promise<Duplex | number> {
     const target = {
       sourceIdentity: caller,
       acceptedPeers: [waypointIdentity],
       address: { ip: ip(waypointIp), port: this.#port },
       sourceIp: ip(callerIp),
     };
-    const outcome = await this.#dialerOf(caller).dial(target, { authority, headers: {} }, AbortSignal.timeout(5_000));
+    const outcome = await this.#dialerOf(caller).dial(target, { authority, headers }, AbortSignal.timeout(5_000));
     if (outcome.kind === 'open') return outcome.stream;
     if (outcome.kind === 'refused') return outcome.status;
     throw outcome.error;

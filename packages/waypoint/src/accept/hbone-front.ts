@@ -19,6 +19,8 @@ import type { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import { parseForwarded } from '@clearmesh/shared/wire/forwarded';
+import { isFromElsewhere, workloadOfBaggage } from '@clearmesh/shared/wire/peer-baggage';
+import type { Caller } from '../exchange/request-facts.ts';
 import { connectTarget } from './connect-target.ts';
 import type { Bindings, ConnectRefusal, ConnectTarget } from './connect-target.ts';
 import type { Conversation } from './conversation.ts';
@@ -92,7 +94,7 @@ export class TunnelStreams {
     stream.on('error', ignore);
     this.#open++;
     stream.once('close', () => this.#open--);
-    void this.#carry(stream, conversationOf(incoming, peer, target));
+    void this.#carry(stream, conversationOf(incoming, peer, target, this.#options.network));
   }
 
   async #carry(stream: Duplex, conversation: Conversation): Promise<void> {
@@ -137,16 +139,33 @@ export function listen(
   });
 }
 
-function conversationOf(incoming: IncomingConnect, peer: AcceptedPeer, target: ConnectTarget): Conversation {
+function conversationOf(incoming: IncomingConnect, peer: AcceptedPeer, target: ConnectTarget, network: string): Conversation {
   const client = clientOf(incoming.headers.forwarded);
   const { traceparent } = incoming.headers;
   return {
-    caller: { identity: peer.identity, address: peer.remote, tls: peer.tls, ...(client === undefined ? {} : { client }) },
+    caller: {
+      identity: peer.identity,
+      address: peer.remote,
+      tls: peer.tls,
+      ...(client === undefined ? {} : { client }),
+      ...elsewhereOf(incoming, network),
+    },
     called: target.called,
     declared: target.protocol,
     ...(target.workload === undefined ? {} : { workload: target.workload.uid }),
     ...(traceparent === undefined ? {} : { traceparent }),
   };
+}
+
+/** Characters of `baggage` that are read and passed on; upstream's has some 300. */
+const maxBaggage = 8_192;
+
+/** Once for all requests of the stream, so that they count as one source's. */
+function elsewhereOf({ headers: { xForwardedNetwork, baggage } }: IncomingConnect, network: string): Pick<Caller, 'elsewhere'> {
+  if (!isFromElsewhere(xForwardedNetwork, network)) return {};
+  if (baggage === undefined || baggage.length > maxBaggage) return { elsewhere: {} };
+  const workload = workloadOfBaggage(baggage);
+  return { elsewhere: { baggage, ...(workload === undefined ? {} : { workload }) } };
 }
 
 /** Telemetry only. */

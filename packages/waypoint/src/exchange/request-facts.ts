@@ -3,6 +3,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { ServiceKey } from '@clearmesh/shared/model/names';
 import type { TlsFacts } from '@clearmesh/shared/tls/handshake';
+import type { TelemetryWorkload } from '@clearmesh/shared/wire/peer-baggage';
 
 /** Who called: proven by the TLS handshake of the tunnel; no header is believed. */
 export type Caller = {
@@ -12,6 +13,8 @@ export type Caller = {
   /** The client's address as its ztunnel tells it; telemetry only. */
   readonly client?: SocketAddress;
   readonly tls: TlsFacts;
+  /** Of a caller in another network, whose address is its gateway's: what it says of itself; telemetry only. */
+  readonly elsewhere?: { readonly baggage?: string; readonly workload?: TelemetryWorkload };
 };
 
 /** What was called: decided by the CONNECT authority, not by the Host header. */

@@ -12,5 +12,6 @@ const baggageOf = remembered((workload: Workload) => formatBaggage(workload));
 
 export function connectBaggage({ caller }: RequestFacts, { snapshots, own }: BaggageDeps): string {
   const self = own();
+  if (caller.elsewhere !== undefined) return caller.elsewhere.baggage ?? baggageOf(self);
   return baggageOf(snapshots.current.workloadByIp(self.network, caller.address.ip) ?? self);
 }

@@ -1,7 +1,9 @@
 /** The end of an exchange, told to metrics, access log and trace; each exactly once. */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { Snapshot, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { TelemetryWorkload } from '@clearmesh/shared/wire/peer-baggage';
 import type { Failure } from '../exchange/failure.ts';
+import type { Caller } from '../exchange/request-facts.ts';
 import type { AccessPolicy } from '../telemetry/access/access-line.ts';
 import type { AccessLog } from '../telemetry/access/access-log.ts';
 import type { WaypointMetrics } from '../telemetry/metrics/waypoint-metrics.ts';
@@ -15,13 +17,17 @@ export type ReportDeps = {
   readonly clock: Clock;
 };
 
+function sourceOf({ elsewhere, address }: Caller, snapshot: Snapshot, network: string): TelemetryWorkload | undefined {
+  return elsewhere === undefined ? snapshot.workloadByIp(network, address.ip) : elsewhere.workload;
+}
+
 export function reportEnd(exchange: Exchange, ended: ExchangeEnd, deps: ReportDeps): void {
   const end = ended.flag === '-' && exchange.flag !== undefined ? { ...ended, flag: exchange.flag } : ended;
   const { facts, trace, endpoint } = exchange;
   const durationMs = deps.clock.monotonicMs() - facts.startedMs;
   const snapshot = deps.snapshots.current;
   deps.metrics.requests.recvEnded({
-    source: snapshot.workloadByIp(deps.network, facts.caller.address.ip),
+    source: sourceOf(facts.caller, snapshot, deps.network),
     sourceIdentity: facts.caller.identity,
     service: facts.called,
     destination: endpoint === undefined ? undefined : snapshot.workload(endpoint.workload),

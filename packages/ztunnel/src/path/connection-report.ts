@@ -7,9 +7,9 @@ import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
-import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { TelemetryWorkload } from '@clearmesh/shared/wire/peer-baggage';
 import type { DenialFacts } from '../admin/metrics.ts';
 import type { Denial } from '../authorise/permit.ts';
 import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
@@ -17,12 +17,6 @@ import { logComplete, logOpened } from './access-log.ts';
 import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import type { DenialReason, ResponseFlag } from './connection-cut.ts';
-
-/** What telemetry says of a workload: of its own knowledge, or by the peer's baggage. */
-export type TelemetryWorkload = Pick<
-  Workload,
-  'name' | 'namespace' | 'clusterId' | 'workloadName' | 'canonicalName' | 'canonicalRevision' | 'locality'
->;
 
 export type TelemetryPeer = {
   readonly address: SocketAddress;

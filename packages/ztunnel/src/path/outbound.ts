@@ -20,6 +20,8 @@ import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
+import { workloadOfBaggage } from '@clearmesh/shared/wire/peer-baggage';
+import type { TelemetryWorkload } from '@clearmesh/shared/wire/peer-baggage';
 import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
@@ -32,21 +34,13 @@ import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
-import type {
-  ConnectionEnd,
-  ConnectionReport,
-  ReportDeps,
-  ReportFacts,
-  TelemetryPeer,
-  TelemetryWorkload,
-} from './connection-report.ts';
+import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { MisdirectedRoutes, explainMisdirected, isMisdirected } from './misdirected.ts';
 import type { MisdirectedDeps } from './misdirected.ts';
 import { Refusal } from './refusal.ts';
-import { workloadOfBaggage } from './peer-workload.ts';
 import { RouteDialer, authorityOf } from './route-dialer.ts';
 import type { Dialled, DialledRoute, RouteDialerDeps, RouteDialerOptions } from './route-dialer.ts';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
