@@ -61,7 +61,7 @@ describe('a waypoint', () => {
   it('refuses a CONNECT to what is not bound to it', async () => {
     bed.push();
     expect(await bed.connect(payments, '10.96.0.99:80')).to.equal(421);
-    expect(await bed.connect(payments, 'ledger:8080')).to.equal(400);
+    expect(await bed.connect(payments, 'ledger:8080')).to.equal(421);
   });
 
   it('verifies the exact service account of the endpoint', async () => {
