@@ -43,6 +43,33 @@ describe('explain, of a service in another network', () => {
     ],
   ]);
 
+  it('shows the gateways of a network that has several, as endpoints of the host that its Gateway names', () => {
+    const several = object(
+      'gateway.networking.k8s.io/v1',
+      'Gateway',
+      { name: 'west', namespace: 'networks', labels: { 'topology.istio.io/network': 'west' } },
+      {
+        gatewayClassName: 'istio-remote',
+        addresses: [{ type: 'Hostname', value: 'gate.west.example' }],
+        listeners: [{ name: 'tunnels', port: 15_008, protocol: 'HBONE' }],
+      },
+    );
+    const host = object(
+      'networking.istio.io/v1',
+      'ServiceEntry',
+      { name: 'gate', namespace: 'networks' },
+      {
+        hosts: ['gate.west.example'],
+        ports: [{ number: 15_008, name: 'tunnels', protocol: 'TCP' }],
+        resolution: 'STATIC',
+        endpoints: ['203.0.113.7', '203.0.113.8'].map((address) => ({ address, serviceAccount: 'gate' })),
+      },
+    );
+    const { groups, verdict } = ask([several, host, ...clearing], ...ends);
+    expect(verdict).to.equal('DEPENDS');
+    expect(groups[0]?.connection.hops[0]?.identities).to.match(/▸ spiffe:\/\/cluster\.local\/ns\/networks\/sa\/gate$/);
+  });
+
   it('shows both tunnels and who is proven in each', () => {
     const [way] = ask([gateway, ...clearing], ...ends).groups;
     expect(way?.connection.hops).to.deep.equal([
