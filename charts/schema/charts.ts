@@ -91,6 +91,7 @@ const ztunnel = object('The node proxy.', {
   originalSource: oneOf('Whether an application sees the address of its caller.', ['best-effort', 'required', 'off']),
   ipv6: flag('Whether it listens on IPv6 as well.'),
   certificateTtl: text('Lifetime of certificates, such as 24h.', patterns.duration),
+  revocationLists: text('ConfigMap with revocation lists in its key ca-crl.pem; empty is none.', patterns.optionalName),
   dnsProxy: flag('Whether pods whose DNS is captured are answered; off, the node agent must capture no DNS.'),
   policyInfoLogging: flag('Whether decisions of policy are logged at info.'),
   logFilter: text('Levels by scope, such as info,access=debug; empty is global.logLevel.', '^[a-z0-9_:=,]*$'),

@@ -9,6 +9,7 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { spiffeIdsOf } from '@clearmesh/shared/identity/certificate';
 import { X509Certificate } from 'node:crypto';
 import { CertificateAuthority } from '../../src/certify/certificate-authority.ts';
+import { CurrentRoot } from '../../src/certify/current-root.ts';
 import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
 import { pod } from '../fixtures/objects.ts';
 import { rsaSigningRequest, signingRequest, stolenKeyRequest } from '../fixtures/signing-requests.ts';
@@ -33,7 +34,11 @@ async function authority(rootLifetimeMs?: number): Promise<CertificateAuthority>
   });
   return new CertificateAuthority(
     { trustDomain: 'cluster.local', trustedNodeAccounts: new Set(['clearmesh-system/ztunnel']) },
-    { root: readRoot(pem, Date.now()), clock: systemClock, pods: () => [pod('ledger-0', { account: 'ledger' }).value] },
+    {
+      root: new CurrentRoot(readRoot(pem, Date.now())),
+      clock: systemClock,
+      pods: () => [pod('ledger-0', { account: 'ledger' }).value],
+    },
   );
 }
 

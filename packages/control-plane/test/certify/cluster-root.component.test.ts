@@ -42,7 +42,7 @@ function withData({ stringData, ...others }: { stringData: Readonly<Record<strin
 async function open(peer: ApiPeer, clock: Clock = systemClock): Promise<RootAuthority> {
   using api = new ApiClient({}, { kubeConfig: peer.kubeConfig, clock });
   const deps = { api, clock, random: systemRandom, logger: silentLogger };
-  return openClusterRoot(options, deps, AbortSignal.timeout(8000));
+  return (await openClusterRoot(options, deps, AbortSignal.timeout(8000))).authority;
 }
 
 async function keep(peer: ApiPeer, name: string, stringData: Readonly<Record<string, string>>): Promise<void> {
