@@ -3,10 +3,10 @@ import { KeyObject, webcrypto } from 'node:crypto';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import { issueLeaf } from './leaf.ts';
-import { ecP256 } from './root-authority.ts';
-import type { AltName } from './leaf.ts';
-import type { RootAuthority } from './root-authority.ts';
+import { issueLeaf } from '@clearmesh/shared/certify/leaf';
+import { ecP256 } from '@clearmesh/shared/certify/root-authority';
+import type { AltName } from '@clearmesh/shared/certify/leaf';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 /** PEM. */
 export type ServerCredentials = { readonly cert: string; readonly key: string };

@@ -4,7 +4,7 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { ControlPlaneMetrics } from '../admin/control-plane-metrics.ts';
 import type { CallerAuthenticator } from '../certify/caller.ts';
-import type { RootAuthority } from '../certify/root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 import type { Configured } from '../report/report.ts';
 import type { StatusReport } from '../report/status-report.ts';
 import type { ConfigurationSource } from '../watch/configuration-source.ts';

@@ -3,7 +3,7 @@ import { review } from '../admit/review.ts';
 import { WebhookServer } from '../admit/webhook-server.ts';
 import { ServerCertificate } from '../certify/server-certificate.ts';
 import { serverNames } from './server-names.ts';
-import type { RootAuthority } from '../certify/root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Wiring } from './parts.ts';
 

@@ -8,7 +8,7 @@ import { describe, it } from 'mocha';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { ServerCertificate } from '../../src/certify/server-certificate.ts';
 import type { GrpcHandler } from '../../src/listen/grpc-handler.ts';
 import { SecureServer } from '../../src/listen/secure-server.ts';

@@ -1,6 +1,6 @@
 /** What is wrong with the configuration, where, and what to do about it. */
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import type { LogFields } from '@clearmesh/shared/observe/log';
+import { MeshError } from '../observe/mesh-error.ts';
+import type { LogFields } from '../observe/log.ts';
 
 export type Problem = {
   /** 001: one object is wrong in itself; 002: two contradict each other. */
