@@ -16,6 +16,8 @@ import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
+import { readLocalSource, readSelfMadeCa } from './local/local-environment.ts';
+import type { LocalSource, SelfMadeCa } from './local/local-environment.ts';
 
 export type CaptureConfig = {
   /** The node agent's socket. @default /var/run/ztunnel/ztunnel.sock */
@@ -64,10 +66,14 @@ export type NodeConfig = {
 };
 
 export type ZtunnelConfig = {
-  /** Absent: no control plane, so no pod is ever served. */
+  /** Absent: no control plane, so no pod is ever served, unless there is a local configuration. */
   readonly xds?: RemoteConfig;
+  /** Read instead of a control plane. */
+  readonly local?: LocalSource;
   /** Absent: no certificates, so no tunnel is ever made. */
   readonly ca?: RemoteConfig;
+  /** For tests, instead of `ca`. */
+  readonly selfMadeCa?: SelfMadeCa;
   /** Path of the token file, or the token itself; re-read for each request. */
   readonly authToken: string;
   /** Lifetime asked for each workload certificate, milliseconds. @default 24 hours */
@@ -98,12 +104,16 @@ const mebibyte = 1024 * 1024;
 export function readConfig(env: Environment): ZtunnelConfig {
   const reader = new EnvironmentReader(env);
   refuseUnsupported(reader);
-  const xds = readRemote(reader, 'XDS');
-  const ca = readRemote(reader, 'CA');
+  const local = readLocalSource(reader);
+  const selfMadeCa = readSelfMadeCa(reader);
+  const xds = local === undefined ? readRemote(reader, 'XDS') : undefined;
+  const ca = selfMadeCa === undefined ? readRemote(reader, 'CA') : undefined;
   const dns = readDns(reader);
   const config: ZtunnelConfig = {
     ...(xds === undefined ? {} : { xds }),
+    ...(local === undefined ? {} : { local }),
     ...(ca === undefined ? {} : { ca }),
+    ...(selfMadeCa === undefined ? {} : { selfMadeCa }),
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
@@ -131,14 +141,8 @@ function refuseUnsupported(reader: EnvironmentReader): void {
       'COMPLIANCE_POLICY',
       'suites and groups cannot be narrowed; unset it (TLS 1.3 with X25519MLKEM768 first is what is offered)',
     );
-  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5']) {
+  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5']) {
     if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
-  }
-  if (reader.text('LOCAL_XDS_PATH', reader.text('LOCAL_XDS', '')) !== '') {
-    reader.reject(
-      reader.raw('LOCAL_XDS_PATH') === undefined ? 'LOCAL_XDS' : 'LOCAL_XDS_PATH',
-      'serve the same objects from the control plane’s --directory',
-    );
   }
 }
 

@@ -65,6 +65,19 @@ describe('readConfig', () => {
       (c) => c.trust,
       { rootsPath: '/r.pem', crlPath: '/c.pem' },
     ],
+    [
+      'a local configuration instead of a control plane',
+      { LOCAL_XDS_PATH: '/m.yaml', XDS_ADDRESS: '' },
+      (c) => [c.local, c.xds],
+      [{ kind: 'file', path: '/m.yaml' }, undefined],
+    ],
+    ['a local configuration as text', { LOCAL_XDS: '{}' }, (c) => [c.local, c.xds], [{ kind: 'text', text: '{}' }, undefined]],
+    [
+      'certificates of its own for a test',
+      { FAKE_CA: 'true', ALLOW_FAKE_CA: 'true', FAKE_CA_DIRECTORY: '/ca' },
+      (c) => [c.selfMadeCa, c.ca],
+      [{ directory: '/ca' }, undefined],
+    ],
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
@@ -118,7 +131,7 @@ describe('readConfig', () => {
     ['PROXY_MODE', 'dedicated'],
     ['COMPLIANCE_POLICY', 'pqc'],
     ['TLS12_ENABLED', 'true'],
-    ['LOCAL_XDS', 'workloads: []'],
+    ['FAKE_CA', 'true'],
   ];
   for (const [name, value] of rejected) {
     it(`rejects ${name}=${value.slice(0, 30)} by name, value and remedy`, () => {
@@ -128,6 +141,23 @@ describe('readConfig', () => {
           (error: MeshError) => error.code === 'MESH-CONFIG-003' && error.message.includes(`${name}=${JSON.stringify(value)}: `),
         );
     });
+  }
+
+  const contradictory: readonly [string, Record<string, string>, RegExp][] = [
+    ['two local configurations', { LOCAL_XDS_PATH: '/m.yaml', LOCAL_XDS: '{}' }, /LOCAL_XDS="{}": set one of/],
+    [
+      'a local configuration and a control plane',
+      { LOCAL_XDS: '{}', XDS_ADDRESS: 'https://istiod:15012' },
+      /XDS_ADDRESS=.*instead of a control plane/,
+    ],
+    [
+      'certificates of its own and an authority',
+      { FAKE_CA: 'true', ALLOW_FAKE_CA: 'true', CA_ADDRESS: 'https://istiod:15012' },
+      /CA_ADDRESS=.*FAKE_CA asks no/,
+    ],
+  ];
+  for (const [title, env, message] of contradictory) {
+    it(`rejects ${title}`, () => expect(() => readConfig({ ...base, ...env })).to.throw(MeshError, message));
   }
 
   it('names every unusable variable at once', () => {

@@ -94,6 +94,21 @@ describe('the ztunnel process', () => {
     expect(await http(15_000, 'POST /logging?level=info,access=debug')).to.match(/current log level is info,access=debug/);
   });
 
+  it('knows the mesh of a local configuration without a control plane', async () => {
+    const mesh = 'workloads: [{ name: ledger-0, namespace: bank, workloadIps: [10.0.0.1], node: node-a, protocol: HBONE }]';
+    start({ ...quiet, LOCAL_XDS: mesh, FAKE_CA: 'true', ALLOW_FAKE_CA: 'true' });
+    await proxy.says(/certificate issued.*bank\/sa\/default/);
+    expect(proxy.output).to.match(/"level":"warn".*FAKE_CA: .*for tests only/);
+    expect(await http(15_021, 'GET /healthz/ready')).to.match(/not ready, pending: workload proxy manager\n$/s);
+    expect(await http(15_000, 'GET /config_dump')).to.match(/"uid": "Kubernetes\/\/Pod\/bank\/ledger-0"/);
+  });
+
+  it('ends with status 1 when its local configuration cannot be used, and says where', async () => {
+    start({ ...quiet, LOCAL_XDS: 'workloads: [{ uid: a }]' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/LOCAL_XDS:1:13: workloads\[0\]\.namespace: is missing/);
+  });
+
   it('drains on SIGTERM and ends with status 0', async () => {
     start(quiet);
     await proxy.says(/ztunnel started/);

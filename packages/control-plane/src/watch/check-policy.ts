@@ -1,5 +1,5 @@
 /** What a schema cannot say of an AuthorizationPolicy: values that would never match, and rules nobody would enforce. */
-import { parseBlock } from '../manifest/block.ts';
+import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { parsePort } from '../manifest/port.ts';
 import type { AuthorizationPolicyManifest, ConditionManifest, RuleManifest } from '../manifest/authorization-policy.ts';
 import { checkTarget, checkTargets } from './check-target-refs.ts';
