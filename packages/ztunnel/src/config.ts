@@ -65,6 +65,13 @@ export type NodeConfig = {
   readonly instanceIp: IpAddress;
 };
 
+export type ProcessPorts = {
+  /** On loopback. @default 15000 */
+  readonly admin: number;
+  /** @default 15020 */
+  readonly stats: number;
+};
+
 export type ZtunnelConfig = {
   /** Absent: no control plane, so no pod is ever served, unless there is a local configuration. */
   readonly xds?: RemoteConfig;
@@ -81,6 +88,8 @@ export type ZtunnelConfig = {
   /** Further roots, and revocation lists. @default none */
   readonly trust: PeerTrustOptions;
   readonly node: NodeConfig;
+  /** Ports of the process itself; those in pods are fixed. */
+  readonly ports: ProcessPorts;
   readonly clusterId: string;
   readonly clusterDomain: string;
   /** "" where the mesh has one network only. */
@@ -98,6 +107,7 @@ export type ZtunnelConfig = {
 };
 
 const defaultIp = parseIp('1.1.1.1');
+const anyPort = { min: 1, max: 65_535 };
 const mebibyte = 1024 * 1024;
 
 /** The whole configuration, or a MESH-CONFIG-003 that names every unusable variable. */
@@ -118,6 +128,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
     node: node(reader),
+    ports: { admin: reader.integer('PROXY_ADMIN_PORT', 15_000, anyPort), stats: reader.integer('STATS_PORT', 15_020, anyPort) },
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
     clusterDomain: reader.text('CLUSTER_DOMAIN', 'cluster.local'),
     network: reader.text('NETWORK', ''),
@@ -177,13 +188,14 @@ function capture(reader: EnvironmentReader): CaptureConfig {
 /** On unless switched off: without redirection nobody asks it, and a redirection without it would leave a pod without names. */
 function readDns(reader: EnvironmentReader): DnsConfig | undefined {
   const isOn = reader.boolean('ISTIO_META_DNS_CAPTURE', true);
-  const where = reader.text('DNS_PROXY_ADDR', 'localhost:15053');
+  // Upstream has it in proxy metadata only.
+  const name = reader.text('DNS_PROXY_ADDR', '') === '' ? 'ISTIO_META_DNS_PROXY_ADDR' : 'DNS_PROXY_ADDR';
+  const where = reader.text(name, 'localhost:15053');
   const colon = where.lastIndexOf(':');
   const host = where.slice(0, colon).replace(/^\[(.*:.*)\]$/, '$1');
   const ip = host === 'localhost' ? host : parseIp(host);
   const port = /^\d+$/.test(where.slice(colon + 1)) ? Number(where.slice(colon + 1)) : 0;
-  if (ip === undefined || port < 1 || port > 65_535)
-    reader.reject('DNS_PROXY_ADDR', 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
+  if (ip === undefined || port < 1 || port > 65_535) reader.reject(name, 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
   if (!isOn || ip === undefined) return undefined;
   return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', '') };
 }

@@ -65,8 +65,8 @@ type Parts = {
 
 export const ztunnelVersion = '0.1.0';
 
-/** Ports of the process itself; pods have their own (l4-contract section 1). */
-const ports = { admin: 15_000, stats: 15_020, readiness: 15_021 } as const;
+/** Of the process itself (l4-contract section 1); no option has it. */
+const readinessPort = 15_021;
 
 const resolverFile = '/etc/resolv.conf';
 
@@ -151,11 +151,11 @@ export class Ztunnel {
     const { log, onQuit: quit } = this.#deps;
     const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
     const logger = log.scope('admin');
-    const readiness = { ips: [wildcard], port: ports.readiness };
+    const readiness = { ips: [wildcard], port: readinessPort };
     this.#endpoints.readiness.push(await startReadinessServer(readiness, { readiness: this.#readiness, logger }));
-    const stats = { ips: [wildcard], port: ports.stats };
+    const stats = { ips: [wildcard], port: this.#config.ports.stats };
     this.#endpoints.others.push(await startStatsServer(stats, { registry: this.#metrics.registry, logger }));
-    const admin = { ips: ['127.0.0.1', '::1'], port: ports.admin };
+    const admin = { ips: ['127.0.0.1', '::1'], port: this.#config.ports.admin };
     this.#endpoints.others.push(
       await startAdminServer(admin, {
         snapshot: () => this.#store.current,

@@ -31,6 +31,7 @@ describe('readConfig', () => {
       poolReleaseMs: 300_000,
       responseBaggage: true,
     });
+    expect(config.ports).to.deep.equal({ admin: 15_000, stats: 15_020 });
     expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '' });
     expect(config.xds).to.deep.equal({
       url: 'https://istiod.istio-system.svc:15012',
@@ -57,6 +58,8 @@ describe('readConfig', () => {
     ['a DNS proxy that is asked for', { ISTIO_META_DNS_CAPTURE: 'true' }, (c) => c.dns?.port, 15_053],
     ['a DNS proxy elsewhere', { DNS_PROXY_ADDR: '127.0.0.53:5353' }, (c) => [c.dns?.host, c.dns?.port], ['127.0.0.53', 5_353]],
     ['a DNS proxy at an IPv6 address', { DNS_PROXY_ADDR: '[::1]:53' }, (c) => [c.dns?.host, c.dns?.port], ['::1', 53]],
+    ['a DNS proxy of proxy metadata', { ISTIO_META_DNS_PROXY_ADDR: 'localhost:5353' }, (c) => c.dns?.port, 5_353],
+    ['ports of the process', { PROXY_ADMIN_PORT: '1', STATS_PORT: '2' }, (c) => c.ports, { admin: 1, stats: 2 }],
     ['a preferred namespace', { PREFERED_SERVICE_NAMESPACE: 'shared' }, (c) => c.dns?.preferredNamespace, 'shared'],
     ['neither roots nor lists of its own', {}, (c) => c.trust, {}],
     [
@@ -118,6 +121,8 @@ describe('readConfig', () => {
     ['INSTANCE_IP', '10.0.0.1:80'],
     ['INPOD_UDS', `/${'x'.repeat(107)}`],
     ['ISTIO_META_DNS_CAPTURE', 'on'],
+    ['ISTIO_META_DNS_PROXY_ADDR', '15053'],
+    ['STATS_PORT', '0'],
     ['DNS_PROXY_ADDR', '15053'],
     ['DNS_PROXY_ADDR', 'localhost:0'],
     ['DNS_PROXY_ADDR', 'dns.example:53'],

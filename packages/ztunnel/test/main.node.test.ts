@@ -94,6 +94,19 @@ describe('the ztunnel process', () => {
     expect(await http(15_000, 'POST /logging?level=info,access=debug')).to.match(/current log level is info,access=debug/);
   });
 
+  it('takes what the environment leaves open from PROXY_CONFIG', async () => {
+    start({ ...quiet, PROXY_CONFIG: 'discoveryAddress: istiod:15012\nstatsPort: 15555' });
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_555, 'GET /metrics')).to.match(/istio_build\{component="ztunnel"/);
+    expect(await http(15_000, 'GET /config_dump')).not.to.match(/istiod:15012/);
+  });
+
+  it('ends with status 1 when PROXY_CONFIG cannot be used, and says where', async () => {
+    start({ ...quiet, PROXY_CONFIG: 'statsPort: x' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/PROXY_CONFIG:1:12: statsPort: must be of type integer \(found "x"\)/);
+  });
+
   it('knows the mesh of a local configuration without a control plane', async () => {
     const mesh = 'workloads: [{ name: ledger-0, namespace: bank, workloadIps: [10.0.0.1], node: node-a, protocol: HBONE }]';
     start({ ...quiet, LOCAL_XDS: mesh, FAKE_CA: 'true', ALLOW_FAKE_CA: 'true' });

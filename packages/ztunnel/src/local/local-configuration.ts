@@ -12,7 +12,7 @@ import { WatchedFile } from '@clearmesh/shared/lifecycle/watched-file';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import { problemError, problemFields } from '@clearmesh/shared/document/problem';
+import { problemError, problemFields, problemsError } from '@clearmesh/shared/document/problem';
 import type { Problem } from '@clearmesh/shared/document/problem';
 import type { DeltaPush, DeltaUpsert, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import { encodeAuthorization } from '@clearmesh/shared/wire/authorization';
@@ -38,7 +38,7 @@ export type LocalConfigurationDeps = {
 /** Larger files are not read; a workload takes about 500 bytes. */
 const maxBytes = 32 * 1024 * 1024;
 
-/** Problems told one by one; a file with more has one cause. */
+/** Problems of a changed file that are logged one by one; a file with more has one cause. */
 const maxTold = 20;
 
 /** Resources by name, encoded. */
@@ -115,7 +115,7 @@ export class LocalConfiguration implements Disposable {
   #recvProblems(problems: readonly Problem[]): void {
     const { logger } = this.#deps;
     if (!this.#isRead) {
-      this.#failure = unusable(this.#name, problems);
+      this.#failure = problemsError('MESH-CONFIG-001', `the local configuration ${this.#name}`, problems);
       return;
     }
     logger.error('the local configuration cannot be used; the last good one keeps serving [MESH-CONFIG-001]', {
@@ -143,13 +143,4 @@ function changed(before: Resources, after: Resources): readonly DeltaUpsert[] {
 
 function gone(before: Resources, after: Resources): readonly string[] {
   return [...before.keys()].filter((name) => !after.has(name));
-}
-
-function unusable(name: string, problems: readonly Problem[]): MeshError {
-  const told = problems.slice(0, maxTold).map((problem) => problemError(problem).explain());
-  const more = problems.length > maxTold ? [`… and ${problems.length - maxTold} more`] : [];
-  return new MeshError('MESH-CONFIG-001', {
-    message: `the local configuration ${name} cannot be used, ${problems.length} problem(s):\n${[...told, ...more].join('\n')}`,
-    hint: 'Mend what is named above: it is taken as a whole or not at all.',
-  });
 }

@@ -20,7 +20,7 @@ export function readLocalSource(reader: EnvironmentReader): LocalSource | undefi
   if (path === '' && text === '') return undefined;
   if (path !== '' && text !== '') reader.reject('LOCAL_XDS', 'set one of LOCAL_XDS_PATH and LOCAL_XDS, not both');
   if (reader.text('XDS_ADDRESS', '') !== '')
-    reader.reject('XDS_ADDRESS', 'unset it: the local configuration is read instead of a control plane');
+    reader.reject('XDS_ADDRESS', 'set it to nothing: the local configuration is read instead of a control plane');
   return path === '' ? { kind: 'text', text } : { kind: 'file', path };
 }
 
@@ -35,7 +35,8 @@ export function readSelfMadeCa(reader: EnvironmentReader): SelfMadeCa | undefine
       'FAKE_CA',
       'certificates of its own making prove nothing; unset it, or for a test set ALLOW_FAKE_CA=true as well',
     );
-  if (reader.text('CA_ADDRESS', '') !== '') reader.reject('CA_ADDRESS', 'unset it: FAKE_CA asks no certificate authority');
+  if (reader.text('CA_ADDRESS', '') !== '')
+    reader.reject('CA_ADDRESS', 'set it to nothing: FAKE_CA asks no certificate authority');
   const directory = reader.text('FAKE_CA_DIRECTORY', '');
   return directory === '' ? {} : { directory };
 }
