@@ -16,6 +16,8 @@ import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
+import type { KeepAlive } from '@clearmesh/linux/socket-options';
+import { readKeepAlive } from './capture/keep-alive-environment.ts';
 import { readLocalSource, readSelfMadeCa } from './local/local-environment.ts';
 import type { LocalSource, SelfMadeCa } from './local/local-environment.ts';
 
@@ -30,6 +32,10 @@ export type CaptureConfig = {
   readonly reusePort: boolean;
   /** Listen on [::] rather than 0.0.0.0. @default true */
   readonly ipv6: boolean;
+  /** Of all TCP sockets but accepted tunnels, which have PINGs. @default 180 s, 180 s, 9 probes */
+  readonly keepAlive: KeepAlive;
+  /** Carry connections; without, pods have their DNS proxy and nothing else. @default true */
+  readonly connections: boolean;
 };
 
 export type DnsConfig = {
@@ -56,6 +62,8 @@ export type TunnelConfig = {
   readonly poolReleaseMs: number;
   /** @default true */
   readonly responseBaggage: boolean;
+  /** An application behind a PROXY header is reached over loopback. @default true */
+  readonly localhostAppTunnel: boolean;
 };
 
 export type NodeConfig = {
@@ -140,6 +148,8 @@ export function readConfig(env: Environment): ZtunnelConfig {
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
     terminationDeadlineMs: readTerminationDeadline(reader),
   };
+  if (!config.capture.connections && config.dns === undefined)
+    reader.reject('ENABLE_PROXY', 'without the DNS proxy there is nothing left to serve; unset it');
   reader.finish();
   return config;
 }
@@ -182,6 +192,8 @@ function capture(reader: EnvironmentReader): CaptureConfig {
     originalSource: source === 'true' ? 'required' : source === 'false' ? 'off' : 'best-effort',
     reusePort: reader.boolean('INPOD_PORT_REUSE', true),
     ipv6: reader.boolean('IPV6_ENABLED', true),
+    keepAlive: readKeepAlive(reader),
+    connections: reader.boolean('ENABLE_PROXY', true),
   };
 }
 
@@ -211,5 +223,6 @@ function tunnel(reader: EnvironmentReader): TunnelConfig {
     poolMaxStreams: reader.integer('POOL_MAX_STREAMS_PER_CONNECTION', 100, { min: 1, max: 65_535 }),
     poolReleaseMs: reader.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 300_000),
     responseBaggage: reader.boolean('ENABLE_RESPONSE_BAGGAGE', true),
+    localhostAppTunnel: reader.boolean('LOCALHOST_APP_TUNNEL', true),
   };
 }

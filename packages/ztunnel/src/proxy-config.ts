@@ -48,13 +48,14 @@ export function withProxyConfig(
   texts: { readonly proxyConfig?: ConfigText; readonly mesh?: ConfigText },
 ): Environment {
   const problems: Problem[] = [];
-  const mesh = readDocument<{ readonly defaultConfig?: ProxyConfig }>(texts.mesh, meshSchema, problems);
-  const own = readDocument<ProxyConfig>(texts.proxyConfig, proxyConfigSchema, problems);
+  const mesh = readDocument(texts.mesh, meshSchema, problems) as { readonly defaultConfig?: ProxyConfig } | undefined;
+  const own = readDocument(texts.proxyConfig, proxyConfigSchema, problems) as ProxyConfig | undefined;
   if (problems.length > 0) throw problemsError('MESH-CONFIG-003', 'the proxy configuration', problems);
   return { ...variables(mesh?.defaultConfig ?? {}), ...variables(own ?? {}), ...env };
 }
 
-function readDocument<Value>(source: ConfigText | undefined, schema: TSchema, problems: Problem[]): Value | undefined {
+/** The schema's value, or `undefined` where there is none or one with problems. */
+function readDocument(source: ConfigText | undefined, schema: TSchema, problems: Problem[]): unknown {
   if (source === undefined) return undefined;
   const { documents, faults } = readYaml(source.text);
   problems.push(...faults.map(({ line, column, message }) => yamlProblem(source.name, line, column, message)));
@@ -63,7 +64,7 @@ function readDocument<Value>(source: ConfigText | undefined, schema: TSchema, pr
   if (document === undefined) return undefined;
   const findings = checkShape(schema, document.value);
   problems.push(...findings.map((finding) => findingProblem(finding, 'MESH-CONFIG-001', source.name, '', document.locate)));
-  return document.value as Value;
+  return findings.length === 0 ? document.value : undefined;
 }
 
 function variables(config: ProxyConfig): Environment {

@@ -127,6 +127,8 @@ export class Ztunnel {
     const ztunnel = new Ztunnel(config, deps, { metrics, trust, authority });
     certificateMetrics.observe({ certificates: ztunnel.#certificates, trust });
     await ztunnel.#listen();
+    if (!config.capture.connections)
+      ztunnel.#logger.warn('ENABLE_PROXY=false: connections of captured pods are refused, names alone are served');
     await ztunnel.#subscribe();
     return ztunnel;
   }

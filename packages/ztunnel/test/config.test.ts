@@ -21,6 +21,8 @@ describe('readConfig', () => {
       originalSource: 'best-effort',
       reusePort: true,
       ipv6: true,
+      keepAlive: { probing: true, idleSeconds: 180, intervalSeconds: 180, probes: 9, userTimeout: false },
+      connections: true,
     });
     expect(config.tunnel).to.deep.equal({
       engine: 'framed',
@@ -30,6 +32,7 @@ describe('readConfig', () => {
       poolMaxStreams: 100,
       poolReleaseMs: 300_000,
       responseBaggage: true,
+      localhostAppTunnel: true,
     });
     expect(config.ports).to.deep.equal({ admin: 15_000, stats: 15_020 });
     expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '' });
@@ -82,6 +85,20 @@ describe('readConfig', () => {
       [{ directory: '/ca' }, undefined],
     ],
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
+    [
+      'another patience with silent peers',
+      {
+        KEEPALIVE_ENABLED: 'false',
+        KEEPALIVE_TIME: '1m30s',
+        KEEPALIVE_INTERVAL: '1s',
+        KEEPALIVE_RETRIES: '3',
+        USER_TIMEOUT_ENABLED: 'true',
+      },
+      (c) => c.capture.keepAlive,
+      { probing: false, idleSeconds: 90, intervalSeconds: 1, probes: 3, userTimeout: true },
+    ],
+    ['names only', { ENABLE_PROXY: 'false' }, (c) => c.capture.connections, false],
+    ['application tunnels at the pod’s address', { LOCALHOST_APP_TUNNEL: 'false' }, (c) => c.tunnel.localhostAppTunnel, false],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
     ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
@@ -137,6 +154,10 @@ describe('readConfig', () => {
     ['COMPLIANCE_POLICY', 'pqc'],
     ['TLS12_ENABLED', 'true'],
     ['FAKE_CA', 'true'],
+    ['KEEPALIVE_TIME', '500ms'],
+    ['KEEPALIVE_TIME', '32768s'],
+    ['KEEPALIVE_INTERVAL', '0s'],
+    ['KEEPALIVE_RETRIES', '128'],
   ];
   for (const [name, value] of rejected) {
     it(`rejects ${name}=${value.slice(0, 30)} by name, value and remedy`, () => {
@@ -149,6 +170,12 @@ describe('readConfig', () => {
   }
 
   const contradictory: readonly [string, Record<string, string>, RegExp][] = [
+    ['a proxy of nothing', { ENABLE_PROXY: 'false', ISTIO_META_DNS_CAPTURE: 'false' }, /ENABLE_PROXY="false": .*nothing left/],
+    [
+      'a user timeout that the kernel cannot hold',
+      { USER_TIMEOUT_ENABLED: 'true', KEEPALIVE_INTERVAL: '32767s', KEEPALIVE_RETRIES: '127' },
+      /USER_TIMEOUT_ENABLED="true": .*smaller/,
+    ],
     ['two local configurations', { LOCAL_XDS_PATH: '/m.yaml', LOCAL_XDS: '{}' }, /LOCAL_XDS="{}": set one of/],
     [
       'a local configuration and a control plane',
