@@ -9,6 +9,8 @@ import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
 import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
 import type { PeerTrustOptions } from '@clearmesh/shared/certificates/peer-trust';
 import { readTrust } from '@clearmesh/shared/certificates/trust-environment';
+import { readTlsPolicy } from '@clearmesh/shared/tls/tls-environment';
+import type { TlsPolicy } from '@clearmesh/shared/tls/tls-policy';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
@@ -95,6 +97,8 @@ export type ZtunnelConfig = {
   readonly certificateTtlMs: number;
   /** Further roots, and revocation lists. @default none */
   readonly trust: PeerTrustOptions;
+  /** Of tunnels, and of connections to the control plane. @default TLS 1.3, any key exchange */
+  readonly tls: TlsPolicy;
   readonly node: NodeConfig;
   /** Ports of the process itself; those in pods are fixed. */
   readonly ports: ProcessPorts;
@@ -135,6 +139,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
+    tls: readTlsPolicy(reader),
     node: node(reader),
     ports: { admin: reader.integer('PROXY_ADMIN_PORT', 15_000, anyPort), stats: reader.integer('STATS_PORT', 15_020, anyPort) },
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
@@ -157,12 +162,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
 /** Options whose silent absence would be a surprise, such as a mode that nobody serves. */
 function refuseUnsupported(reader: EnvironmentReader): void {
   if (reader.text('PROXY_MODE', 'shared') !== 'shared') reader.reject('PROXY_MODE', 'only shared is served; unset it');
-  if (reader.text('COMPLIANCE_POLICY', '') !== '')
-    reader.reject(
-      'COMPLIANCE_POLICY',
-      'suites and groups cannot be narrowed; unset it (TLS 1.3 with X25519MLKEM768 first is what is offered)',
-    );
-  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5']) {
+  for (const name of ['XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5']) {
     if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
   }
 }

@@ -12,12 +12,12 @@ type Deps = { readonly env: Environment; readonly clock: Clock; readonly random:
 
 /** Who signs certificates of pods: the control plane's authority, or for tests the proxy itself. */
 export async function openAuthority(
-  { ca, selfMadeCa, clusterId, trustDomain, authToken }: ZtunnelConfig,
+  { ca, selfMadeCa, clusterId, trustDomain, authToken, tls }: ZtunnelConfig,
   { env, clock, random, logger }: Deps,
 ): Promise<CertificateAuthority & Partial<Disposable>> {
   if (selfMadeCa === undefined) {
     const headers = extraHeaders('CA_HEADER_', env);
-    return authorityOf({ ca, clusterId, headers }, { readToken: () => readToken(authToken) });
+    return authorityOf({ ca, clusterId, headers, tls }, { readToken: () => readToken(authToken) });
   }
   logger.warn('FAKE_CA: certificates are of the proxy’s own making and prove nothing; for tests only', {
     root: selfMadeCa.directory ?? 'in memory',

@@ -99,7 +99,7 @@ export class Ztunnel {
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
     this.#authority = authority;
     this.#certificates = new CertificateStore(
-      { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
+      { validitySeconds: Math.floor(config.certificateTtlMs / 1000), tls: config.tls },
       { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
     this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
@@ -173,7 +173,7 @@ export class Ztunnel {
   }
 
   async #subscribe(): Promise<void> {
-    const { xds, local, authToken, clusterId } = this.#config;
+    const { xds, local, authToken, clusterId, tls } = this.#config;
     const { env, log, clock, random } = this.#deps;
     const synced = this.#readiness.task('state manager');
     if (local !== undefined) {
@@ -187,7 +187,7 @@ export class Ztunnel {
     if (xds === undefined) return this.#logger.warn('XDS_ADDRESS is empty: without a control plane no pod is served');
     this.#xds = new XdsClient(
       {
-        remote: { ...xds, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
+        remote: { ...xds, tls, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
         node: describeNode(this.#config, env),
       },
       {
