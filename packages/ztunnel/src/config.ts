@@ -20,6 +20,7 @@ import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { KeepAlive } from '@clearmesh/linux/socket-options';
 import { readKeepAlive } from './capture/keep-alive-environment.ts';
+import { readWorkerThreads } from './process-limits.ts';
 import { readLocalSource, readSelfMadeCa } from './local/local-environment.ts';
 import type { LocalSource, SelfMadeCa } from './local/local-environment.ts';
 
@@ -111,6 +112,8 @@ export type ZtunnelConfig = {
   /** Absent: pods have no DNS proxy. */
   readonly dns?: DnsConfig;
   readonly tunnel: TunnelConfig;
+  /** Asked for, and not obeyed: see process-limits.ts. */
+  readonly workerThreads?: string;
   readonly log: LogConfig;
   /** Decisions of policy at info rather than debug. @default false */
   readonly policyInfoLogging: boolean;
@@ -131,6 +134,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
   const xds = local === undefined ? readRemote(reader, 'XDS') : undefined;
   const ca = selfMadeCa === undefined ? readRemote(reader, 'CA') : undefined;
   const dns = readDns(reader);
+  const workerThreads = readWorkerThreads(reader);
   const config: ZtunnelConfig = {
     ...(xds === undefined ? {} : { xds }),
     ...(local === undefined ? {} : { local }),
@@ -149,6 +153,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     capture: capture(reader),
     ...(dns === undefined ? {} : { dns }),
     tunnel: tunnel(reader),
+    ...(workerThreads === undefined ? {} : { workerThreads }),
     log: readLogConfig(reader),
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
     terminationDeadlineMs: readTerminationDeadline(reader),

@@ -14,6 +14,7 @@ import { createLogger } from '@clearmesh/shared/observe/log';
 import { readConfig } from './config.ts';
 import { layeredEnvironment } from './layered-environment.ts';
 import { FilteredLog } from '@clearmesh/shared/observe/log-filter';
+import { reportLimits } from './process-limits.ts';
 import { Ztunnel, ztunnelVersion } from './ztunnel.ts';
 
 async function main(): Promise<0 | 1> {
@@ -36,6 +37,7 @@ async function main(): Promise<0 | 1> {
       end({ status: 1 });
     },
   });
+  reportLimits(config, { logger });
   logger.info('ztunnel started', { version: ztunnelVersion, node: config.node.name, xds: config.xds?.url, ca: config.ca?.url });
   const { status } = await ending;
   await ztunnel.drain(config.terminationDeadlineMs);

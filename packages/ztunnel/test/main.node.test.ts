@@ -25,9 +25,11 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  constructor(namespace: string, env: Readonly<Record<string, string>>) {
+  /** @param openFiles soft and hard limit of open files; those of the test if there are none */
+  constructor(namespace: string, env: Readonly<Record<string, string>>, openFiles?: string) {
+    const limited = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}`];
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...limited, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -56,7 +58,8 @@ describe('the ztunnel process', () => {
   let namespace: NetworkNamespace;
   let proxy: ZtunnelProcess;
 
-  const start = (env: Readonly<Record<string, string>>): ZtunnelProcess => (proxy = new ZtunnelProcess(bed.nameOf('node'), env));
+  const start = (env: Readonly<Record<string, string>>, openFiles?: string): ZtunnelProcess =>
+    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, openFiles));
 
   const http = async (port: number, request: string): Promise<string> => {
     const socket = await connectTcp({ namespace, target: { ip: '127.0.0.1', port } }, AbortSignal.timeout(5_000));
@@ -105,6 +108,13 @@ describe('the ztunnel process', () => {
     start({ ...quiet, PROXY_CONFIG: 'statsPort: x' });
     expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
     expect(proxy.output).to.match(/PROXY_CONFIG:1:12: statsPort: must be of type integer \(found "x"\)/);
+  });
+
+  it('may have open as many files as the hard limit lets it, and says that those are few', async () => {
+    start(quiet, '256:4096');
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_020, 'GET /metrics')).to.match(/^process_max_fds 4096$/m);
+    expect(proxy.output).to.match(/"level":"warn".*raise the hard limit.*"files":4096/);
   });
 
   it('knows the mesh of a local configuration without a control plane', async () => {
