@@ -37,7 +37,7 @@ describe('readConfig', () => {
     expect(config.ports).to.deep.equal({ admin: 15_000, stats: 15_020 });
     expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '' });
     expect(config.xds).to.deep.equal({
-      url: 'https://istiod.istio-system.svc:15012',
+      url: 'https://localhost:15012',
       root: './var/run/secrets/istio/root-cert.pem',
     });
   });
@@ -76,6 +76,12 @@ describe('readConfig', () => {
       { LOCAL_XDS_PATH: '/m.yaml', XDS_ADDRESS: '' },
       (c) => [c.local, c.xds],
       [{ kind: 'file', path: '/m.yaml' }, undefined],
+    ],
+    [
+      'in a cluster the control plane’s name there',
+      { KUBERNETES_SERVICE_HOST: '10.96.0.1' },
+      (c) => [c.xds?.url, c.ca?.url],
+      ['https://istiod.istio-system.svc:15012', 'https://istiod.istio-system.svc:15012'],
     ],
     ['a local configuration as text', { LOCAL_XDS: '{}' }, (c) => [c.local, c.xds], [{ kind: 'text', text: '{}' }, undefined]],
     [
