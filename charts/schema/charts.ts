@@ -93,6 +93,7 @@ const ztunnel = object('The node proxy.', {
   certificateTtl: text('Lifetime of certificates, such as 24h.', patterns.duration),
   revocationLists: text('ConfigMap with revocation lists in its key ca-crl.pem; empty is none.', patterns.optionalName),
   dnsProxy: flag('Whether pods whose DNS is captured are answered; off, the node agent must capture no DNS.'),
+  compliancePolicy: oneOf('What narrows TLS of tunnels and of connections to the control plane.', ['', 'pqc']),
   policyInfoLogging: flag('Whether decisions of policy are logged at info.'),
   logFilter: text('Levels by scope, such as info,access=debug; empty is global.logLevel.', '^[a-z0-9_:=,]*$'),
   updateStrategy: object('How an update goes from node to node.', { maxSurge, maxUnavailable }),

@@ -9,6 +9,8 @@ import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
 import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
 import type { PeerTrustOptions } from '@clearmesh/shared/certificates/peer-trust';
 import { readTrust } from '@clearmesh/shared/certificates/trust-environment';
+import { readTlsPolicy } from '@clearmesh/shared/tls/tls-environment';
+import type { TlsPolicy } from '@clearmesh/shared/tls/tls-policy';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
@@ -16,6 +18,11 @@ import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
+import type { KeepAlive } from '@clearmesh/linux/socket-options';
+import { readKeepAlive } from './capture/keep-alive-environment.ts';
+import { readWorkerThreads } from './process-limits.ts';
+import { readLocalSource, readSelfMadeCa } from './local/local-environment.ts';
+import type { LocalSource, SelfMadeCa } from './local/local-environment.ts';
 
 export type CaptureConfig = {
   /** The node agent's socket. @default /var/run/ztunnel/ztunnel.sock */
@@ -28,6 +35,10 @@ export type CaptureConfig = {
   readonly reusePort: boolean;
   /** Listen on [::] rather than 0.0.0.0. @default true */
   readonly ipv6: boolean;
+  /** Of all TCP sockets but accepted tunnels, which have PINGs. @default 180 s, 180 s, 9 probes */
+  readonly keepAlive: KeepAlive;
+  /** Carry connections; without, pods have their DNS proxy and nothing else. @default true */
+  readonly connections: boolean;
 };
 
 export type DnsConfig = {
@@ -54,6 +65,8 @@ export type TunnelConfig = {
   readonly poolReleaseMs: number;
   /** @default true */
   readonly responseBaggage: boolean;
+  /** An application behind a PROXY header is reached over loopback. @default true */
+  readonly localhostAppTunnel: boolean;
 };
 
 export type NodeConfig = {
@@ -63,18 +76,33 @@ export type NodeConfig = {
   readonly instanceIp: IpAddress;
 };
 
+export type ProcessPorts = {
+  /** On loopback. @default 15000 */
+  readonly admin: number;
+  /** @default 15020 */
+  readonly stats: number;
+};
+
 export type ZtunnelConfig = {
-  /** Absent: no control plane, so no pod is ever served. */
+  /** Absent: no control plane, so no pod is ever served, unless there is a local configuration. */
   readonly xds?: RemoteConfig;
+  /** Read instead of a control plane. */
+  readonly local?: LocalSource;
   /** Absent: no certificates, so no tunnel is ever made. */
   readonly ca?: RemoteConfig;
+  /** For tests, instead of `ca`. */
+  readonly selfMadeCa?: SelfMadeCa;
   /** Path of the token file, or the token itself; re-read for each request. */
   readonly authToken: string;
   /** Lifetime asked for each workload certificate, milliseconds. @default 24 hours */
   readonly certificateTtlMs: number;
   /** Further roots, and revocation lists. @default none */
   readonly trust: PeerTrustOptions;
+  /** Of tunnels, and of connections to the control plane. @default TLS 1.3, any key exchange */
+  readonly tls: TlsPolicy;
   readonly node: NodeConfig;
+  /** Ports of the process itself; those in pods are fixed. */
+  readonly ports: ProcessPorts;
   readonly clusterId: string;
   readonly clusterDomain: string;
   /** "" where the mesh has one network only. */
@@ -84,6 +112,8 @@ export type ZtunnelConfig = {
   /** Absent: pods have no DNS proxy. */
   readonly dns?: DnsConfig;
   readonly tunnel: TunnelConfig;
+  /** Asked for, and not obeyed: see process-limits.ts. */
+  readonly workerThreads?: string;
   readonly log: LogConfig;
   /** Decisions of policy at info rather than debug. @default false */
   readonly policyInfoLogging: boolean;
@@ -92,22 +122,30 @@ export type ZtunnelConfig = {
 };
 
 const defaultIp = parseIp('1.1.1.1');
+const anyPort = { min: 1, max: 65_535 };
 const mebibyte = 1024 * 1024;
 
 /** The whole configuration, or a MESH-CONFIG-003 that names every unusable variable. */
 export function readConfig(env: Environment): ZtunnelConfig {
   const reader = new EnvironmentReader(env);
   refuseUnsupported(reader);
-  const xds = readRemote(reader, 'XDS');
-  const ca = readRemote(reader, 'CA');
+  const local = readLocalSource(reader);
+  const selfMadeCa = readSelfMadeCa(reader);
+  const xds = local === undefined ? readRemote(reader, 'XDS') : undefined;
+  const ca = selfMadeCa === undefined ? readRemote(reader, 'CA') : undefined;
   const dns = readDns(reader);
+  const workerThreads = readWorkerThreads(reader);
   const config: ZtunnelConfig = {
     ...(xds === undefined ? {} : { xds }),
+    ...(local === undefined ? {} : { local }),
     ...(ca === undefined ? {} : { ca }),
+    ...(selfMadeCa === undefined ? {} : { selfMadeCa }),
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
+    tls: readTlsPolicy(reader),
     node: node(reader),
+    ports: { admin: reader.integer('PROXY_ADMIN_PORT', 15_000, anyPort), stats: reader.integer('STATS_PORT', 15_020, anyPort) },
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
     clusterDomain: reader.text('CLUSTER_DOMAIN', 'cluster.local'),
     network: reader.text('NETWORK', ''),
@@ -115,10 +153,13 @@ export function readConfig(env: Environment): ZtunnelConfig {
     capture: capture(reader),
     ...(dns === undefined ? {} : { dns }),
     tunnel: tunnel(reader),
+    ...(workerThreads === undefined ? {} : { workerThreads }),
     log: readLogConfig(reader),
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
     terminationDeadlineMs: readTerminationDeadline(reader),
   };
+  if (!config.capture.connections && config.dns === undefined)
+    reader.reject('ENABLE_PROXY', 'without the DNS proxy there is nothing left to serve; unset it');
   reader.finish();
   return config;
 }
@@ -126,19 +167,8 @@ export function readConfig(env: Environment): ZtunnelConfig {
 /** Options whose silent absence would be a surprise, such as a mode that nobody serves. */
 function refuseUnsupported(reader: EnvironmentReader): void {
   if (reader.text('PROXY_MODE', 'shared') !== 'shared') reader.reject('PROXY_MODE', 'only shared is served; unset it');
-  if (reader.text('COMPLIANCE_POLICY', '') !== '')
-    reader.reject(
-      'COMPLIANCE_POLICY',
-      'suites and groups cannot be narrowed; unset it (TLS 1.3 with X25519MLKEM768 first is what is offered)',
-    );
-  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5']) {
+  for (const name of ['XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5']) {
     if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
-  }
-  if (reader.text('LOCAL_XDS_PATH', reader.text('LOCAL_XDS', '')) !== '') {
-    reader.reject(
-      reader.raw('LOCAL_XDS_PATH') === undefined ? 'LOCAL_XDS' : 'LOCAL_XDS_PATH',
-      'serve the same objects from the control plane’s --directory',
-    );
   }
 }
 
@@ -167,19 +197,22 @@ function capture(reader: EnvironmentReader): CaptureConfig {
     originalSource: source === 'true' ? 'required' : source === 'false' ? 'off' : 'best-effort',
     reusePort: reader.boolean('INPOD_PORT_REUSE', true),
     ipv6: reader.boolean('IPV6_ENABLED', true),
+    keepAlive: readKeepAlive(reader),
+    connections: reader.boolean('ENABLE_PROXY', true),
   };
 }
 
 /** On unless switched off: without redirection nobody asks it, and a redirection without it would leave a pod without names. */
 function readDns(reader: EnvironmentReader): DnsConfig | undefined {
   const isOn = reader.boolean('ISTIO_META_DNS_CAPTURE', true);
-  const where = reader.text('DNS_PROXY_ADDR', 'localhost:15053');
+  // Upstream has it in proxy metadata only.
+  const name = reader.text('DNS_PROXY_ADDR', '') === '' ? 'ISTIO_META_DNS_PROXY_ADDR' : 'DNS_PROXY_ADDR';
+  const where = reader.text(name, 'localhost:15053');
   const colon = where.lastIndexOf(':');
   const host = where.slice(0, colon).replace(/^\[(.*:.*)\]$/, '$1');
   const ip = host === 'localhost' ? host : parseIp(host);
   const port = /^\d+$/.test(where.slice(colon + 1)) ? Number(where.slice(colon + 1)) : 0;
-  if (ip === undefined || port < 1 || port > 65_535)
-    reader.reject('DNS_PROXY_ADDR', 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
+  if (ip === undefined || port < 1 || port > 65_535) reader.reject(name, 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
   if (!isOn || ip === undefined) return undefined;
   return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', '') };
 }
@@ -195,5 +228,6 @@ function tunnel(reader: EnvironmentReader): TunnelConfig {
     poolMaxStreams: reader.integer('POOL_MAX_STREAMS_PER_CONNECTION', 100, { min: 1, max: 65_535 }),
     poolReleaseMs: reader.durationMs('POOL_UNUSED_RELEASE_TIMEOUT', 300_000),
     responseBaggage: reader.boolean('ENABLE_RESPONSE_BAGGAGE', true),
+    localhostAppTunnel: reader.boolean('LOCALHOST_APP_TUNNEL', true),
   };
 }

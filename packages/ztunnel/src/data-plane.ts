@@ -118,11 +118,11 @@ export class DataPlane implements Disposable {
     const { store, metrics, log, clock, random } = this.#deps;
     const certificates = new PodCertificates(this.#deps);
     const within = podNetwork(
-      { namespace: spec.namespace, mark: capture.packetMark, originalSource },
+      { namespace: spec.namespace, mark: capture.packetMark, keepAlive: capture.keepAlive, originalSource },
       { connectTcp, clock, logger: log.scope('inpod') },
     );
     return new PodDataPath(
-      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage },
+      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage, localhostAppTunnel: tunnel.localhostAppTunnel },
       {
         drain,
         metrics,

@@ -31,18 +31,19 @@ import { ZdsClient } from './capture/zds-client.ts';
 import { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import type { CertificateAuthority } from '@clearmesh/shared/certificates/certificate-authority';
 import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
-import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
 import { nameserversIn } from './dns/nameservers.ts';
+import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
-import { readToken } from '@clearmesh/shared/discovery/credentials';
 import { extraHeaders, nodeMetadata } from '@clearmesh/shared/discovery/node-metadata';
 import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
 import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
+import { openAuthority } from './open-authority.ts';
+import type { LocalConfiguration } from './local/local-configuration.ts';
 
 export type ZtunnelDeps = {
   readonly env: Environment;
@@ -55,10 +56,17 @@ export type ZtunnelDeps = {
   readonly onFatal: (error: MeshError) => void;
 };
 
+/** What has to be opened before anything else. */
+type Parts = {
+  readonly metrics: Metrics;
+  readonly trust: PeerTrust;
+  readonly authority: CertificateAuthority & Partial<Disposable>;
+};
+
 export const ztunnelVersion = '0.1.0';
 
-/** Ports of the process itself; pods have their own (l4-contract section 1). */
-const ports = { admin: 15_000, stats: 15_020, readiness: 15_021 } as const;
+/** Of the process itself (l4-contract section 1); no option has it. */
+const readinessPort = 15_021;
 
 const resolverFile = '/etc/resolv.conf';
 
@@ -69,7 +77,7 @@ export class Ztunnel {
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #store: SnapshotStore;
-  readonly #authority: CertificateAuthority & Partial<Disposable>;
+  readonly #authority: Parts['authority'];
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
   readonly #capture: CaptureReadiness;
@@ -78,13 +86,10 @@ export class Ztunnel {
   readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
   readonly #agent = new AbortController();
   #xds: XdsClient | undefined;
+  #local: LocalConfiguration | undefined;
   #conversation: Promise<void> = Promise.resolve();
 
-  private constructor(
-    config: ZtunnelConfig,
-    deps: ZtunnelDeps,
-    { metrics, trust }: { readonly metrics: Metrics; readonly trust: PeerTrust },
-  ) {
+  private constructor(config: ZtunnelConfig, deps: ZtunnelDeps, { metrics, trust, authority }: Parts) {
     const { clock, random, log } = deps;
     this.#config = config;
     this.#deps = deps;
@@ -92,12 +97,9 @@ export class Ztunnel {
     this.#metrics = metrics;
     this.#trust = trust;
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
-    this.#authority = authorityOf(
-      { ca: config.ca, clusterId: config.clusterId, headers: extraHeaders('CA_HEADER_', deps.env) },
-      { readToken: () => readToken(config.authToken) },
-    );
+    this.#authority = authority;
     this.#certificates = new CertificateStore(
-      { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
+      { validitySeconds: Math.floor(config.certificateTtlMs / 1000), tls: config.tls },
       { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
     this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
@@ -121,10 +123,13 @@ export class Ztunnel {
     const metrics = new Metrics({ version: ztunnelVersion }, { clock });
     const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
     const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
-    const ztunnel = new Ztunnel(config, deps, { metrics, trust });
+    const authority = await openAuthority(config, { ...deps, logger: log.scope('ca') });
+    const ztunnel = new Ztunnel(config, deps, { metrics, trust, authority });
     certificateMetrics.observe({ certificates: ztunnel.#certificates, trust });
     await ztunnel.#listen();
-    ztunnel.#subscribe();
+    if (!config.capture.connections)
+      ztunnel.#logger.warn('ENABLE_PROXY=false: connections of captured pods are refused, names alone are served');
+    await ztunnel.#subscribe();
     return ztunnel;
   }
 
@@ -135,6 +140,7 @@ export class Ztunnel {
     await Promise.all([this.#conversation, ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
     this.#reportCut(await this.#plane.pods.drain(deadlineMs));
     await this.#xds?.[Symbol.asyncDispose]();
+    this.#local?.[Symbol.dispose]();
     this.#plane[Symbol.dispose]();
     this.#certificates[Symbol.dispose]();
     this.#trust[Symbol.dispose]();
@@ -147,11 +153,11 @@ export class Ztunnel {
     const { log, onQuit: quit } = this.#deps;
     const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
     const logger = log.scope('admin');
-    const readiness = { ips: [wildcard], port: ports.readiness };
+    const readiness = { ips: [wildcard], port: readinessPort };
     this.#endpoints.readiness.push(await startReadinessServer(readiness, { readiness: this.#readiness, logger }));
-    const stats = { ips: [wildcard], port: ports.stats };
+    const stats = { ips: [wildcard], port: this.#config.ports.stats };
     this.#endpoints.others.push(await startStatsServer(stats, { registry: this.#metrics.registry, logger }));
-    const admin = { ips: ['127.0.0.1', '::1'], port: ports.admin };
+    const admin = { ips: ['127.0.0.1', '::1'], port: this.#config.ports.admin };
     this.#endpoints.others.push(
       await startAdminServer(admin, {
         snapshot: () => this.#store.current,
@@ -166,14 +172,22 @@ export class Ztunnel {
     );
   }
 
-  #subscribe(): void {
-    const { xds, authToken, clusterId } = this.#config;
+  async #subscribe(): Promise<void> {
+    const { xds, local, authToken, clusterId, tls } = this.#config;
     const { env, log, clock, random } = this.#deps;
     const synced = this.#readiness.task('state manager');
+    if (local !== undefined) {
+      // Loaded only here: YAML and schemas take memory that a node of a cluster has other use for.
+      const { LocalConfiguration } = await import('./local/local-configuration.ts');
+      const apply = (push: DeltaPush): readonly Rejection[] => this.#store.apply(push);
+      this.#local = await LocalConfiguration.open({ source: local, clusterId }, { apply, clock, logger: log.scope('xds') });
+      synced();
+      return this.#converse();
+    }
     if (xds === undefined) return this.#logger.warn('XDS_ADDRESS is empty: without a control plane no pod is served');
     this.#xds = new XdsClient(
       {
-        remote: { ...xds, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
+        remote: { ...xds, tls, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
         node: describeNode(this.#config, env),
       },
       {

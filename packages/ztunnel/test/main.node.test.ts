@@ -25,9 +25,11 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  constructor(namespace: string, env: Readonly<Record<string, string>>) {
+  /** @param openFiles soft and hard limit of open files; those of the test if there are none */
+  constructor(namespace: string, env: Readonly<Record<string, string>>, openFiles?: string) {
+    const limited = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}`];
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...limited, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -56,7 +58,8 @@ describe('the ztunnel process', () => {
   let namespace: NetworkNamespace;
   let proxy: ZtunnelProcess;
 
-  const start = (env: Readonly<Record<string, string>>): ZtunnelProcess => (proxy = new ZtunnelProcess(bed.nameOf('node'), env));
+  const start = (env: Readonly<Record<string, string>>, openFiles?: string): ZtunnelProcess =>
+    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, openFiles));
 
   const http = async (port: number, request: string): Promise<string> => {
     const socket = await connectTcp({ namespace, target: { ip: '127.0.0.1', port } }, AbortSignal.timeout(5_000));
@@ -92,6 +95,41 @@ describe('the ztunnel process', () => {
     expect(await http(15_020, 'GET /metrics')).to.match(/istio_build\{component="ztunnel"/);
     expect(await http(15_000, 'GET /config_dump')).to.match(/"workloadState": \{\}/);
     expect(await http(15_000, 'POST /logging?level=info,access=debug')).to.match(/current log level is info,access=debug/);
+  });
+
+  it('takes what the environment leaves open from PROXY_CONFIG', async () => {
+    start({ ...quiet, PROXY_CONFIG: 'discoveryAddress: istiod:15012\nstatsPort: 15555' });
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_555, 'GET /metrics')).to.match(/istio_build\{component="ztunnel"/);
+    expect(await http(15_000, 'GET /config_dump')).not.to.match(/istiod:15012/);
+  });
+
+  it('ends with status 1 when PROXY_CONFIG cannot be used, and says where', async () => {
+    start({ ...quiet, PROXY_CONFIG: 'statsPort: x' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/PROXY_CONFIG:1:12: statsPort: must be of type integer \(found "x"\)/);
+  });
+
+  it('may have open as many files as the hard limit lets it, and says that those are few', async () => {
+    start(quiet, '256:4096');
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_020, 'GET /metrics')).to.match(/^process_max_fds 4096$/m);
+    expect(proxy.output).to.match(/"level":"warn".*raise the hard limit.*"files":4096/);
+  });
+
+  it('knows the mesh of a local configuration without a control plane', async () => {
+    const mesh = 'workloads: [{ name: ledger-0, namespace: bank, workloadIps: [10.0.0.1], node: node-a, protocol: HBONE }]';
+    start({ ...quiet, LOCAL_XDS: mesh, FAKE_CA: 'true', ALLOW_FAKE_CA: 'true' });
+    await proxy.says(/certificate issued.*bank\/sa\/default/);
+    expect(proxy.output).to.match(/"level":"warn".*FAKE_CA: .*for tests only/);
+    expect(await http(15_021, 'GET /healthz/ready')).to.match(/not ready, pending: workload proxy manager\n$/s);
+    expect(await http(15_000, 'GET /config_dump')).to.match(/"uid": "Kubernetes\/\/Pod\/bank\/ledger-0"/);
+  });
+
+  it('ends with status 1 when its local configuration cannot be used, and says where', async () => {
+    start({ ...quiet, LOCAL_XDS: 'workloads: [{ uid: a }]' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/LOCAL_XDS:1:13: workloads\[0\]\.namespace: is missing/);
   });
 
   it('drains on SIGTERM and ends with status 0', async () => {

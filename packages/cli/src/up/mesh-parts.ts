@@ -8,7 +8,7 @@ import { Redirector } from '@clearmesh/node-agent/redirect/redirector';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { Kubelet } from './kubelet.ts';
 import { ManifestFeed } from './manifest-feed.ts';

@@ -6,8 +6,8 @@
  */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { decideIdentity } from './impersonation.ts';
-import { issueLeaf } from './leaf.ts';
-import { readSigningRequest } from './signing-request.ts';
+import { issueLeaf } from '@clearmesh/shared/certify/leaf';
+import { readSigningRequest } from '@clearmesh/shared/certify/signing-request';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { PodManifest } from '../manifest/pod.ts';
 import type { Caller } from './caller.ts';

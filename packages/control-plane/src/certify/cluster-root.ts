@@ -11,10 +11,10 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { answerText } from '../kubernetes/api-answer.ts';
 import { collectionPath, objectPath } from '../kubernetes/resource.ts';
-import { createRoot, readPlugged, readRoot } from './root-authority.ts';
+import { createRoot, readPlugged, readRoot } from '@clearmesh/shared/certify/root-authority';
 import type { ApiClient } from '../kubernetes/api-client.ts';
 import type { ApiFailure } from '../kubernetes/api-answer.ts';
-import type { RootAuthority } from './root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 export type ClusterRootOptions = {
   /** The system namespace. */

@@ -1,6 +1,6 @@
 /** The authority in force: who needs it asks each time, and who keeps something that it signed listens. */
 import type { Cancel } from '@clearmesh/shared/lifecycle/clock';
-import type { RootAuthority } from './root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 export class CurrentRoot {
   #authority: RootAuthority;

@@ -10,7 +10,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { splitPemBundle } from '@clearmesh/shared/identity/certificate';
-import type { RootAuthority } from './root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 /** From when proxies count as having heard of a root, milliseconds after it was given out. */
 export const settleMs = 300_000;

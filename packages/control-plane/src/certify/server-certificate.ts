@@ -6,9 +6,9 @@ import { KeyObject, webcrypto } from 'node:crypto';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import { issueLeaf } from './leaf.ts';
-import { ecP256 } from './root-authority.ts';
-import type { AltName } from './leaf.ts';
+import { issueLeaf } from '@clearmesh/shared/certify/leaf';
+import { ecP256 } from '@clearmesh/shared/certify/root-authority';
+import type { AltName } from '@clearmesh/shared/certify/leaf';
 import type { CurrentRoot } from './current-root.ts';
 
 /** PEM. */

@@ -1,7 +1,7 @@
 /** Around a directory: manifests, keys of tokens, the root and the status are files. */
 import { Authenticator } from '../certify/authenticator.ts';
 import { CurrentRoot } from '../certify/current-root.ts';
-import { openRoot } from '../certify/root-store.ts';
+import { openRoot } from '@clearmesh/shared/certify/root-store';
 import { TokenKeys } from '../certify/token-keys.ts';
 import { StatusWriter } from '../report/status-writer.ts';
 import { DirectorySource } from '../watch/directory-source.ts';

@@ -10,10 +10,10 @@ import { spiffeIdsOf } from '@clearmesh/shared/identity/certificate';
 import { X509Certificate } from 'node:crypto';
 import { CertificateAuthority } from '../../src/certify/certificate-authority.ts';
 import { CurrentRoot } from '../../src/certify/current-root.ts';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { pod } from '../fixtures/objects.ts';
 import { rsaSigningRequest, signingRequest, stolenKeyRequest } from '../fixtures/signing-requests.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import type { Caller } from '../../src/certify/caller.ts';
 import type { CertificateAnswer, CertificateRequest } from '../../src/certify/certificate-authority.ts';
 

@@ -11,7 +11,7 @@ import { createMetrics } from '../../src/admin/control-plane-metrics.ts';
 import { ClusterRootWatch } from '../../src/certify/cluster-root-watch.ts';
 import { openClusterRoot } from '../../src/certify/cluster-root.ts';
 import { CurrentRoot } from '../../src/certify/current-root.ts';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { settleMs } from '../../src/certify/root-succession.ts';
 import { ServerCertificate } from '../../src/certify/server-certificate.ts';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';

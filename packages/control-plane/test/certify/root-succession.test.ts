@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import { before, describe, it } from 'mocha';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { decideSuccession, settleMs } from '../../src/certify/root-succession.ts';
-import type { RootAuthority } from '../../src/certify/root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 const nowMs = 1_000_000;
 const fingerprint = (pem: string): string => new X509Certificate(pem).fingerprint256;

@@ -9,7 +9,7 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { CurrentRoot } from '../../src/certify/current-root.ts';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { ServerCertificate } from '../../src/certify/server-certificate.ts';
 import type { GrpcHandler } from '../../src/listen/grpc-handler.ts';
 import { SecureServer } from '../../src/listen/secure-server.ts';

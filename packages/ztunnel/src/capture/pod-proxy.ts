@@ -78,11 +78,12 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
     this.#drain = new Drain({ clock: deps.clock });
     this.#logger = deps.logger;
     this.#clock = deps.clock;
-    this.#listeners = openAll(options, deps, [
+    const ports: readonly Port[] = [
       { port: outboundPort, tunnel: false, onAccept: (accepted) => this.path.recvOutbound(accepted) },
       { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
       { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) },
-    ]);
+    ];
+    this.#listeners = openAll(options, deps, capture.connections ? ports : []);
     this.#names = openOrClose(this.#listeners, () => deps.openNames?.(spec));
     const transparent = this.#listeners.every((listener) => listener.transparent);
     if (!transparent && capture.originalSource === 'best-effort') {
@@ -161,8 +162,8 @@ function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, 
     mark: capture.packetMark,
     transparent: capture.originalSource,
     reusePort: capture.reusePort,
-    // 180 s, 180 s, 9 probes; a tunnel has PINGs of its own instead.
-    keepAlive: tunnel ? false : {},
+    // A tunnel has PINGs of its own instead.
+    keepAlive: tunnel ? false : capture.keepAlive,
     allowHalfOpen: !tunnel,
   };
 }

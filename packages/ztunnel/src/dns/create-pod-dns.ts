@@ -29,14 +29,14 @@ export function createPodDns(
   { capture, clusterDomain }: Pick<ZtunnelConfig, 'capture' | 'clusterDomain'>,
   { store, metrics, log, clock, random, nameservers }: CreatePodDnsDeps,
 ): (spec: PodSpec<NetworkNamespace>) => PodDns {
-  const { packetMark: mark, ipv6, reusePort } = capture;
+  const { packetMark: mark, ipv6, reusePort, keepAlive } = capture;
   const logger = log.scope('dns');
   return ({ namespace, info: pod }) => {
     const forwarder = new Forwarder(
       { nameservers },
       {
         openDatagram: (family) => datagramSocket({ namespace, ip: family === 4 ? '0.0.0.0' : '::', port: 0, mark }).fd,
-        connect: (target, signal) => connectTcp({ namespace, target, mark }, signal),
+        connect: (target, signal) => connectTcp({ namespace, target, mark, keepAlive }, signal),
         clock,
         random,
       },
@@ -52,7 +52,7 @@ export function createPodDns(
       },
     );
     return new PodDns(
-      { namespace, host, port, mark, reusePort, ipv6 },
+      { namespace, host, port, mark, reusePort, keepAlive, ipv6 },
       { listen: listenSocket, openDatagram: datagramSocket, responder, clock, logger },
     );
   };

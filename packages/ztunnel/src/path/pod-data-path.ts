@@ -54,6 +54,8 @@ export type PodDataPathOptions = {
   readonly network: string;
   /** @default true */
   readonly responseBaggage: boolean;
+  /** Reach an application behind a PROXY header over loopback. @default true */
+  readonly localhostAppTunnel?: boolean;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
   /** For the mesh to say what another proxy knows already, each direction by itself. */

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { systemRandom } from '@clearmesh/shared/lifecycle/random';
-import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { systemRandom } from '../../src/lifecycle/random.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { MeshError } from '../../src/observe/mesh-error.ts';
 import { openRoot } from '../../src/certify/root-store.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '../../src/testing/temporary-directory.ts';
 import type { RootAuthority } from '../../src/certify/root-authority.ts';
 
 function open(path: string, clock = new FakeClock()): Promise<RootAuthority> {

@@ -1,6 +1,6 @@
 /** The one thing a signing request is asked for: a public key whose private half signed it. */
 import type { webcrypto } from 'node:crypto';
-import { Pkcs10CertificateRequest } from '@clearmesh/shared/tls/x509';
+import { Pkcs10CertificateRequest } from '../tls/x509.ts';
 import { ecP256 } from './root-authority.ts';
 
 export type SigningRequest =

@@ -1,6 +1,7 @@
 /** What is wrong with the configuration, where, and what to do about it. */
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import type { LogFields } from '@clearmesh/shared/observe/log';
+import { MeshError } from '../observe/mesh-error.ts';
+import type { MeshErrorCode } from '../observe/error-codes.ts';
+import type { LogFields } from '../observe/log.ts';
 
 export type Problem = {
   /** 001: one object is wrong in itself; 002: two contradict each other. */
@@ -32,6 +33,19 @@ export function problemError(problem: Problem): MeshError {
   return new MeshError(problem.code, {
     message: `${place}${subject === '' ? '' : `${subject}: `}${message}${found}`,
     hint: remedy,
+  });
+}
+
+/** Problems told one by one; a text with more has one cause. */
+const maxTold = 20;
+
+/** All problems of one text as one error, a line each with its remedy. @param what is unusable, as in `the mesh file a.yaml` */
+export function problemsError(code: MeshErrorCode, what: string, problems: readonly Problem[]): MeshError {
+  const told = problems.slice(0, maxTold).map((problem) => problemError(problem).explain());
+  const more = problems.length > maxTold ? [`… and ${problems.length - maxTold} more`] : [];
+  return new MeshError(code, {
+    message: `${what} cannot be used, ${problems.length} problem(s):\n${[...told, ...more].join('\n')}`,
+    hint: 'Mend what is named above: it is taken as a whole or not at all.',
   });
 }
 

@@ -9,7 +9,7 @@ import {
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
-} from '@clearmesh/shared/tls/x509';
+} from '../tls/x509.ts';
 import { newSerialNumber } from './root-authority.ts';
 import type { RootAuthority } from './root-authority.ts';
 

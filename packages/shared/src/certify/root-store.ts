@@ -1,9 +1,9 @@
 /** Where the root is kept between starts: `ca.pem` (certificate and key, mode 0600) and `root-cert.pem` for everyone. */
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import type { Random } from '@clearmesh/shared/lifecycle/random';
+import { MeshError } from '../observe/mesh-error.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import type { Random } from '../lifecycle/random.ts';
 import { createRoot, readRoot } from './root-authority.ts';
 import type { RootAuthority } from './root-authority.ts';
 

@@ -1,6 +1,6 @@
 /** Address blocks as policies write them: `10.0.0.0/8`, or an address alone. */
-import { ipToBytes, parseIp } from '@clearmesh/shared/model/ip-address';
-import type { Cidr } from '@clearmesh/shared/model/ip-address';
+import { ipToBytes, parseIp } from './ip-address.ts';
+import type { Cidr } from './ip-address.ts';
 
 /** The block, host bits kept as written; `undefined` for any other text. */
 export function parseBlock(text: string): Cidr | undefined {

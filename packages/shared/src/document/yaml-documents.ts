@@ -1,6 +1,6 @@
 /** YAML text to values that know where they stand. */
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
-import type { Document } from 'yaml';
+import type { Document, Tags } from 'yaml';
 import type { FieldPath } from './field-path.ts';
 
 /** From 1. */
@@ -19,10 +19,18 @@ export type YamlReading = { readonly documents: readonly YamlDocument[]; readonl
 /** Aliases that one document may expand to: enough for any manifest, too few for a bomb. */
 const maxAliases = 100;
 
-/** All documents of a text that hold anything; a text with faults has no usable documents. */
-export function readYaml(text: string): YamlReading {
+/**
+ * All documents of a text that hold anything; a text with faults has no usable documents.
+ * @param tags further tags that the text may use
+ */
+export function readYaml(text: string, tags: readonly Tags[number][] = []): YamlReading {
   const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const parsed = parseAllDocuments(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+    customTags: [...tags],
+  });
   const documents: readonly Document.Parsed[] = 'empty' in parsed ? [] : parsed;
   const faults = documents.flatMap((document) =>
     document.errors.map((error) => ({ ...positionOf(lines, error.pos[0]), message: error.message, field: '' })),

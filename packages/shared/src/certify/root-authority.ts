@@ -1,7 +1,7 @@
 /** The root of trust: a self-signed EC P-256 certificate of our own, or an authority that a bank plugs in. */
 import { X509Certificate as NodeCertificate, createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { splitPemBundle } from '@clearmesh/shared/identity/certificate';
+import { splitPemBundle } from '../identity/certificate.ts';
 import {
   BasicConstraintsExtension,
   KeyUsageFlags,
@@ -10,7 +10,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
-} from '@clearmesh/shared/tls/x509';
+} from '../tls/x509.ts';
 
 export type SigningAlgorithm =
   | { readonly name: 'ECDSA'; readonly namedCurve: 'P-256' | 'P-384'; readonly hash: 'SHA-256' | 'SHA-384' }
