@@ -17,6 +17,8 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { configView, workloadStateView } from './admin-view.ts';
+import { podsView } from './pod-status.ts';
+import type { PodFacts } from './pod-status.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { Metrics } from './admin/metrics.ts';
@@ -156,7 +158,8 @@ export class Ztunnel {
       await startAdminServer(admin, {
         snapshot: () => this.#store.current,
         certificates: () => this.#certificates.list(),
-        workloadState: () => workloadStateView(this.#plane.pods.states()),
+        pods: () => podsView(this.#plane.pods.states(), this.#podFacts()),
+        workloadState: () => workloadStateView(this.#plane.pods.states(), this.#podFacts()),
         config: () => configView(this.#config),
         version: ztunnelVersion,
         log,
@@ -164,6 +167,14 @@ export class Ztunnel {
         logger,
       }),
     );
+  }
+
+  #podFacts(): PodFacts {
+    const { current } = this.#store;
+    return {
+      certificates: this.#certificates.list(),
+      workloadOf: ({ namespace, name, serviceAccount }) => current.workloadByPod(namespace, name, serviceAccount)?.uid,
+    };
   }
 
   #subscribe(): void {

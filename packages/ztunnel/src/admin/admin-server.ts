@@ -2,6 +2,7 @@
  * For the operator of this node: 127.0.0.1 and ::1, port 15000 (l4-contract section 11.3).
  *
  *   GET  /config_dump           everything the proxy knows, JSON
+ *   GET  /pods                  how each pod fares, JSON
  *   POST /logging[?level=L]     shows or sets the log level; ?reset undoes
  *   POST /quitquitquit          begins the drain
  */
@@ -19,6 +20,8 @@ import type { ServerAddressOptions } from '@clearmesh/shared/admin/stats-server'
 export type AdminDeps = OperatorDeps & {
   readonly snapshot: () => Snapshot;
   readonly certificates: () => readonly CertificateStatus[];
+  /** One entry a pod. */
+  readonly pods: () => Json;
   /** By pod uid: state, connections and info, as section 11.3 lays it out. */
   readonly workloadState: () => Json;
   /** The options in force, without secrets. */
@@ -30,8 +33,12 @@ export function startAdminServer(options: ServerAddressOptions, deps: AdminDeps)
   return HttpEndpoint.listen(
     { name: 'admin', ...options },
     {
-      '/': () => ({ status: 200, body: 'Clearmesh ztunnel\n\nGET  /config_dump\nPOST /logging\nPOST /quitquitquit\n' }),
+      '/': () => ({
+        status: 200,
+        body: 'Clearmesh ztunnel\n\nGET  /config_dump\nGET  /pods\nPOST /logging\nPOST /quitquitquit\n',
+      }),
       '/config_dump': () => jsonAnswer(dump(deps)),
+      '/pods': () => jsonAnswer(deps.pods()),
       ...operatorRoutes(deps),
     },
     deps,

@@ -17,6 +17,7 @@ import { logComplete, logOpened } from './access-log.ts';
 import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import type { DenialReason, ResponseFlag } from './connection-cut.ts';
+import type { FailureSink } from './last-failure.ts';
 
 /** What telemetry says of a workload: of its own knowledge, or by the peer's baggage. */
 export type TelemetryWorkload = Pick<
@@ -70,6 +71,7 @@ export type ReportDeps = {
   readonly metrics: { readonly tcp: ConnectionMetrics; denied(facts: DenialFacts): void };
   /** The access scope. */
   readonly log: Logger;
+  readonly failures: FailureSink;
   readonly clock: Clock;
 };
 
@@ -100,9 +102,10 @@ export class ConnectionReport {
   /** The end, once. */
   complete(end: ConnectionEnd): void {
     const { access, startedMs, bytes, series } = this.#opened;
-    const { log, clock, metrics } = this.#deps;
+    const { log, clock, metrics, failures } = this.#deps;
     const total = bytes();
     series.close(total, end.flag);
+    if (end.error !== undefined) failures.recvFailure({ direction: access.direction, error: end.error });
     if (end.denial !== undefined)
       metrics.denied({ direction: access.direction, reason: end.denial, policy: end.policy, flag: end.flag });
     // The log counts from this proxy's point of view: the client's bytes are sent when outbound, received when inbound.

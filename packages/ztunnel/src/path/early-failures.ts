@@ -6,6 +6,7 @@ import type { DenialFacts } from '../admin/metrics.ts';
 import { logFailed } from './access-log.ts';
 import type { Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
+import type { FailureSink } from './last-failure.ts';
 import { Refusal } from './refusal.ts';
 
 export type EarlyFailure = {
@@ -20,17 +21,20 @@ export type EarlyFailureDeps = {
   /** The access scope. */
   readonly log: Logger;
   readonly metrics: { denied(facts: DenialFacts): void };
+  readonly failures: FailureSink;
 };
 
 /** Writes the line and counts. */
 export function recordEarlyFailure(
   { direction, source, destination, thrown }: EarlyFailure,
-  { log, metrics }: EarlyFailureDeps,
+  { log, metrics, failures }: EarlyFailureDeps,
 ): void {
   if (thrown instanceof Refusal) metrics.denied({ direction, reason: thrown.reason, flag: thrown.flag });
   else if (thrown instanceof ConnectionCut && thrown.denial !== undefined)
     metrics.denied({ direction, reason: thrown.denial, flag: thrown.flag });
-  logFailed(log, { direction, source, destination, error: messageOf(thrown) });
+  const error = messageOf(thrown);
+  failures.recvFailure({ direction, error });
+  logFailed(log, { direction, source, destination, error });
 }
 
 function messageOf(thrown: unknown): string {

@@ -27,6 +27,7 @@ import { Connections } from './connections.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
+import { LastFailure } from './last-failure.ts';
 import { OutboundPath } from './outbound.ts';
 import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
@@ -37,6 +38,9 @@ import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-w
 
 /** Terminates HBONE for one identity. */
 export interface Acceptor extends AsyncDisposable {
+  /** Tunnels open now, and the connections in them. */
+  readonly sessionCount: number;
+  readonly streamCount: number;
   accept(socket: net.Socket): void;
 }
 
@@ -60,7 +64,7 @@ export type PodDataPathOptions = {
   readonly waits?: SnapshotWaitsOptions;
 };
 
-export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
+export type PodDataPathDeps<Dialer extends TunnelDialer> = Omit<ReportDeps, 'failures'> &
   AdmissionDeps & {
     readonly drain: Drain;
     readonly metrics: OutboundDeps['metrics'];
@@ -85,9 +89,10 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   /** What is open now, for dumps. */
   readonly connections: Connections;
   readonly dialer: Dialer;
+  readonly failures: LastFailure;
   readonly #pod: PodName;
   readonly #maxConnections: number;
-  readonly #deps: PodDataPathDeps<Dialer>;
+  readonly #deps: PodDataPathDeps<Dialer> & ReportDeps;
   readonly #outbound: OutboundPath;
   readonly #inbound: InboundPath;
   readonly #plaintext: PlaintextPath;
@@ -98,8 +103,9 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
     this.dialer = deps.dialer;
     this.#pod = options.pod;
     this.#maxConnections = options.maxConnections ?? 32_768;
-    this.#deps = deps;
-    const shared = { ...deps, connections: this.connections };
+    this.failures = new LastFailure(deps);
+    this.#deps = { ...deps, failures: this.failures };
+    const shared = { ...this.#deps, connections: this.connections };
     this.#outbound = new OutboundPath(options, shared);
     this.#inbound = new InboundPath(options, shared);
     this.#plaintext = new PlaintextPath(options, shared);
@@ -115,6 +121,13 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
 
   recvTunnel(accepted: Accepted): void {
     if (this.#takes('inbound', accepted)) void this.#acceptTunnel(accepted);
+  }
+
+  /** Tunnels of peers to this pod, and the connections in them. */
+  get accepted(): { readonly tunnels: number; readonly streams: number } {
+    if (this.#acceptor.kind === 'none') return { tunnels: 0, streams: 0 };
+    const { sessionCount: tunnels, streamCount: streams } = this.#acceptor.acceptor;
+    return { tunnels, streams };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
