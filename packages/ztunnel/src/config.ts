@@ -8,6 +8,8 @@ import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
 import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
 import type { PeerTrustOptions } from '@clearmesh/shared/certificates/peer-trust';
+import { readOperation } from './operation-environment.ts';
+import type { OperationConfig } from './operation-environment.ts';
 import { readTrust } from '@clearmesh/shared/certificates/trust-environment';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
@@ -85,6 +87,7 @@ export type ZtunnelConfig = {
   readonly dns?: DnsConfig;
   readonly tunnel: TunnelConfig;
   readonly log: LogConfig;
+  readonly operation: OperationConfig;
   /** Decisions of policy at info rather than debug. @default false */
   readonly policyInfoLogging: boolean;
   /** Time live connections get after SIGTERM, milliseconds. @default 5 s */
@@ -116,6 +119,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     ...(dns === undefined ? {} : { dns }),
     tunnel: tunnel(reader),
     log: readLogConfig(reader),
+    operation: readOperation(reader),
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
     terminationDeadlineMs: readTerminationDeadline(reader),
   };

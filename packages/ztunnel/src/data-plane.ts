@@ -43,7 +43,7 @@ import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 
 export type DataPlaneOptions = Pick<
   ZtunnelConfig,
-  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'policyInfoLogging'
+  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'policyInfoLogging' | 'operation'
 >;
 
 export type DataPlaneDeps = {
@@ -114,7 +114,7 @@ export class DataPlane implements Disposable {
   }
 
   #createPath({ spec, drain, originalSource }: PodPathContext): PooledPath {
-    const { network, capture, tunnel } = this.#options;
+    const { network, capture, tunnel, operation } = this.#options;
     const { store, metrics, log, clock, random } = this.#deps;
     const certificates = new PodCertificates(this.#deps);
     const within = podNetwork(
@@ -122,7 +122,7 @@ export class DataPlane implements Disposable {
       { connectTcp, clock, logger: log.scope('inpod') },
     );
     return new PodDataPath(
-      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage },
+      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage, resets: operation.resets },
       {
         drain,
         metrics,

@@ -14,6 +14,8 @@
  *     needs no listener.
  * N6  The end of the connection destroys its streams with an error, unless both directions were complete; what had arrived
  *     stays readable first.
+ * N7  resetAndDestroy() of a stream sends RST_STREAM CONNECT_ERROR instead (RFC 9113 section 8.5), and the peer's stream fails with a
+ *     ConnectionReset.
  */
 import type { Duplex } from 'node:stream';
 

@@ -13,6 +13,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { DenialFacts } from '../admin/metrics.ts';
 import type { Denial } from '../authorise/permit.ts';
 import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
+import { ConnectionReset } from '@clearmesh/shared/tunnel/connection-reset';
 import { logComplete, logOpened } from './access-log.ts';
 import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
@@ -124,7 +125,9 @@ export function endOfRelay(end: RelayEnd, tunnelSide: RelaySide | undefined): Co
     case 'cut':
       return endOfCut(end.reason);
     case 'broken':
-      return end.side === tunnelSide || !isReset(end.error) ? { flag: '-', error: end.error.message } : { flag: '-' };
+      return (end.side === tunnelSide && !(end.error instanceof ConnectionReset)) || !isReset(end.error)
+        ? { flag: '-', error: end.error.message }
+        : { flag: '-' };
     default:
       return unreachable(end);
   }

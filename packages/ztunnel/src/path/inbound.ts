@@ -60,6 +60,8 @@ export type InboundOptions = {
   readonly network: string;
   /** Tell the peer whom it reached, for its telemetry. @default true */
   readonly responseBaggage: boolean;
+  /** Either side learns that the other one was reset. @default false */
+  readonly resets?: boolean;
   /** For CONNECTs of a peer that is not known as the pod's waypoint yet. */
   readonly waits?: SnapshotWaitsOptions;
 };
@@ -191,7 +193,8 @@ export class InboundPath {
   async #copy({ incoming, connection, workload }: Resolved, application: net.Socket, report: ConnectionReport): Promise<void> {
     const stream = incoming.accept(this.#options.responseBaggage ? { baggage: formatBaggage(workload) } : {});
     connection.carries(stream, application);
-    const end = await relay(stream, application, this.#deps, connection.signal);
+    const { resets = false } = this.#options;
+    const end = await relay(stream, application, this.#deps, connection.signal, { resets });
     report.complete(endOfRelay(end, 'near'));
   }
 

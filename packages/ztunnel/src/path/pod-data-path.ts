@@ -9,6 +9,7 @@
 import type net from 'node:net';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Drain } from '@clearmesh/shared/lifecycle/drain';
+import { closeStream } from '@clearmesh/shared/net/close-stream';
 import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -60,6 +61,8 @@ export type PodDataPathOptions = {
   readonly responseBaggage: boolean;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
+  /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
+  readonly resets?: boolean;
   /** For the mesh to say what another proxy knows already, each direction by itself. */
   readonly waits?: SnapshotWaitsOptions;
 };
@@ -92,6 +95,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   readonly failures: LastFailure;
   readonly #pod: PodName;
   readonly #maxConnections: number;
+  readonly #resets: boolean;
   readonly #deps: PodDataPathDeps<Dialer> & ReportDeps;
   readonly #outbound: OutboundPath;
   readonly #inbound: InboundPath;
@@ -103,6 +107,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
     this.dialer = deps.dialer;
     this.#pod = options.pod;
     this.#maxConnections = options.maxConnections ?? 32_768;
+    this.#resets = options.resets ?? false;
     this.failures = new LastFailure(deps);
     this.#deps = { ...deps, failures: this.failures };
     const shared = { ...this.#deps, connections: this.connections };
@@ -174,7 +179,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   /** P3. */
   #takes(direction: Direction, accepted: Accepted): boolean {
     if (this.connections.size < this.#maxConnections) return true;
-    accepted.socket.destroy();
+    closeStream(accepted.socket, this.#resets ? 'reset' : 'in-order');
     this.#recordFull(direction, accepted);
     return false;
   }

@@ -62,7 +62,7 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits'>>;
+type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits' | 'resets'>>;
 
 export class MeshBed implements AsyncDisposable {
   /** Moves only the wait for a workload; everything else runs in real time. */

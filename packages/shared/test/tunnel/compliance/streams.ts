@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { constants } from 'node:http2';
+import { closeStream } from '../../../src/net/close-stream.ts';
+import { ConnectionReset } from '../../../src/tunnel/connection-reset.ts';
 import { bounded, event, until } from '../bounded.ts';
 import { never, openRig, readAll, request } from './rig.ts';
 import type { CreateEngine } from './rig.ts';
@@ -182,6 +184,24 @@ export function describeStreams(create: CreateEngine): void {
       await until(() => near.destroyed, 'closed');
       await rig.stream();
     });
+  });
+
+  describe('resetAndDestroy (N7)', () => {
+    for (const side of ['near', 'far'] as const) {
+      it(`of the ${side} end fails the other one with a ConnectionReset`, async () => {
+        await using rig = await openRig(create);
+        const streams = await rig.stream();
+        const [resetting, other] = side === 'near' ? [streams.near, streams.far] : [streams.far, streams.near];
+        other.resume();
+        const error = event(other, 'error');
+        closeStream(resetting, 'reset');
+        expect(await error)
+          .to.be.instanceOf(ConnectionReset)
+          .with.property('code', 'ECONNRESET');
+        await until(() => rig.client.activeStreams === 0 && rig.server.activeStreams === 0, 'no stream left');
+        await rig.stream();
+      });
+    }
   });
 
   describe('the end of the connection (N6)', () => {

@@ -1,0 +1,29 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
+import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { readOperation } from '../src/operation-environment.ts';
+import type { OperationConfig } from '../src/operation-environment.ts';
+
+function read(env: Record<string, string>): OperationConfig {
+  const reader = new EnvironmentReader(env);
+  const config = readOperation(reader);
+  reader.finish();
+  return config;
+}
+
+describe('readOperation', () => {
+  it('is upstream’s behaviour unless told otherwise', () => {
+    expect(read({})).to.deep.equal({ resets: false });
+  });
+
+  it('reads what is set', () => {
+    expect(read({ PROPAGATE_RESETS: 'true' })).to.include({ resets: true });
+  });
+
+  for (const [name, value] of [['PROPAGATE_RESETS', 'perhaps']] as const) {
+    it(`refuses ${name}=${value}`, () => {
+      expect(() => read({ [name]: value })).to.throw(MeshError, name);
+    });
+  }
+});
