@@ -28,6 +28,7 @@ import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
 import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
+import { AccessSelection } from './path/access-selection.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
@@ -73,6 +74,7 @@ export class DataPlane implements Disposable {
   readonly #live: LiveConnections;
   readonly #policyLog: PolicyLog;
   readonly #ignoredCallers: IgnoredCallers;
+  readonly #lines: AccessSelection;
   readonly #unsubscribe: () => void;
 
   constructor(options: DataPlaneOptions, deps: DataPlaneDeps) {
@@ -84,6 +86,7 @@ export class DataPlane implements Disposable {
       { logger: deps.log.scope('policy') },
     );
     this.#ignoredCallers = new IgnoredCallers({}, { metrics: deps.metrics, logger: deps.log.scope('policy') });
+    this.#lines = new AccessSelection(options.operation.accessLog, deps);
     this.pods = new Pods(
       {},
       { start: (spec) => this.#startPod(spec), clock: deps.clock, logger: deps.log.scope('inpod'), onChange: deps.onPods },
@@ -129,6 +132,7 @@ export class DataPlane implements Disposable {
         clock,
         random,
         log: log.scope('access'),
+        lines: this.#lines.ofPod(spec.info),
         snapshots: store,
         live: this.#live,
         policyLog: this.#policyLog,

@@ -14,14 +14,23 @@ function read(env: Record<string, string>): OperationConfig {
 
 describe('readOperation', () => {
   it('is upstream’s behaviour unless told otherwise', () => {
-    expect(read({})).to.deep.equal({ resets: false });
+    expect(read({})).to.deep.equal({ resets: false, accessLog: { filter: {}, shares: {} } });
   });
 
   it('reads what is set', () => {
     expect(read({ PROPAGATE_RESETS: 'true' })).to.include({ resets: true });
+    expect(read({ ACCESS_LOG_SAMPLE: '0.01', ACCESS_LOG_FILTER: 'namespace=bank' }).accessLog).to.deep.equal({
+      filter: { namespaces: ['bank'] },
+      shares: { ok: 0.01 },
+    });
   });
 
-  for (const [name, value] of [['PROPAGATE_RESETS', 'perhaps']] as const) {
+  const refused = [
+    ['PROPAGATE_RESETS', 'perhaps'],
+    ['ACCESS_LOG_FILTER', 'everything'],
+    ['ACCESS_LOG_SAMPLE', '7'],
+  ] as const;
+  for (const [name, value] of refused) {
     it(`refuses ${name}=${value}`, () => {
       expect(() => read({ [name]: value })).to.throw(MeshError, name);
     });

@@ -9,6 +9,8 @@
  *     `namespace/name` of the DENY policy, else ""; `response_flags` is DENY, NWP or -.
  *   clearmesh_ignored_callers_total
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
+ *   clearmesh_access_log_lines_total{result}
+ *     Lines of the access log: written, filtered or sampled out.
  *   clearmesh_gateway_retries_total
  *     Connections tried at another workload of their waypoint, since one could not be reached.
  *   clearmesh_misdirected_retries_total
@@ -18,6 +20,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { Direction } from '../path/access-log.ts';
+import type { AccessFate } from '../path/access-selection.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
 import type { XdsTermination } from '@clearmesh/shared/discovery/xds-client';
 import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
@@ -46,6 +49,7 @@ export class Metrics {
   readonly #ignoredCallers: Counter;
   readonly #waypointRetries: Counter;
   readonly #misdirectedRetries: Counter;
+  readonly #accessLines: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
   readonly #xdsBytes: Counter;
@@ -92,6 +96,9 @@ export class Metrics {
       'Connections answered with 421 that took the way the mesh named meanwhile',
       [],
     );
+    this.#accessLines = this.#counter('clearmesh_access_log_lines_total', 'Lines of the access log by what became of them', [
+      'result',
+    ]);
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
     this.dns = new DnsQueryMetrics({}, { registry: this.registry, clock: deps.clock });
   }
@@ -99,6 +106,10 @@ export class Metrics {
   denied({ direction, reason, policy, flag }: DenialFacts): void {
     const response_flags = flag ?? (reason === 'waypoint-unavailable' ? 'NWP' : '-');
     this.#denials.inc({ direction, reason, policy: policy ?? '', response_flags });
+  }
+
+  accessLine(result: AccessFate): void {
+    this.#accessLines.inc({ result });
   }
 
   callerIgnored(): void {

@@ -37,6 +37,7 @@ function bed(direction: Direction): Bed {
     {
       clock,
       failures: { recvFailure: () => {} },
+      lines: { isWanted: () => true },
       log: { ...silentLogger, info: keep, error: keep },
       metrics: {
         tcp: { open: () => ({ close: (bytes: Bytes, flag) => closed.push([bytes, flag]) }) },

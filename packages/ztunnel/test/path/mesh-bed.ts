@@ -26,6 +26,8 @@ import { LocalIdentities } from '../../src/capture/local-identities.ts';
 import { PodCertificates } from '../../src/capture/pod-certificates.ts';
 import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
+import { AccessSelection } from '../../src/path/access-selection.ts';
+import type { AccessSelectionOptions } from '../../src/path/access-selection.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
@@ -62,7 +64,9 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits' | 'resets'>>;
+type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits' | 'resets'>> & {
+  readonly accessLog?: AccessSelectionOptions;
+};
 
 export class MeshBed implements AsyncDisposable {
   /** Moves only the wait for a workload; everything else runs in real time. */
@@ -207,6 +211,9 @@ export class MeshBed implements AsyncDisposable {
       {
         metrics: this.metrics,
         log,
+        lines: new AccessSelection(this.#limits.accessLog ?? {}, { random: systemRandom, metrics: this.metrics }).ofPod({
+          namespace: 'bank',
+        }),
         clock: systemClock,
         drain,
         snapshots: this.stores[name],

@@ -1,6 +1,6 @@
 /** What a client, or an application, learns of a connection that failed at the other end; without the option: of its end. */
 import { once } from 'node:events';
-import net from 'node:net';
+import type net from 'node:net';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { authorization, match } from '@clearmesh/shared/testing/builders';
