@@ -15,6 +15,8 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import { sumLoad } from './admin/load-metrics.ts';
+import type { Load } from './admin/load-metrics.ts';
 import type { Metrics } from './admin/metrics.ts';
 import { LiveConnections } from './authorise/live-connections.ts';
 import { PodProxy } from './capture/pod-proxy.ts';
@@ -101,6 +103,12 @@ export class DataPlane implements Disposable {
     this.#live[Symbol.dispose]();
   }
 
+  /** What pods hold now, those included that were taken away and have something open. */
+  get load(): Load {
+    const up = [...this.pods.states()].flatMap((entry) => (entry.state === 'Up' ? [entry.pod] : []));
+    return sumLoad([...up, ...this.pods.parting()].map(({ path }) => loadOf(path)));
+  }
+
   #startPod(spec: PodSpec<NetworkNamespace>): PodProxy<PooledPath> {
     const { clock, log } = this.#deps;
     const createPath = (context: PodPathContext): PooledPath => this.#createPath(context);
@@ -183,6 +191,11 @@ export class DataPlane implements Disposable {
       if (entry.state === 'Up') for (const ip of stale) entry.pod.path.dialer.closePeer(ip);
     }
   }
+}
+
+function loadOf({ accepted, dialer, connections }: PooledPath): Load {
+  const outbound = { tunnels: dialer.tunnelCount, streams: dialer.streamCount };
+  return { inbound: accepted, outbound, bufferedBytes: connections.heldBytes };
 }
 
 /** SO_ORIGINAL_DST in our own type: the kernel's address is canonical text already. */

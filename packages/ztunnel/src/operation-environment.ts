@@ -7,11 +7,17 @@ export type OperationConfig = {
   /** Applications learn of refused, failed and reset connections by a reset rather than an end. @default false */
   readonly resets: boolean;
   readonly accessLog: AccessSelectionOptions;
+  /** How long no connection can be accepted before the process ends, milliseconds; 0: it never does. @default 1 minute */
+  readonly acceptDeadlineMs: number;
 };
 
-/** `PROPAGATE_RESETS`, `ACCESS_LOG_FILTER`, `ACCESS_LOG_SAMPLE`. */
+/** `PROPAGATE_RESETS`, `ACCESS_LOG_FILTER`, `ACCESS_LOG_SAMPLE`, `ACCEPT_FAILURE_DEADLINE`. */
 export function readOperation(reader: EnvironmentReader): OperationConfig {
-  return { resets: reader.boolean('PROPAGATE_RESETS', false), accessLog: readAccessLog(reader) };
+  return {
+    resets: reader.boolean('PROPAGATE_RESETS', false),
+    accessLog: readAccessLog(reader),
+    acceptDeadlineMs: reader.durationMs('ACCEPT_FAILURE_DEADLINE', 60_000),
+  };
 }
 
 function readAccessLog(reader: EnvironmentReader): AccessSelectionOptions {

@@ -25,9 +25,11 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  constructor(namespace: string, env: Readonly<Record<string, string>>) {
+  /** @param descriptors it may have open */
+  constructor(namespace: string, env: Readonly<Record<string, string>>, descriptors = 1_024) {
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program], {
+    const limit = `--nofile=${descriptors}:${descriptors}`;
+    this.child = spawn('ip', ['netns', 'exec', namespace, 'prlimit', limit, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -56,7 +58,8 @@ describe('the ztunnel process', () => {
   let namespace: NetworkNamespace;
   let proxy: ZtunnelProcess;
 
-  const start = (env: Readonly<Record<string, string>>): ZtunnelProcess => (proxy = new ZtunnelProcess(bed.nameOf('node'), env));
+  const start = (env: Readonly<Record<string, string>>, descriptors?: number): ZtunnelProcess =>
+    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, descriptors));
 
   const http = async (port: number, request: string): Promise<string> => {
     const socket = await connectTcp({ namespace, target: { ip: '127.0.0.1', port } }, AbortSignal.timeout(5_000));
@@ -100,6 +103,18 @@ describe('the ztunnel process', () => {
     proxy.child.kill('SIGTERM');
     expect(await bounded(proxy.exit, 'the exit')).to.equal(0);
     expect(proxy.output).to.match(/drain requested.*shutdown complete/s);
+  });
+
+  it('ends with status 1 and says why when it can accept nothing for long', async () => {
+    start({ ...quiet, ACCEPT_FAILURE_DEADLINE: '400ms' }, 48);
+    await proxy.says(/ztunnel started/);
+    // Each takes a descriptor of the proxy, for the two seconds in which a request must come.
+    const held = Array.from({ length: 48 }, () =>
+      connectTcp({ namespace, target: { ip: '127.0.0.1', port: 15_020 } }, AbortSignal.timeout(5_000)),
+    );
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/every new one is closed.*no connection could be accepted for 400 ms/s);
+    for (const socket of await Promise.all(held)) socket.on('error', () => {}).destroy();
   });
 
   it('drains when the operator says quit', async () => {

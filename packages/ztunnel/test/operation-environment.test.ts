@@ -14,7 +14,7 @@ function read(env: Record<string, string>): OperationConfig {
 
 describe('readOperation', () => {
   it('is upstream’s behaviour unless told otherwise', () => {
-    expect(read({})).to.deep.equal({ resets: false, accessLog: { filter: {}, shares: {} } });
+    expect(read({})).to.deep.equal({ resets: false, accessLog: { filter: {}, shares: {} }, acceptDeadlineMs: 60_000 });
   });
 
   it('reads what is set', () => {
@@ -29,6 +29,7 @@ describe('readOperation', () => {
     ['PROPAGATE_RESETS', 'perhaps'],
     ['ACCESS_LOG_FILTER', 'everything'],
     ['ACCESS_LOG_SAMPLE', '7'],
+    ['ACCEPT_FAILURE_DEADLINE', '60'],
   ] as const;
   for (const [name, value] of refused) {
     it(`refuses ${name}=${value}`, () => {

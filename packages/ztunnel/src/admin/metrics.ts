@@ -9,6 +9,8 @@
  *     `namespace/name` of the DENY policy, else ""; `response_flags` is DENY, NWP or -.
  *   clearmesh_ignored_callers_total
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
+ *   clearmesh_accept_failures_total
+ *     Looks at which there was no file descriptor for a connection to be accepted with.
  *   clearmesh_access_log_lines_total{result}
  *     Lines of the access log: written, filtered or sampled out.
  *   clearmesh_gateway_retries_total
@@ -50,6 +52,7 @@ export class Metrics {
   readonly #waypointRetries: Counter;
   readonly #misdirectedRetries: Counter;
   readonly #accessLines: Counter;
+  readonly #acceptFailures: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
   readonly #xdsBytes: Counter;
@@ -96,6 +99,11 @@ export class Metrics {
       'Connections answered with 421 that took the way the mesh named meanwhile',
       [],
     );
+    this.#acceptFailures = this.#counter(
+      'clearmesh_accept_failures_total',
+      'Looks at which no connection could be accepted, for want of file descriptors',
+      [],
+    );
     this.#accessLines = this.#counter('clearmesh_access_log_lines_total', 'Lines of the access log by what became of them', [
       'result',
     ]);
@@ -106,6 +114,10 @@ export class Metrics {
   denied({ direction, reason, policy, flag }: DenialFacts): void {
     const response_flags = flag ?? (reason === 'waypoint-unavailable' ? 'NWP' : '-');
     this.#denials.inc({ direction, reason, policy: policy ?? '', response_flags });
+  }
+
+  acceptFailed(): void {
+    this.#acceptFailures.inc();
   }
 
   accessLine(result: AccessFate): void {

@@ -30,6 +30,7 @@ describe('Metrics', () => {
       'clearmesh_gateway_retries_total',
       'clearmesh_misdirected_retries_total',
       'clearmesh_access_log_lines_total',
+      'clearmesh_accept_failures_total',
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',
       'istio_tcp_connections_failed_total',
