@@ -155,7 +155,7 @@ export class Ztunnel {
   }
 
   async #listen(): Promise<void> {
-    const { log, onQuit: quit } = this.#deps;
+    const { clock, log, onQuit: quit } = this.#deps;
     const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
     const logger = log.scope('admin');
     const readiness = { ips: [wildcard], port: ports.readiness };
@@ -172,6 +172,7 @@ export class Ztunnel {
         config: () => configView(this.#config),
         version: ztunnelVersion,
         log,
+        clock,
         quit,
         logger,
       }),

@@ -162,6 +162,7 @@ describe('admin server', () => {
       config: () => ({ network: 'net-1' }),
       version: '0.1.0',
       log,
+      clock: new FakeClock(),
       quit: () => void quits++,
       logger: silentLogger,
     });
