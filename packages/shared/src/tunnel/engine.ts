@@ -100,8 +100,8 @@ export interface ClientSession extends AsyncDisposable {
   open(request: ConnectRequest, signal: AbortSignal): Promise<ConnectResponse>;
   /** No new streams; the connection closes when the last one ended. */
   drain(): void;
-  /** Ends the connection and all its streams now. */
-  destroy(): void;
+  /** Ends the connection and all its streams now; they fail with `cause`, if there is one. */
+  destroy(cause?: Error): void;
 }
 
 /**
@@ -131,8 +131,8 @@ export interface ServerSession extends AsyncDisposable {
   readonly closed: Promise<SessionEnd>;
   /** Graceful GOAWAY: streams may finish. */
   drain(): void;
-  /** Abrupt GOAWAY NO_ERROR, then everything ends. */
-  destroy(): void;
+  /** Abrupt GOAWAY NO_ERROR, then everything ends; streams fail with `cause`, if there is one. */
+  destroy(cause?: Error): void;
 }
 
 export interface TunnelEngine {

@@ -128,9 +128,9 @@ export class FramedStream extends Duplex implements StreamEvents {
   }
 
   /** N6. */
-  recvLost(): void {
+  recvLost(cause?: Error): void {
     if (this.destroyed) return;
-    const lost = failure('the tunnel connection ended before the stream did');
+    const lost = cause ?? failure('the tunnel connection ended before the stream did');
     const complete = this.#ended && this.writableFinished;
     if (this.#ended && !this.readableEnded) {
       this.#enterRest();

@@ -19,6 +19,7 @@ import { constants } from 'node:http2';
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { MeshError } from '../observe/mesh-error.ts';
 import { ConnectionReset } from './connection-reset.ts';
+import { PeerRevoked } from './peer-revoked.ts';
 
 type Teardown = (error: Error | null, callback: (error?: Error | null) => void) => void;
 
@@ -157,7 +158,8 @@ function hasUnread(stream: Http2Stream, internals: Internals): boolean {
   return stream.readableLength > 0 || (internals._readableState.ended && !stream.readableEnded);
 }
 
-function lost(cause: Error | null | undefined): MeshError {
+function lost(cause: Error | null | undefined): Error {
+  if (cause instanceof PeerRevoked) return cause;
   return new MeshError('MESH-HBONE-004', { message: 'the tunnel connection ended before the stream did', cause });
 }
 

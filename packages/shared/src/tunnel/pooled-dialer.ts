@@ -18,6 +18,7 @@ import type { ConnectorDeps, TunnelConnection } from './connector.ts';
 import type { DialOutcome, TunnelDialer, TunnelTarget } from './dialer.ts';
 import type { ClientSession, ConnectRequest, ConnectResponse, EngineSettings, SessionEnd } from './engine.ts';
 import { clientSettings } from './engine-settings.ts';
+import { PeerRevoked } from './peer-revoked.ts';
 import { TunnelPool } from './pool.ts';
 import type { PoolMember, PoolOptions } from './pool.ts';
 
@@ -154,6 +155,8 @@ export class PooledDialer implements TunnelDialer {
    * follows the stream's by a turn of the loop or two; a tunnel that drains may live on for hours.
    */
   async #failureOf(tunnel: Tunnel, { error, unprocessed }: Unanswered): Promise<Failure> {
+    if (error.cause instanceof PeerRevoked)
+      return { kind: 'failed', flag: 'CERT_REVOKED', error: MeshError.from(error, 'MESH-HBONE-002'), unsent: unprocessed };
     if (tunnel.usable) return { ...failureOf(tunnel, error, undefined), unsent: unprocessed };
     const { promise: waited, resolve } = Promise.withResolvers<undefined>();
     const cancel = this.#deps.clock.after(500, () => resolve(undefined));

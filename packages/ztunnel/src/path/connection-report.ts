@@ -14,6 +14,7 @@ import type { DenialFacts } from '../admin/metrics.ts';
 import type { Denial } from '../authorise/permit.ts';
 import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
 import { ConnectionReset } from '@clearmesh/shared/tunnel/connection-reset';
+import { PeerRevoked } from '@clearmesh/shared/tunnel/peer-revoked';
 import type { LineChoice } from './access-selection.ts';
 import { logComplete, logOpened } from './access-log.ts';
 import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
@@ -145,6 +146,7 @@ export function endOfRelay(end: RelayEnd, tunnelSide: RelaySide | undefined): Co
     case 'cut':
       return endOfCut(end.reason);
     case 'broken':
+      if (end.error instanceof PeerRevoked) return { flag: 'CERT_REVOKED', error: end.error.message };
       return (end.side === tunnelSide && !(end.error instanceof ConnectionReset)) || !isReset(end.error)
         ? { flag: '-', error: end.error.message }
         : { flag: '-' };

@@ -194,7 +194,11 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
     const thrown =
       reason === 'certificate-unavailable'
         ? new Refusal({ reason, message: error.message, flag: 'IDENTITY_ERROR' })
-        : new Refusal({ reason: `tls-${reason}`, message: error.message, flag: 'TLS_FAILURE' });
+        : new Refusal({
+            reason: `tls-${reason}`,
+            message: error.message,
+            flag: reason === 'revoked' ? 'CERT_REVOKED' : 'TLS_FAILURE',
+          });
     recordEarlyFailure({ direction: 'inbound', source: remote, destination: local, thrown }, this.#deps);
   }
 

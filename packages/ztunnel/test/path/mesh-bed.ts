@@ -66,6 +66,7 @@ export type MeshPush = {
 
 type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits' | 'resets'>> & {
   readonly accessLog?: AccessSelectionOptions;
+  readonly certificates?: TestCertificates;
 };
 
 export class MeshBed implements AsyncDisposable {
@@ -111,7 +112,7 @@ export class MeshBed implements AsyncDisposable {
 
   /** Both workloads known, no policy. */
   static async create(limits: Limits = {}): Promise<MeshBed> {
-    const bed = new MeshBed(await TestCertificates.create(), limits);
+    const bed = new MeshBed(limits.certificates ?? (await TestCertificates.create()), limits);
     bed.push({ workloads: [workload(clientSpec), workload(serverSpec)] });
     return bed;
   }

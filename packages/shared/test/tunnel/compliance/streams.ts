@@ -3,6 +3,7 @@ import { describe, it } from 'mocha';
 import { constants } from 'node:http2';
 import { closeStream } from '../../../src/net/close-stream.ts';
 import { ConnectionReset } from '../../../src/tunnel/connection-reset.ts';
+import { PeerRevoked } from '../../../src/tunnel/peer-revoked.ts';
 import { bounded, event, until } from '../bounded.ts';
 import { never, openRig, readAll, request } from './rig.ts';
 import type { CreateEngine } from './rig.ts';
@@ -217,6 +218,18 @@ export function describeStreams(create: CreateEngine): void {
         const session = side === 'client' ? rig.client : rig.server;
         expect((await bounded(session.closed, 'closed')).reason).to.equal('connection-lost');
         expect(session.activeStreams).to.equal(0);
+      });
+    }
+
+    for (const side of ['client', 'server'] as const) {
+      it(`says to streams of the ${side} that its peer was revoked`, async () => {
+        await using rig = await openRig(create);
+        const { near, far } = await rig.stream();
+        const stream = side === 'client' ? near : far;
+        const error = event(stream, 'error');
+        stream.resume();
+        rig[side].destroy(new PeerRevoked());
+        expect(await error).to.be.instanceOf(PeerRevoked);
       });
     }
 
