@@ -85,7 +85,7 @@ export class DataPlane implements Disposable {
     this.#live = new LiveConnections({}, { source: deps.store, logger: deps.log.scope('policy') });
     this.#policyLog = new PolicyLog(
       { decisions: options.policyInfoLogging ? 'info' : 'debug' },
-      { logger: deps.log.scope('policy') },
+      { logger: deps.log.scope('policy'), metrics: deps.metrics },
     );
     this.#ignoredCallers = new IgnoredCallers({}, { metrics: deps.metrics, logger: deps.log.scope('policy') });
     this.#lines = new AccessSelection(options.operation.accessLog, deps);

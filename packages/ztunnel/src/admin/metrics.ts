@@ -9,6 +9,8 @@
  *     `namespace/name` of the DENY policy, else ""; `response_flags` is DENY, NWP or -.
  *   clearmesh_ignored_callers_total
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
+ *   clearmesh_dry_run_decisions_total{outcome, policy}
+ *     What policies in dry run would have done: would-deny, would-allow, no-allow-would-match.
  *   clearmesh_accept_failures_total
  *     Looks at which there was no file descriptor for a connection to be accepted with.
  *   clearmesh_access_log_lines_total{result}
@@ -21,6 +23,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
+import type { DryRunNote } from '@clearmesh/shared/policy/evaluate';
 import type { Direction } from '../path/access-log.ts';
 import type { AccessFate } from '../path/access-selection.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
@@ -53,6 +56,7 @@ export class Metrics {
   readonly #misdirectedRetries: Counter;
   readonly #accessLines: Counter;
   readonly #acceptFailures: Counter;
+  readonly #dryRuns: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
   readonly #xdsBytes: Counter;
@@ -99,6 +103,10 @@ export class Metrics {
       'Connections answered with 421 that took the way the mesh named meanwhile',
       [],
     );
+    this.#dryRuns = this.#counter('clearmesh_dry_run_decisions_total', 'Decisions that policies in dry run would have made', [
+      'outcome',
+      'policy',
+    ]);
     this.#acceptFailures = this.#counter(
       'clearmesh_accept_failures_total',
       'Looks at which no connection could be accepted, for want of file descriptors',
@@ -114,6 +122,11 @@ export class Metrics {
   denied({ direction, reason, policy, flag }: DenialFacts): void {
     const response_flags = flag ?? (reason === 'waypoint-unavailable' ? 'NWP' : '-');
     this.#denials.inc({ direction, reason, policy: policy ?? '', response_flags });
+  }
+
+  /** @param policy absent where it is the lack of one that matches */
+  dryRun(outcome: DryRunNote['outcome'], policy: PolicyKey | undefined): void {
+    this.#dryRuns.inc({ outcome, policy: policy ?? '' });
   }
 
   acceptFailed(): void {

@@ -31,6 +31,7 @@ describe('Metrics', () => {
       'clearmesh_misdirected_retries_total',
       'clearmesh_access_log_lines_total',
       'clearmesh_accept_failures_total',
+      'clearmesh_dry_run_decisions_total',
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',
       'istio_tcp_connections_failed_total',

@@ -220,7 +220,7 @@ export class MeshBed implements AsyncDisposable {
         snapshots: this.stores[name],
         live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
-        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
+        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger, metrics: this.metrics }),
         network,
         certificates,
         dialer: new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) }),
