@@ -16,6 +16,7 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { AgentMetrics } from '@clearmesh/node-agent/health/agent-metrics';
 import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
+import { registerLoadMetrics, sumLoad } from '@clearmesh/ztunnel/admin/load-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
 import { cliPage, expandCliPage } from './cli-page.ts';
 import { brokenReferences } from './page-references.ts';
@@ -116,6 +117,7 @@ ${rows.join('\n')}
 /** Metrics that only the code or only the page has. */
 async function compareMetrics(): Promise<readonly string[]> {
   const { registry } = new Metrics({ version: '' }, { clock: systemClock });
+  registerLoadMetrics(() => sumLoad([]), { registry });
   const certificates = new CertificateMetrics({ registry, clock: systemClock });
   certificates.observe({ certificates: { health: { failing: 0, firstExpiryMs: 0 } }, trust: { listsDueMs: 0 } });
   const ztunnel = await registry.getMetricsAsJSON();

@@ -8,6 +8,8 @@ import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { readRemote } from '@clearmesh/shared/discovery/remote-environment';
 import type { RemoteConfig } from '@clearmesh/shared/discovery/remote-environment';
 import type { PeerTrustOptions } from '@clearmesh/shared/certificates/peer-trust';
+import { readOperation } from './operation-environment.ts';
+import type { OperationConfig } from './operation-environment.ts';
 import { readTrust } from '@clearmesh/shared/certificates/trust-environment';
 import { readTlsPolicy } from '@clearmesh/shared/tls/tls-environment';
 import type { TlsPolicy } from '@clearmesh/shared/tls/tls-policy';
@@ -115,6 +117,7 @@ export type ZtunnelConfig = {
   /** Asked for, and not obeyed: see process-limits.ts. */
   readonly workerThreads?: string;
   readonly log: LogConfig;
+  readonly operation: OperationConfig;
   /** Decisions of policy at info rather than debug. @default false */
   readonly policyInfoLogging: boolean;
   /** Time live connections get after SIGTERM, milliseconds. @default 5 s */
@@ -155,6 +158,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     tunnel: tunnel(reader),
     ...(workerThreads === undefined ? {} : { workerThreads }),
     log: readLogConfig(reader),
+    operation: readOperation(reader),
     policyInfoLogging: reader.boolean('AUTHZ_POLICY_INFO_LOGGING', false),
     terminationDeadlineMs: readTerminationDeadline(reader),
   };

@@ -15,6 +15,8 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import { sumLoad } from './admin/load-metrics.ts';
+import type { Load } from './admin/load-metrics.ts';
 import type { Metrics } from './admin/metrics.ts';
 import { LiveConnections } from './authorise/live-connections.ts';
 import { PodProxy } from './capture/pod-proxy.ts';
@@ -28,6 +30,7 @@ import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
 import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
+import { AccessSelection } from './path/access-selection.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
@@ -43,7 +46,7 @@ import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 
 export type DataPlaneOptions = Pick<
   ZtunnelConfig,
-  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'policyInfoLogging'
+  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'policyInfoLogging' | 'operation'
 >;
 
 export type DataPlaneDeps = {
@@ -73,6 +76,7 @@ export class DataPlane implements Disposable {
   readonly #live: LiveConnections;
   readonly #policyLog: PolicyLog;
   readonly #ignoredCallers: IgnoredCallers;
+  readonly #lines: AccessSelection;
   readonly #unsubscribe: () => void;
 
   constructor(options: DataPlaneOptions, deps: DataPlaneDeps) {
@@ -81,9 +85,10 @@ export class DataPlane implements Disposable {
     this.#live = new LiveConnections({}, { source: deps.store, logger: deps.log.scope('policy') });
     this.#policyLog = new PolicyLog(
       { decisions: options.policyInfoLogging ? 'info' : 'debug' },
-      { logger: deps.log.scope('policy') },
+      { logger: deps.log.scope('policy'), metrics: deps.metrics },
     );
     this.#ignoredCallers = new IgnoredCallers({}, { metrics: deps.metrics, logger: deps.log.scope('policy') });
+    this.#lines = new AccessSelection(options.operation.accessLog, deps);
     this.pods = new Pods(
       {},
       { start: (spec) => this.#startPod(spec), clock: deps.clock, logger: deps.log.scope('inpod'), onChange: deps.onPods },
@@ -96,6 +101,12 @@ export class DataPlane implements Disposable {
     this.#unsubscribe();
     this.pods[Symbol.dispose]();
     this.#live[Symbol.dispose]();
+  }
+
+  /** What pods hold now, those included that were taken away and have something open. */
+  get load(): Load {
+    const up = [...this.pods.states()].flatMap((entry) => (entry.state === 'Up' ? [entry.pod] : []));
+    return sumLoad([...up, ...this.pods.parting()].map(({ path }) => loadOf(path)));
   }
 
   #startPod(spec: PodSpec<NetworkNamespace>): PodProxy<PooledPath> {
@@ -114,7 +125,7 @@ export class DataPlane implements Disposable {
   }
 
   #createPath({ spec, drain, originalSource }: PodPathContext): PooledPath {
-    const { network, capture, tunnel } = this.#options;
+    const { network, capture, tunnel, operation } = this.#options;
     const { store, metrics, log, clock, random } = this.#deps;
     const certificates = new PodCertificates(this.#deps);
     const within = podNetwork(
@@ -122,13 +133,20 @@ export class DataPlane implements Disposable {
       { connectTcp, clock, logger: log.scope('inpod') },
     );
     return new PodDataPath(
-      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage, localhostAppTunnel: tunnel.localhostAppTunnel },
+      {
+        pod: spec.info,
+        network,
+        responseBaggage: tunnel.responseBaggage,
+        localhostAppTunnel: tunnel.localhostAppTunnel,
+        resets: operation.resets,
+      },
       {
         drain,
         metrics,
         clock,
         random,
         log: log.scope('access'),
+        lines: this.#lines.ofPod(spec.info),
         snapshots: store,
         live: this.#live,
         policyLog: this.#policyLog,
@@ -179,6 +197,11 @@ export class DataPlane implements Disposable {
       if (entry.state === 'Up') for (const ip of stale) entry.pod.path.dialer.closePeer(ip);
     }
   }
+}
+
+function loadOf({ accepted, dialer, connections }: PooledPath): Load {
+  const outbound = { tunnels: dialer.tunnelCount, streams: dialer.streamCount };
+  return { inbound: accepted, outbound, bufferedBytes: connections.heldBytes };
 }
 
 /** SO_ORIGINAL_DST in our own type: the kernel's address is canonical text already. */

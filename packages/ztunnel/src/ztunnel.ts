@@ -5,7 +5,7 @@
  *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ node agent ── snapshot ──▶ ready
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
-import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
@@ -17,13 +17,17 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { configView, workloadStateView } from './admin-view.ts';
+import { podsView } from './pod-status.ts';
+import type { PodFacts } from './pod-status.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
+import { registerLoadMetrics } from './admin/load-metrics.ts';
 import { Metrics } from './admin/metrics.ts';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
 import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
 import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
 import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
+import { AcceptHealth } from './capture/accept-health.ts';
 import { CaptureReadiness } from './capture/capture-readiness.ts';
 import { LocalIdentities } from './capture/local-identities.ts';
 import type { PodsChange } from './capture/pods.ts';
@@ -82,6 +86,7 @@ export class Ztunnel {
   readonly #trust: PeerTrust;
   readonly #capture: CaptureReadiness;
   readonly #plane: DataPlane;
+  readonly #accepts: AcceptHealth;
   readonly #readiness = new Readiness();
   readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
   readonly #agent = new AbortController();
@@ -114,6 +119,11 @@ export class Ztunnel {
       nameservers: this.#readNameservers(),
       onPods: (change) => this.#recvPods(change),
     });
+    registerLoadMetrics(() => this.#plane.load, metrics);
+    this.#accepts = new AcceptHealth(
+      { deadlineMs: config.operation.acceptDeadlineMs },
+      { ...deps, metrics, probe: takeDescriptor, logger: log.scope('inpod') },
+    );
   }
 
   /** Starts everything; resolves once the servers listen. Pods follow when the control plane and the agent name them. */
@@ -136,6 +146,7 @@ export class Ztunnel {
   /** Stops accepting, waits up to `deadlineMs` for what is open, cuts the rest, and tells the log what was cut. */
   async drain(deadlineMs: number): Promise<void> {
     this.#logger.info('drain requested', { pods: this.#plane.pods.upCount, deadline_ms: deadlineMs });
+    this.#accepts[Symbol.dispose]();
     this.#agent.abort();
     await Promise.all([this.#conversation, ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
     this.#reportCut(await this.#plane.pods.drain(deadlineMs));
@@ -150,7 +161,7 @@ export class Ztunnel {
   }
 
   async #listen(): Promise<void> {
-    const { log, onQuit: quit } = this.#deps;
+    const { clock, log, onQuit: quit } = this.#deps;
     const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
     const logger = log.scope('admin');
     const readiness = { ips: [wildcard], port: readinessPort };
@@ -162,14 +173,24 @@ export class Ztunnel {
       await startAdminServer(admin, {
         snapshot: () => this.#store.current,
         certificates: () => this.#certificates.list(),
-        workloadState: () => workloadStateView(this.#plane.pods.states()),
+        pods: () => podsView(this.#plane.pods.states(), this.#podFacts()),
+        workloadState: () => workloadStateView(this.#plane.pods.states(), this.#podFacts()),
         config: () => configView(this.#config),
         version: ztunnelVersion,
         log,
+        clock,
         quit,
         logger,
       }),
     );
+  }
+
+  #podFacts(): PodFacts {
+    const { current } = this.#store;
+    return {
+      certificates: this.#certificates.list(),
+      workloadOf: ({ namespace, name, serviceAccount }) => current.workloadByPod(namespace, name, serviceAccount)?.uid,
+    };
   }
 
   async #subscribe(): Promise<void> {
@@ -258,6 +279,11 @@ export class Ztunnel {
     // Enough to see who held on; a storm of lines would delay the end.
     for (const connection of cut.slice(0, 100)) this.#logger.info('cut', { connection });
   }
+}
+
+/** Any will do, and the root directory is always there. */
+function takeDescriptor(): void {
+  closeSync(openSync('/', 'r'));
 }
 
 /** Section 5: without these rights every pod would fail later, one by one. */

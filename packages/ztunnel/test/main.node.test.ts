@@ -25,11 +25,10 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  /** @param openFiles soft and hard limit of open files; those of the test if there are none */
-  constructor(namespace: string, env: Readonly<Record<string, string>>, openFiles?: string) {
-    const limited = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}`];
+  /** @param openFiles soft and hard limit of open files */
+  constructor(namespace: string, env: Readonly<Record<string, string>>, openFiles = '1024:1024') {
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, ...limited, process.execPath, program], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, 'prlimit', `--nofile=${openFiles}`, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -138,6 +137,18 @@ describe('the ztunnel process', () => {
     proxy.child.kill('SIGTERM');
     expect(await bounded(proxy.exit, 'the exit')).to.equal(0);
     expect(proxy.output).to.match(/drain requested.*shutdown complete/s);
+  });
+
+  it('ends with status 1 and says why when it can accept nothing for long', async () => {
+    start({ ...quiet, ACCEPT_FAILURE_DEADLINE: '400ms' }, '48:48');
+    await proxy.says(/ztunnel started/);
+    // Each takes a descriptor of the proxy, for the two seconds in which a request must come.
+    const held = Array.from({ length: 48 }, () =>
+      connectTcp({ namespace, target: { ip: '127.0.0.1', port: 15_020 } }, AbortSignal.timeout(5_000)),
+    );
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/every new one is closed.*no connection could be accepted for 400 ms/s);
+    for (const socket of await Promise.all(held)) socket.on('error', () => {}).destroy();
   });
 
   it('drains when the operator says quit', async () => {

@@ -142,13 +142,13 @@ export class Http2Connection implements FrameSink {
   }
 
   /** The transport is gone, or will be, and so is every stream. */
-  lose(): void {
+  lose(cause?: Error): void {
     this.#core.end();
     this.#reader.stop();
     for (const stream of this.#core.streams.values()) {
       if (stream.state === 'closed') continue;
       this.#core.close(stream, 'ended');
-      stream.events.recvLost();
+      stream.events.recvLost(cause);
     }
   }
 

@@ -14,8 +14,8 @@ export interface StreamEvents {
   recvReset(code: number): void;
   /** What could not be sent may be tried again. */
   recvCapacity(): void;
-  /** The connection is over. */
-  recvLost(): void;
+  /** The connection is over; `cause` if this side ended it for a reason of its own. */
+  recvLost(cause?: Error): void;
 }
 
 export type StreamFacts = {

@@ -37,8 +37,8 @@ export class FramedServerSession implements ServerSession {
     this.#session.drain({ reason: 'closed', detail: 'drained on this side' });
   }
 
-  destroy(): void {
-    this.#session.end({ reason: 'closed', detail: 'ended on this side' });
+  destroy(cause?: Error): void {
+    this.#session.end({ reason: 'closed', detail: 'ended on this side' }, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -139,14 +139,14 @@ export class FramedSession {
     this.#endWhenIdle(end);
   }
 
-  /** Ends everything; the first reason counts. */
-  end(end: SessionEnd): void {
+  /** Ends everything; the first reason counts. Streams fail with `cause`, if there is one. */
+  end(end: SessionEnd, cause?: Error): void {
     if (this.#state.kind === 'ending' || this.#state.kind === 'closed') return;
     this.#state = { kind: 'ending', end, cancelLinger: this.#clock.after(lingerMs, () => this.#transport.destroy()) };
     this.#keepalive.stop();
     this.#cancelFirstFrames();
     this.connection.goodbye();
-    this.connection.lose();
+    this.connection.lose(cause);
     this.#writeLast();
   }
 

@@ -1,7 +1,7 @@
 /**
- * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N6 of engine.ts.
+ * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N7 of engine.ts.
  *
- *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent
+ *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent (or CONNECT_ERROR, N7)
  *   live ── peer reset it with NO_ERROR or CANCEL ─▶ rest: ended ── read ─▶ destroyed
  *   live ── connection gone, data unread ──────────▶ rest: cut ──── read ─▶ destroyed, with an error unless all was complete
  *
@@ -18,6 +18,7 @@ import type { Http2Connection } from '../http2/connection.ts';
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
 import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
 import { MeshError } from '../observe/mesh-error.ts';
+import { ConnectionReset } from './connection-reset.ts';
 
 export type FramedStreamDeps = {
   readonly connection: Http2Connection;
@@ -92,7 +93,8 @@ export class FramedStream extends Duplex implements StreamEvents {
     if (this.destroyed) return;
     this.#code = code;
     if (code !== errorCode.NO_ERROR && code !== errorCode.CANCEL) {
-      this.destroy(failure(`the stream was reset with ${errorCodeName(code)}`));
+      const isPassedOn = code === errorCode.CONNECT_ERROR;
+      this.destroy(isPassedOn ? new ConnectionReset() : failure(`the stream was reset with ${errorCodeName(code)}`));
       return;
     }
     this.#enterRest();
@@ -119,10 +121,16 @@ export class FramedStream extends Duplex implements StreamEvents {
     }
   }
 
+  /** N7. */
+  resetAndDestroy(): void {
+    this.#deps.connection.reset(this.#stream, errorCode.CONNECT_ERROR);
+    this.destroy();
+  }
+
   /** N6. */
-  recvLost(): void {
+  recvLost(cause?: Error): void {
     if (this.destroyed) return;
-    const lost = failure('the tunnel connection ended before the stream did');
+    const lost = cause ?? failure('the tunnel connection ended before the stream did');
     const complete = this.#ended && this.writableFinished;
     if (this.#ended && !this.readableEnded) {
       this.#enterRest();

@@ -18,6 +18,7 @@ import type { ConnectorDeps, TunnelConnection } from './connector.ts';
 import type { DialOutcome, TunnelDialer, TunnelTarget } from './dialer.ts';
 import type { ClientSession, ConnectRequest, ConnectResponse, EngineSettings, SessionEnd } from './engine.ts';
 import { clientSettings } from './engine-settings.ts';
+import { PeerRevoked } from './peer-revoked.ts';
 import { TunnelPool } from './pool.ts';
 import type { PoolMember, PoolOptions } from './pool.ts';
 
@@ -88,6 +89,11 @@ export class PooledDialer implements TunnelDialer {
     return this.#tunnels.size;
   }
 
+  /** Streams open on them. */
+  get streamCount(): number {
+    return this.#tunnels.values().reduce((streams, tunnel) => streams + tunnel.activeStreams, 0);
+  }
+
   async dial(target: TunnelTarget, request: ConnectRequest, signal: AbortSignal): Promise<DialOutcome> {
     const key = keyOf(target);
     for (let attempt = 1; ; attempt++) {
@@ -149,6 +155,8 @@ export class PooledDialer implements TunnelDialer {
    * follows the stream's by a turn of the loop or two; a tunnel that drains may live on for hours.
    */
   async #failureOf(tunnel: Tunnel, { error, unprocessed }: Unanswered): Promise<Failure> {
+    if (error.cause instanceof PeerRevoked)
+      return { kind: 'failed', flag: 'CERT_REVOKED', error: MeshError.from(error, 'MESH-HBONE-002'), unsent: unprocessed };
     if (tunnel.usable) return { ...failureOf(tunnel, error, undefined), unsent: unprocessed };
     const { promise: waited, resolve } = Promise.withResolvers<undefined>();
     const cancel = this.#deps.clock.after(500, () => resolve(undefined));

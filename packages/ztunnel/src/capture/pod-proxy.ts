@@ -92,6 +92,12 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
     this.path = deps.createPath({ spec, drain: this.#drain, originalSource: transparent ? capture.originalSource : 'off' });
   }
 
+  /** Ports that take connections now, and whether names are answered. */
+  get listening(): { readonly ports: readonly number[]; readonly dns: boolean } {
+    const ports = this.#listeners.map(({ port }) => port).filter((port) => port !== undefined);
+    return { ports, dns: this.#names !== undefined && ports.length > 0 };
+  }
+
   async drain(deadlineMs: number): Promise<{ readonly cut: readonly string[] }> {
     if (this.#drain.time === undefined) this.#yield(deadlineMs);
     this.#drain.begin(deadlineMs);

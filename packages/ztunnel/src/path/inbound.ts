@@ -62,6 +62,8 @@ export type InboundOptions = {
   readonly responseBaggage: boolean;
   /** Reach an application behind a PROXY header over loopback. @default true */
   readonly localhostAppTunnel?: boolean;
+  /** Either side learns that the other one was reset. @default false */
+  readonly resets?: boolean;
   /** For CONNECTs of a peer that is not known as the pod's waypoint yet. */
   readonly waits?: SnapshotWaitsOptions;
 };
@@ -193,7 +195,8 @@ export class InboundPath {
   async #copy({ incoming, connection, workload }: Resolved, application: net.Socket, report: ConnectionReport): Promise<void> {
     const stream = incoming.accept(this.#options.responseBaggage ? { baggage: formatBaggage(workload) } : {});
     connection.carries(stream, application);
-    const end = await relay(stream, application, this.#deps, connection.signal);
+    const { resets = false } = this.#options;
+    const end = await relay(stream, application, this.#deps, connection.signal, { resets });
     report.complete(endOfRelay(end, 'near'));
   }
 

@@ -10,6 +10,8 @@
  *     waypoint: a workload of it that could not be reached is replaced by another of the same waypoint (route-dialer.ts),
  *     and a peer that has heard of a waypoint first may send the connection there (misdirected.ts).
  * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
+ * O4  The kernel has answered the client before the proxy hears of it, so that a failure can only end what is open. With `resets`
+ *     it does so by a reset, which no application takes for the end of an answer.
  */
 import type { Duplex } from 'node:stream';
 import type net from 'node:net';
@@ -22,6 +24,7 @@ import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
 import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
+import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
 import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
 import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
@@ -44,6 +47,8 @@ import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-w
 
 export type OutboundOptions = {
   readonly pod: PodName;
+  /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
+  readonly resets?: boolean;
   /** For connections that a peer answered with 421. */
   readonly waits?: SnapshotWaitsOptions;
 };
@@ -71,12 +76,14 @@ type Joined = Omit<ReportFacts, 'direction' | 'source'> & { readonly source: Pic
 /** Carries the outbound connections of one pod. */
 export class OutboundPath {
   readonly #pod: PodName;
+  readonly #resets: boolean;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
   readonly #misdirected: MisdirectedRoutes;
 
   constructor(options: OutboundOptions, deps: OutboundDeps) {
     this.#pod = options.pod;
+    this.#resets = options.resets ?? false;
     this.#deps = deps;
     this.#dialer = new RouteDialer(deps);
     this.#misdirected = new MisdirectedRoutes({ ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
@@ -95,7 +102,8 @@ export class OutboundPath {
     } catch (thrown) {
       recordEarlyFailure({ direction: 'outbound', source: remote, destination: originalDestination, thrown }, this.#deps);
     } finally {
-      socket.destroy();
+      // O4.
+      closeStream(socket, this.#resets ? 'reset' : 'in-order');
     }
   }
 
@@ -193,7 +201,7 @@ export class OutboundPath {
     tunnelSide: 'far' | undefined,
   ): Promise<void> {
     connection.carries(socket, far);
-    const end = await relay(socket, far, this.#deps, connection.signal);
+    const end = await relay(socket, far, this.#deps, connection.signal, { resets: this.#resets });
     report.complete(endOfRelay(end, tunnelSide));
   }
 }

@@ -10,6 +10,7 @@ import type { Permit } from '../authorise/permit.ts';
 import type { Accepted } from '../capture/pod-listener.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
+import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
 import { resolvePlaintext } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
@@ -29,6 +30,8 @@ export type PlaintextOptions = {
   readonly pod: PodName;
   /** The proxy's own network; "" where the mesh has one only. */
   readonly network: string;
+  /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
+  readonly resets?: boolean;
 };
 
 export type PlaintextDeps = ReportDeps &
@@ -73,7 +76,7 @@ export class PlaintextPath {
     } catch (thrown) {
       recordEarlyFailure({ direction: 'inbound', source: remote, destination, thrown }, this.#deps);
     } finally {
-      socket.destroy();
+      closeStream(socket, this.#options.resets === true ? 'reset' : 'in-order');
     }
   }
 
@@ -95,7 +98,8 @@ export class PlaintextPath {
   async #copy({ socket, connection }: Attempt, permit: Permit, report: ConnectionReport): Promise<void> {
     const application = await connectToApplication(permit, { localhost: false }, this.#deps.network, connection.signal);
     connection.carries(socket, application);
-    const end = await relay(socket, application, this.#deps, connection.signal);
+    const { resets = false } = this.#options;
+    const end = await relay(socket, application, this.#deps, connection.signal, { resets });
     report.complete(endOfRelay(end, undefined));
   }
 

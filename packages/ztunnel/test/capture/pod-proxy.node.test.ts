@@ -81,8 +81,10 @@ describe('the listeners of a pod', () => {
   it('are all open when nothing is in the way, and closed at the end', () => {
     const proxy = open();
     expect([free(), paths]).to.deep.equal([[], 1]);
+    expect(proxy.listening).to.deep.equal({ ports, dns: false });
     proxy.destroy();
     expect(free()).to.deep.equal(ports);
+    expect(proxy.listening.ports).to.deep.equal([]);
   });
 
   it('are none where its names alone are served, and its DNS proxy is open', () => {

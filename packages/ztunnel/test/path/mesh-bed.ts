@@ -26,6 +26,8 @@ import { LocalIdentities } from '../../src/capture/local-identities.ts';
 import { PodCertificates } from '../../src/capture/pod-certificates.ts';
 import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
+import { AccessSelection } from '../../src/path/access-selection.ts';
+import type { AccessSelectionOptions } from '../../src/path/access-selection.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
@@ -62,7 +64,10 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits'>>;
+type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits' | 'resets'>> & {
+  readonly accessLog?: AccessSelectionOptions;
+  readonly certificates?: TestCertificates;
+};
 
 export class MeshBed implements AsyncDisposable {
   /** Moves only the wait for a workload; everything else runs in real time. */
@@ -107,7 +112,7 @@ export class MeshBed implements AsyncDisposable {
 
   /** Both workloads known, no policy. */
   static async create(limits: Limits = {}): Promise<MeshBed> {
-    const bed = new MeshBed(await TestCertificates.create(), limits);
+    const bed = new MeshBed(limits.certificates ?? (await TestCertificates.create()), limits);
     bed.push({ workloads: [workload(clientSpec), workload(serverSpec)] });
     return bed;
   }
@@ -207,12 +212,15 @@ export class MeshBed implements AsyncDisposable {
       {
         metrics: this.metrics,
         log,
+        lines: new AccessSelection(this.#limits.accessLog ?? {}, { random: systemRandom, metrics: this.metrics }).ofPod({
+          namespace: 'bank',
+        }),
         clock: systemClock,
         drain,
         snapshots: this.stores[name],
         live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
-        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
+        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger, metrics: this.metrics }),
         network,
         certificates,
         dialer: new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) }),
