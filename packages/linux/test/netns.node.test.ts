@@ -49,15 +49,28 @@ describe('NetworkNamespace', () => {
       using own = NetworkNamespace.current();
       using again = own.duplicate();
       console.log(own.run(() => again.run(() => 'ran')));
-      try { again[Symbol.dispose](); again.run(() => 0); } catch (error) { console.log(error.code); }`;
-    const command = ['--bounding-set=-all', '--inh-caps=-all', '--reuid=65534', process.execPath, '--input-type=module', '--eval', script];
+      const codeOf = (task) => { try { task(); } catch (error) { return error.code; } };
+      console.log(codeOf(() => NetworkNamespace.proveEntry()));
+      again[Symbol.dispose]();
+      console.log(codeOf(() => again.run(() => 0)));`;
+    const command = [
+      '--bounding-set=-all',
+      '--inh-caps=-all',
+      '--reuid=65534',
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      script,
+    ];
     const stdout = await new Promise<string>((resolve, reject) => {
       execFile('setpriv', ['--clear-groups', ...command], { timeout: 8000 }, (error, out, err) =>
         error === null ? resolve(out) : reject(new Error(err)),
       );
     });
-    expect(stdout).to.equal('ran\nEBADF\n');
+    expect(stdout).to.equal('ran\nEPERM\nEBADF\n');
   });
+
+  it('proves that it may enter one', () => expect(() => NetworkNamespace.proveEntry()).not.to.throw());
 
   it('makes a new one, stays at home, and leaves none behind', () => {
     const devices = (): readonly string[] => readFileSync('/proc/thread-self/net/dev', 'utf8').match(/\S+(?=:)/g) ?? [];

@@ -115,7 +115,7 @@ describe('readConfig', () => {
     ['SECRET_TTL', '30d'],
     ['LOG_FORMAT', 'xml'],
     ['RUST_LOG', 'loud'],
-    ['PROXY_MODE', 'dedicated'],
+    ['PROXY_MODE', 'sidecar'],
     ['COMPLIANCE_POLICY', 'pqc'],
     ['TLS12_ENABLED', 'true'],
     ['LOCAL_XDS', 'workloads: []'],

@@ -25,9 +25,9 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  constructor(namespace: string, env: Readonly<Record<string, string>>) {
+  constructor(namespace: string, env: Readonly<Record<string, string>>, before: readonly string[] = []) {
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...before, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -56,7 +56,8 @@ describe('the ztunnel process', () => {
   let namespace: NetworkNamespace;
   let proxy: ZtunnelProcess;
 
-  const start = (env: Readonly<Record<string, string>>): ZtunnelProcess => (proxy = new ZtunnelProcess(bed.nameOf('node'), env));
+  const start = (env: Readonly<Record<string, string>>, before?: readonly string[]): ZtunnelProcess =>
+    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, before));
 
   const http = async (port: number, request: string): Promise<string> => {
     const socket = await connectTcp({ namespace, target: { ip: '127.0.0.1', port } }, AbortSignal.timeout(5_000));
@@ -81,6 +82,22 @@ describe('the ztunnel process', () => {
     start({ PACKET_MARK: 'x' });
     expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
     expect(proxy.output).to.match(/2 unusable.*NODE_NAME="".*PACKET_MARK="x".*MESH-CONFIG-003/s);
+  });
+
+  it('refuses to serve one workload whose name it is not told', async () => {
+    start({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'bank/ledger' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(
+      /PROXY_WORKLOAD_INFO="bank\/ledger": set it to NAMESPACE\/NAME\/SERVICEACCOUNT.*MESH-CONFIG-003/s,
+    );
+  });
+
+  it('serves one workload without a node’s name and without a right to enter namespaces, once it knows the mesh', async () => {
+    const info = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'bank/ledger/ledger-sa' };
+    const { NODE_NAME: _, ...rest } = quiet;
+    start({ ...rest, ...info }, ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--reuid=65534', '--clear-groups']);
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_021, 'GET /healthz/ready')).to.match(/ 500 .*not ready, pending: dns proxy, proxy, state manager\n$/s);
   });
 
   it('serves readiness, metrics and the dump before it knows anything', async () => {

@@ -10,11 +10,13 @@ export type RemoteAuthorityOptions = {
   readonly ca: RemoteConfig | undefined;
   readonly clusterId: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** False for a caller that asks for its own identity only. @default true */
+  readonly impersonates?: boolean;
 };
 
 /** Dispose of it where it can be. */
 export function authorityOf(
-  { ca, clusterId, headers }: RemoteAuthorityOptions,
+  { ca, clusterId, headers, impersonates = true }: RemoteAuthorityOptions,
   deps: { readonly readToken: () => Promise<string> },
 ): CertificateAuthority & Partial<Disposable> {
   if (ca === undefined) {
@@ -23,5 +25,8 @@ export function authorityOf(
     return { sign };
   }
   const { root, ...remote } = ca;
-  return new GrpcCertificateAuthority({ ...remote, clusterId, headers }, { readRoots: () => readRoot(root), ...deps });
+  return new GrpcCertificateAuthority(
+    { ...remote, clusterId, headers, impersonates },
+    { readRoots: () => readRoot(root), ...deps },
+  );
 }

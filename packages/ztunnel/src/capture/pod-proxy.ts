@@ -45,6 +45,13 @@ export type PodPathContext = {
   readonly originalSource: CaptureConfig['originalSource'];
 };
 
+export type PodProxyOptions = {
+  readonly spec: PodSpec<NetworkNamespace>;
+  readonly capture: CaptureConfig;
+  /** A pod that nothing is redirected in. @default false */
+  readonly tunnelOnly?: boolean;
+};
+
 export type PodProxyDeps<Path extends PodPath> = {
   readonly listen: (options: ListenOptions) => ListeningSocket;
   readonly createPath: (context: PodPathContext) => Path;
@@ -73,16 +80,17 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   #cancelYield: Cancel | undefined;
 
   /** Throws MESH-CAPTURE-001 when a port cannot be opened; nothing is left open then. */
-  constructor(options: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig }, deps: PodProxyDeps<Path>) {
-    const { spec, capture } = options;
+  constructor(options: PodProxyOptions, deps: PodProxyDeps<Path>) {
+    const { spec, capture, tunnelOnly = false } = options;
     this.#drain = new Drain({ clock: deps.clock });
     this.#logger = deps.logger;
     this.#clock = deps.clock;
-    this.#listeners = openAll(options, deps, [
+    const captured: readonly Port[] = [
       { port: outboundPort, tunnel: false, onAccept: (accepted) => this.path.recvOutbound(accepted) },
       { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
-      { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) },
-    ]);
+    ];
+    const tunnel: Port = { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) };
+    this.#listeners = openAll(options, deps, tunnelOnly ? [tunnel] : [...captured, tunnel]);
     this.#names = openOrClose(this.#listeners, () => deps.openNames?.(spec));
     const transparent = this.#listeners.every((listener) => listener.transparent);
     if (!transparent && capture.originalSource === 'best-effort') {
@@ -131,7 +139,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
 type Port = { readonly port: number; readonly tunnel: boolean; readonly onAccept: (accepted: Accepted) => void };
 
 function openAll(
-  { spec, capture }: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig },
+  { spec, capture }: PodProxyOptions,
   { listen, logger }: Pick<PodProxyDeps<PodPath>, 'listen' | 'logger'>,
   ports: readonly Port[],
 ): readonly PodListener[] {
@@ -158,7 +166,7 @@ function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, 
     namespace: spec.namespace,
     ip: capture.ipv6 ? '::' : '0.0.0.0',
     port,
-    mark: capture.packetMark,
+    ...(capture.packetMark === undefined ? {} : { mark: capture.packetMark }),
     transparent: capture.originalSource,
     reusePort: capture.reusePort,
     // 180 s, 180 s, 9 probes; a tunnel has PINGs of its own instead.

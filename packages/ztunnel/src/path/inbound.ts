@@ -60,6 +60,8 @@ export type InboundOptions = {
   readonly network: string;
   /** Tell the peer whom it reached, for its telemetry. @default true */
   readonly responseBaggage: boolean;
+  /** The only ports that a tunnel reaches. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
   /** For CONNECTs of a peer that is not known as the pod's waypoint yet. */
   readonly waits?: SnapshotWaitsOptions;
 };
@@ -136,7 +138,7 @@ export class InboundPath {
     const { forwarded, caller: header } = incoming.headers;
     const forwardedHost = parseForwarded(forwarded ?? '').host;
     const facts = { authority, accepted: peer.local, workload, ...(forwardedHost === undefined ? {} : { forwardedHost }) };
-    const target = resolveInbound(facts, this.#deps.snapshots.current);
+    const target = resolveInbound(facts, this.#deps.snapshots.current, this.#options);
     if (target.kind === 'rejected') throw refusalOf(target);
     if (header === undefined) return { workload, target };
     return { workload, target, claimed: this.#claims.recvClaim({ header, peer: peer.identity, workload }) };

@@ -54,6 +54,10 @@ export type PodDataPathOptions = {
   readonly network: string;
   /** @default true */
   readonly responseBaggage: boolean;
+  /** Of its identity. @default what the control plane says */
+  readonly trustDomain?: string;
+  /** The only ports that a tunnel reaches. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
   /** For the mesh to say what another proxy knows already, each direction by itself. */
@@ -86,6 +90,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   readonly connections: Connections;
   readonly dialer: Dialer;
   readonly #pod: PodName;
+  readonly #trustDomain: string | undefined;
   readonly #maxConnections: number;
   readonly #deps: PodDataPathDeps<Dialer>;
   readonly #outbound: OutboundPath;
@@ -97,6 +102,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
     this.connections = new Connections(deps);
     this.dialer = deps.dialer;
     this.#pod = options.pod;
+    this.#trustDomain = options.trustDomain;
     this.#maxConnections = options.maxConnections ?? 32_768;
     this.#deps = deps;
     const shared = { ...deps, connections: this.connections };
@@ -138,12 +144,13 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   }
 
   #acceptorFor(workload: Workload): Acceptor {
-    const identity = spiffeId(workload);
+    const trustDomain = this.#trustDomain ?? workload.trustDomain;
+    const identity = spiffeId({ ...workload, trustDomain });
     if (this.#acceptor.kind === 'made' && this.#acceptor.identity === identity) return this.#acceptor.acceptor;
     void this.#endAcceptor();
     const acceptor = this.#deps.createAcceptor({
       identity,
-      trustDomain: workload.trustDomain,
+      trustDomain,
       drain: this.#deps.drain,
       onConnect: (incoming, peer) => this.#recvConnect(incoming, peer),
       onFailure: (failure) => this.#recvFailure(failure),

@@ -29,6 +29,8 @@ export type IncomingFacts = {
 export type InboundOptions = {
   /** A PROXY tunnel is reached over loopback, so that the application may listen there only. @default true */
   readonly localhostAppTunnel?: boolean;
+  /** The only ports that may be reached. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
 };
 
 export type InboundTarget = {
@@ -67,6 +69,7 @@ export function resolveInbound(
   if (resolved.port === 0 || isIllegalPort(resolved.port) || isIllegalPort(port)) {
     return rejected(503, `port ${isIllegalPort(port) ? port : resolved.port} is never a target`);
   }
+  if (options.admittedPorts?.has(port) === false) return rejected(503, `port ${port} is not open to tunnels here`);
   const facts = { address: { ip: accepted.ip, port }, ...(resolved.service === undefined ? {} : { service: resolved.service }) };
   if (tunnel?.protocol !== 'PROXY') return { kind: 'target', proxyProtocol: false, localhost: false, ...facts };
   const proxyDestination = authority.kind === 'ip' ? authority.address : proxyAddress(resolved.service, workload, authority.port);

@@ -72,6 +72,21 @@ describe('resolveInbound (section 8.1)', () => {
     ]);
   });
 
+  describe('a pod that opens some ports only', () => {
+    const options: InboundOptions = { admittedPorts: new Set([15_020]) };
+    const moved = { ...server, applicationTunnel: { protocol: 'NONE' as const, port: 8080 } };
+    cases([
+      { title: 'lets tunnels to these', authority: '10.0.0.2:15020', incoming: { options }, gives: '10.0.0.2:15020' },
+      { title: 'lets none to another', authority: '10.0.0.2:8080', incoming: { options }, gives: '503' },
+      {
+        title: 'judges where a tunnel really ends',
+        authority: '10.0.0.2:15020',
+        incoming: { options, workload: moved },
+        gives: '503',
+      },
+    ]);
+  });
+
   describe('a waypoint’s own pod (step 4)', () => {
     const waypoint = service({ name: 'waypoint', addresses: ['10.96.0.9'], ports: { 15008: 15008 } });
     const waypointPod = { ...server, services: new Map([[waypoint.key, []]]) };
