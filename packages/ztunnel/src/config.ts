@@ -30,6 +30,8 @@ export type CaptureConfig = {
   readonly reusePort: boolean;
   /** Listen on [::] rather than 0.0.0.0. @default true */
   readonly ipv6: boolean;
+  /** Whether applications may ask for connections by SOCKS5. @default false */
+  readonly socks: boolean;
 };
 
 export type DnsConfig = {
@@ -136,7 +138,7 @@ function refuseUnsupported(reader: EnvironmentReader): void {
       'COMPLIANCE_POLICY',
       'suites and groups cannot be narrowed; unset it (TLS 1.3 with X25519MLKEM768 first is what is offered)',
     );
-  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5']) {
+  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'FAKE_CA']) {
     if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
   }
   if (reader.text('LOCAL_XDS_PATH', reader.text('LOCAL_XDS', '')) !== '') {
@@ -177,6 +179,7 @@ function capture(reader: EnvironmentReader, mode: ProxyMode): CaptureConfig {
     originalSource: source === 'true' ? 'required' : source === 'false' ? 'off' : 'best-effort',
     reusePort: reader.boolean('INPOD_PORT_REUSE', true),
     ipv6: reader.boolean('IPV6_ENABLED', true),
+    socks: reader.boolean('UNSTABLE_ENABLE_SOCKS5', false),
   };
 }
 

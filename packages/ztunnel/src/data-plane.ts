@@ -159,7 +159,7 @@ export class DataPlane implements Disposable {
       { connectTcp, clock, logger: log.scope('inpod') },
     );
     return new PodDataPath(
-      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage, ...own },
+      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage, ...this.#socks(), ...own },
       {
         drain,
         metrics,
@@ -178,6 +178,14 @@ export class DataPlane implements Disposable {
         lookUp: lookUpHost,
       },
     );
+  }
+
+  #socks(): Pick<PodDataPathOptions, 'socks'> {
+    const { capture, clusterDomain, dns } = this.#options;
+    const { searchList } = this.#deps;
+    if (!capture.socks) return {};
+    const naming = { clusterDomain, preferredNamespace: dns?.preferredNamespace ?? '', ipv6: capture.ipv6 };
+    return { socks: searchList === undefined ? naming : { ...naming, searchList } };
   }
 
   #createDialer(within: PodNetwork, certificates: CertificateSource): PooledDialer {

@@ -21,6 +21,7 @@ describe('readConfig', () => {
       originalSource: 'best-effort',
       reusePort: true,
       ipv6: true,
+      socks: false,
     });
     expect(config.tunnel).to.deep.equal({
       engine: 'framed',
@@ -68,6 +69,7 @@ describe('readConfig', () => {
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
+    ['applications that ask by SOCKS5', { UNSTABLE_ENABLE_SOCKS5: 'true' }, (c) => c.capture.socks, true],
     ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
     ['the cluster from proxy metadata', { ISTIO_META_CLUSTER_ID: 'cl-2' }, (c) => c.clusterId, 'cl-2'],
     [

@@ -1,5 +1,5 @@
 /**
- * Everything of one pod: three listeners in its network namespace and the path behind them, and its DNS proxy (l4-contract
+ * Everything of one pod: its listeners in its network namespace and the path behind them, and its DNS proxy (l4-contract
  * section 1).
  * It starts whole or not at all, and ends as one.
  *
@@ -24,6 +24,8 @@ import type { PodSpec, RunningPod } from './pods.ts';
 export interface PodPath extends AsyncDisposable {
   /** From an application, redirected to 15001. */
   recvOutbound(accepted: Accepted): void;
+  /** From an application that asks in words, to 15080. */
+  recvSocks(accepted: Accepted): void;
   /** To the application in plain text, redirected to 15006. */
   recvPlaintext(accepted: Accepted): void;
   /** From a peer's proxy, to 15008. */
@@ -67,6 +69,8 @@ const yieldMs = 200;
 const outboundPort = 15_001;
 const plaintextPort = 15_006;
 const tunnelPort = 15_008;
+/** Of the pod's own applications. */
+const socksListener = { port: 15_080, ip: '127.0.0.1', tunnel: false } as const;
 
 /** One served pod, open from the constructor on. */
 export class PodProxy<Path extends PodPath> implements RunningPod {
@@ -88,6 +92,7 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
     const captured: readonly Port[] = [
       { port: outboundPort, tunnel: false, onAccept: (accepted) => this.path.recvOutbound(accepted) },
       { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
+      ...(capture.socks ? [{ ...socksListener, onAccept: (accepted: Accepted) => this.path.recvSocks(accepted) }] : []),
     ];
     const tunnel: Port = { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) };
     this.#listeners = openAll(options, deps, tunnelOnly ? [tunnel] : [...captured, tunnel]);
@@ -136,7 +141,13 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   }
 }
 
-type Port = { readonly port: number; readonly tunnel: boolean; readonly onAccept: (accepted: Accepted) => void };
+type Port = {
+  readonly port: number;
+  /** @default every address */
+  readonly ip?: string;
+  readonly tunnel: boolean;
+  readonly onAccept: (accepted: Accepted) => void;
+};
 
 function openAll(
   { spec, capture }: PodProxyOptions,
@@ -161,10 +172,10 @@ function openOrClose<T>(open: readonly PodListener[], more: () => T): T {
   }
 }
 
-function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, { port, tunnel }: Port): PodListenerOptions {
+function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, { port, ip, tunnel }: Port): PodListenerOptions {
   return {
     namespace: spec.namespace,
-    ip: capture.ipv6 ? '::' : '0.0.0.0',
+    ip: ip ?? (capture.ipv6 ? '::' : '0.0.0.0'),
     port,
     ...(capture.packetMark === undefined ? {} : { mark: capture.packetMark }),
     transparent: capture.originalSource,

@@ -32,6 +32,8 @@ import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { PlaintextPath } from './plaintext.ts';
+import { SocksPath } from './socks.ts';
+import type { NamingOptions } from '../dns/resolve-name.ts';
 import { Refusal } from './refusal.ts';
 import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
@@ -58,6 +60,8 @@ export type PodDataPathOptions = {
   readonly trustDomain?: string;
   /** The only ports that a tunnel reaches. @default all but the proxy's */
   readonly admittedPorts?: ReadonlySet<number>;
+  /** What names mean to a SOCKS client of the pod; absent: it has no SOCKS listener. */
+  readonly socks?: NamingOptions;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
   /** For the mesh to say what another proxy knows already, each direction by itself. */
@@ -96,6 +100,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   readonly #outbound: OutboundPath;
   readonly #inbound: InboundPath;
   readonly #plaintext: PlaintextPath;
+  readonly #socks: SocksPath | undefined;
   #acceptor: AcceptorState = { kind: 'none' };
 
   constructor(options: PodDataPathOptions, deps: PodDataPathDeps<Dialer>) {
@@ -106,13 +111,20 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
     this.#maxConnections = options.maxConnections ?? 32_768;
     this.#deps = deps;
     const shared = { ...deps, connections: this.connections };
-    this.#outbound = new OutboundPath(options, shared);
-    this.#inbound = new InboundPath(options, shared);
-    this.#plaintext = new PlaintextPath(options, shared);
+    const { pod, socks: naming } = options;
+    const withPorts = { ...options, socks: naming !== undefined };
+    this.#outbound = new OutboundPath(withPorts, shared);
+    this.#inbound = new InboundPath(withPorts, shared);
+    this.#plaintext = new PlaintextPath(withPorts, shared);
+    this.#socks = naming === undefined ? undefined : new SocksPath({ pod, naming }, shared, this.#outbound);
   }
 
   recvOutbound(accepted: Accepted): void {
     if (this.#takes('outbound', accepted)) void this.#outbound.carry(accepted);
+  }
+
+  recvSocks(accepted: Accepted): void {
+    if (this.#takes('outbound', accepted)) void this.#socks?.carry(accepted);
   }
 
   recvPlaintext(accepted: Accepted): void {
