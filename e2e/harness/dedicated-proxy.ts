@@ -40,14 +40,18 @@ const inPod: readonly (readonly string[])[] = [
   ['ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100'],
 ];
 
-export type DedicatedOptions = { readonly serviceAccount: string; readonly env?: Readonly<Record<string, string>> };
+export type DedicatedOptions = {
+  readonly serviceAccount: string;
+  /** Without it, it has no capability at all, marks nothing and keeps no source. @default true */
+  readonly privileged?: boolean;
+};
 
 /** Redirects the pod's connections, and starts its proxy; ready when it resolves. */
 export async function startDedicated(
   mesh: RunningMesh,
   tokens: TokenMaker,
   pod: MeshPod,
-  { serviceAccount, env = {} }: DedicatedOptions,
+  { serviceAccount, privileged = true }: DedicatedOptions,
 ): Promise<ChildProgram> {
   for (const command of inPod) await succeed(pod, command);
   await succeed(pod, ['nft', '-f', '-'], rules);
@@ -57,8 +61,7 @@ export async function startDedicated(
     PATH: process.env['PATH'] ?? '',
     PROXY_MODE: 'dedicated',
     PROXY_WORKLOAD_INFO: `${pod.namespace}/${pod.name}/${serviceAccount}`,
-    PACKET_MARK: '1337',
-    ENABLE_ORIG_SRC: 'true',
+    ...(privileged ? { PACKET_MARK: '1337', ENABLE_ORIG_SRC: 'true' } : { ENABLE_ORIG_SRC: 'false' }),
     XDS_ADDRESS: url,
     CA_ADDRESS: url,
     XDS_ROOT_CA: root,
@@ -66,9 +69,9 @@ export async function startDedicated(
     AUTH_TOKEN: await tokens.write(pod, serviceAccount),
     INSTANCE_IP: pod.ip,
     LOG_FORMAT: 'json',
-    ...env,
   };
-  const asGroup = ['setpriv', `--regid=${group}`, '--clear-groups', process.execPath, program];
+  const rights = privileged ? [] : ['--bounding-set=-all', '--inh-caps=-all'];
+  const asGroup = ['setpriv', `--regid=${group}`, '--clear-groups', ...rights, process.execPath, program];
   const proxy = new ChildProgram(`ztunnel of ${pod.name}`, ['nsenter', `--net=${pod.namespacePath}`, '--', ...asGroup], {
     cwd: mesh.ready.workDir,
     env: environment,

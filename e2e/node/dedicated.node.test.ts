@@ -39,8 +39,8 @@ describe('proxies of one workload each', () => {
       beside: { 'manifests/branch.yaml': join(import.meta.dirname, '../manifests-dedicated/branch.yaml') },
     });
     const tokens = await TokenMaker.create(mesh);
-    for (const name of ['teller', 'vault'])
-      proxies.push(await startDedicated(mesh, tokens, pod(name), { serviceAccount: `${name}-sa` }));
+    for (const name of ['teller', 'vault', 'kiosk'])
+      proxies.push(await startDedicated(mesh, tokens, pod(name), { serviceAccount: `${name}-sa`, privileged: name !== 'kiosk' }));
   });
   after(async () => {
     for (const proxy of proxies) await proxy.stop(10_000);
@@ -75,6 +75,13 @@ describe('proxies of one workload each', () => {
     expect(await received(pod('teller'), mesh.pod('bank/server'), 'to a node')).to.equal('to a node');
     expect(await countedIn('teller')).to.include({ 'source mutual_tls teller -> server': 1 });
     expect(counted(await scrape(mesh, 'node-b', opened))).to.include({ 'destination mutual_tls teller -> server': 1 });
+  });
+
+  it('are joined by tunnels in both directions where one of them has no capability', async () => {
+    expect(await received(pod('teller'), pod('kiosk'), 'to the kiosk')).to.equal('to the kiosk');
+    expect(await countedIn('kiosk')).to.deep.equal({ 'destination mutual_tls teller -> kiosk': 1 });
+    expect(await received(pod('kiosk'), pod('vault'), 'of the kiosk')).to.equal('of the kiosk');
+    expect(await countedIn('vault')).to.include({ 'destination mutual_tls kiosk -> vault': 1 });
   });
 
   it('call a pod that is not captured in plain text, and count that at their own end', async () => {

@@ -102,6 +102,17 @@ describe('the pod of a node’s proxy', () => {
     expect(outcome.streams).to.deep.equal([]);
   });
 
+  it('is gone with its process, and is there again with the next one', async function () {
+    this.timeout(60_000);
+    process.kill(mesh.processId('ztunnel node-b'), 'SIGTERM');
+    await mesh.line(({ process: name, line }) => name === 'ztunnel node-b' && line.includes('shutdown complete'));
+    await eventually('the next one is reached', async () => (await get('15020/metrics')) === '200', {
+      pauseMs: 100,
+      limitMs: 20_000,
+    });
+    expect(await tunnelled()).to.be.greaterThan(0);
+  });
+
   it('is guarded by policies as any other pod', async () => {
     await writeFile(join(mesh.directory, 'nobody.yaml'), nobody);
     await eventually('the policy takes effect', async () => (await get('15020/metrics')) === '000', { pauseMs: 100 });
