@@ -98,9 +98,8 @@ export class OutboundPath {
   }
 
   /** Takes a connection from its accept to its end; never rejects. */
-  async carry(accepted: Accepted): Promise<void> {
-    await this.#carry(accepted, undefined);
-    accepted.socket.destroy();
+  carry(accepted: Accepted): Promise<unknown> {
+    return this.#carry(accepted, undefined);
   }
 
   /** The same for one that was asked for; says why not when nothing came about, and leaves the socket open then. Never rejects. */
@@ -126,6 +125,8 @@ export class OutboundPath {
     } catch (thrown) {
       recordEarlyFailure({ direction: 'outbound', source: remote, destination: originalDestination, thrown }, this.#deps);
       return unopenedBy(thrown);
+    } finally {
+      if (asked === undefined) socket.destroy();
     }
   }
 
