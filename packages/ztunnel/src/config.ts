@@ -18,6 +18,8 @@ import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTerminationDeadline } from '@clearmesh/shared/lifecycle/termination-environment';
 import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
+import { readProxyMode } from './proxy-mode.ts';
+import type { ProxyMode } from './proxy-mode.ts';
 import { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { KeepAlive } from '@clearmesh/linux/socket-options';
@@ -29,8 +31,8 @@ import type { LocalSource, SelfMadeCa } from './local/local-environment.ts';
 export type CaptureConfig = {
   /** The node agent's socket. @default /var/run/ztunnel/ztunnel.sock */
   readonly socketPath: string;
-  /** SO_MARK of every socket of the proxy. @default 1337 */
-  readonly packetMark: number;
+  /** SO_MARK of every socket of the proxy; absent: none. @default 1337, and none for a proxy of one workload */
+  readonly packetMark?: number;
   /** Whether the application sees the client's own address. @default best-effort */
   readonly originalSource: 'required' | 'best-effort' | 'off';
   /** SO_REUSEPORT on pod listeners, so that an upgrade can overlap. @default true */
@@ -41,6 +43,8 @@ export type CaptureConfig = {
   readonly keepAlive: KeepAlive;
   /** Carry connections; without, pods have their DNS proxy and nothing else. @default true */
   readonly connections: boolean;
+  /** Whether applications may ask for connections by SOCKS5. @default false */
+  readonly socks: boolean;
 };
 
 export type DnsConfig = {
@@ -86,6 +90,8 @@ export type ProcessPorts = {
 };
 
 export type ZtunnelConfig = {
+  /** @default shared */
+  readonly mode: ProxyMode;
   /** Absent: no control plane, so no pod is ever served, unless there is a local configuration. */
   readonly xds?: RemoteConfig;
   /** Read instead of a control plane. */
@@ -132,6 +138,7 @@ const mebibyte = 1024 * 1024;
 export function readConfig(env: Environment): ZtunnelConfig {
   const reader = new EnvironmentReader(env);
   refuseUnsupported(reader);
+  const mode = readProxyMode(reader);
   const local = readLocalSource(reader);
   const selfMadeCa = readSelfMadeCa(reader);
   const xds = local === undefined ? readRemote(reader, 'XDS') : undefined;
@@ -139,6 +146,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
   const dns = readDns(reader);
   const workerThreads = readWorkerThreads(reader);
   const config: ZtunnelConfig = {
+    mode,
     ...(xds === undefined ? {} : { xds }),
     ...(local === undefined ? {} : { local }),
     ...(ca === undefined ? {} : { ca }),
@@ -147,13 +155,13 @@ export function readConfig(env: Environment): ZtunnelConfig {
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
     tls: readTlsPolicy(reader),
-    node: node(reader),
+    node: node(reader, mode),
     ports: { admin: reader.integer('PROXY_ADMIN_PORT', 15_000, anyPort), stats: reader.integer('STATS_PORT', 15_020, anyPort) },
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
     clusterDomain: reader.text('CLUSTER_DOMAIN', 'cluster.local'),
     network: reader.text('NETWORK', ''),
     trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
-    capture: capture(reader),
+    capture: capture(reader, mode),
     ...(dns === undefined ? {} : { dns }),
     tunnel: tunnel(reader),
     ...(workerThreads === undefined ? {} : { workerThreads }),
@@ -168,41 +176,46 @@ export function readConfig(env: Environment): ZtunnelConfig {
   return config;
 }
 
-/** Options whose silent absence would be a surprise, such as a mode that nobody serves. */
+/** Options whose silent absence would be a surprise, such as a protocol that nobody speaks. */
 function refuseUnsupported(reader: EnvironmentReader): void {
-  if (reader.text('PROXY_MODE', 'shared') !== 'shared') reader.reject('PROXY_MODE', 'only shared is served; unset it');
-  for (const name of ['XDS_ON_DEMAND', 'UNSTABLE_ENABLE_SOCKS5']) {
+  for (const name of ['XDS_ON_DEMAND']) {
     if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
   }
 }
 
-function node(reader: EnvironmentReader): NodeConfig {
+/** A proxy of one workload goes by that workload's name: its token is of that account. */
+function node(reader: EnvironmentReader, mode: ProxyMode): NodeConfig {
   const name = reader.text('NODE_NAME', '');
-  if (name === '') reader.reject('NODE_NAME', 'set it to the name of this node; certificates are fetched for its pods only');
+  const own = mode.kind === 'dedicated' ? mode.workload : { name: 'ztunnel', namespace: 'clearmesh-system' };
+  if (name === '' && mode.kind === 'shared')
+    reader.reject('NODE_NAME', 'set it to the name of this node; certificates are fetched for its pods only');
   if (defaultIp === undefined) throw new Error('unreachable: 1.1.1.1 is an address');
   return {
     name,
-    podName: reader.text('POD_NAME', 'ztunnel'),
-    podNamespace: reader.text('POD_NAMESPACE', 'clearmesh-system'),
+    podName: reader.text('POD_NAME', own.name),
+    podNamespace: reader.text('POD_NAMESPACE', own.namespace),
     instanceIp: reader.ip('INSTANCE_IP', defaultIp),
   };
 }
 
-function capture(reader: EnvironmentReader): CaptureConfig {
+function capture(reader: EnvironmentReader, mode: ProxyMode): CaptureConfig {
   const source = reader.text('ENABLE_ORIG_SRC', '');
   if (!['', 'true', 'false'].includes(source))
     reader.reject('ENABLE_ORIG_SRC', 'set it to true (required) or false (off), or unset it (best effort)');
   const socketPath = reader.text('INPOD_UDS', '/var/run/ztunnel/ztunnel.sock');
   // sun_path holds 108 bytes with its final NUL (unix(7)).
   if (Buffer.byteLength(socketPath) > 107) reader.reject('INPOD_UDS', 'set it to a path of at most 107 bytes');
+  const packetMark = reader.integer('PACKET_MARK', 1337, { min: 1, max: 0xffff_ffff });
+  const isMarked = mode.kind === 'shared' || reader.text('PACKET_MARK', '') !== '';
   return {
     socketPath,
-    packetMark: reader.integer('PACKET_MARK', 1337, { min: 1, max: 0xffff_ffff }),
+    ...(isMarked ? { packetMark } : {}),
     originalSource: source === 'true' ? 'required' : source === 'false' ? 'off' : 'best-effort',
     reusePort: reader.boolean('INPOD_PORT_REUSE', true),
     ipv6: reader.boolean('IPV6_ENABLED', true),
     keepAlive: readKeepAlive(reader),
     connections: reader.boolean('ENABLE_PROXY', true),
+    socks: reader.boolean('UNSTABLE_ENABLE_SOCKS5', false),
   };
 }
 

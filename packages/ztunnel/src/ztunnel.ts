@@ -2,14 +2,13 @@
  * The node proxy without a process around it: what it is made of, the order it starts in, and how it ends
  * (l4-contract section 13).
  *
- *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ node agent ── snapshot ──▶ ready
+ *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ what is served (serving.ts) ──▶ ready
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
-import { connectSeqpacket } from '@clearmesh/linux/seqpacket';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
@@ -28,18 +27,18 @@ import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
 import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
 import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
 import { AcceptHealth } from './capture/accept-health.ts';
-import { CaptureReadiness } from './capture/capture-readiness.ts';
 import { LocalIdentities } from './capture/local-identities.ts';
 import type { PodsChange } from './capture/pods.ts';
-import { ZdsClient } from './capture/zds-client.ts';
 import { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import type { CertificateAuthority } from '@clearmesh/shared/certificates/certificate-authority';
 import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
-import { nameserversIn } from './dns/nameservers.ts';
+import type { DataPlaneDeps } from './data-plane.ts';
+import { readResolver } from './dns/nameservers.ts';
+import { createServing } from './serving.ts';
+import type { Serving } from './serving.ts';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
-import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
@@ -84,15 +83,13 @@ export class Ztunnel {
   readonly #authority: Parts['authority'];
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
-  readonly #capture: CaptureReadiness;
   readonly #plane: DataPlane;
   readonly #accepts: AcceptHealth;
+  readonly #serving: Serving;
   readonly #readiness = new Readiness();
   readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
-  readonly #agent = new AbortController();
   #xds: XdsClient | undefined;
   #local: LocalConfiguration | undefined;
-  #conversation: Promise<void> = Promise.resolve();
 
   private constructor(config: ZtunnelConfig, deps: ZtunnelDeps, { metrics, trust, authority }: Parts) {
     const { clock, random, log } = deps;
@@ -107,7 +104,6 @@ export class Ztunnel {
       { validitySeconds: Math.floor(config.certificateTtlMs / 1000), tls: config.tls },
       { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
-    this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
     const identities = this.#followLocalIdentities();
     this.#plane = new DataPlane(config, {
       ...deps,
@@ -116,7 +112,7 @@ export class Ztunnel {
       identities,
       metrics: this.#metrics,
       engine: createEngine(config.tunnel.engine, { clock }),
-      nameservers: this.#readNameservers(),
+      ...this.#readResolver(),
       onPods: (change) => this.#recvPods(change),
     });
     registerLoadMetrics(() => this.#plane.load, metrics);
@@ -124,11 +120,12 @@ export class Ztunnel {
       { deadlineMs: config.operation.acceptDeadlineMs },
       { ...deps, metrics, probe: takeDescriptor, logger: log.scope('inpod') },
     );
+    this.#serving = createServing(config, { ...deps, plane: this.#plane, readiness: this.#readiness });
   }
 
   /** Starts everything; resolves once the servers listen. Pods follow when the control plane and the agent name them. */
   static async start(config: ZtunnelConfig, deps: ZtunnelDeps): Promise<Ztunnel> {
-    checkPrivileges(config.capture.packetMark);
+    checkPrivileges(config);
     const { clock, log } = deps;
     const metrics = new Metrics({ version: ztunnelVersion }, { clock });
     const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
@@ -147,9 +144,8 @@ export class Ztunnel {
   async drain(deadlineMs: number): Promise<void> {
     this.#logger.info('drain requested', { pods: this.#plane.pods.upCount, deadline_ms: deadlineMs });
     this.#accepts[Symbol.dispose]();
-    this.#agent.abort();
-    await Promise.all([this.#conversation, ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
-    this.#reportCut(await this.#plane.pods.drain(deadlineMs));
+    await Promise.all([this.#serving.end(), ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
+    this.#reportCut(await this.#plane.drain(deadlineMs));
     await this.#xds?.[Symbol.asyncDispose]();
     this.#local?.[Symbol.dispose]();
     this.#plane[Symbol.dispose]();
@@ -203,7 +199,7 @@ export class Ztunnel {
       const apply = (push: DeltaPush): readonly Rejection[] => this.#store.apply(push);
       this.#local = await LocalConfiguration.open({ source: local, clusterId }, { apply, clock, logger: log.scope('xds') });
       synced();
-      return this.#converse();
+      return this.#serving.begin();
     }
     if (xds === undefined) return this.#logger.warn('XDS_ADDRESS is empty: without a control plane no pod is served');
     this.#xds = new XdsClient(
@@ -215,7 +211,7 @@ export class Ztunnel {
         apply: (push) => this.#store.apply(push),
         recvSynced: () => {
           synced();
-          this.#converse();
+          this.#serving.begin();
         },
         metrics: this.#metrics,
         clock,
@@ -226,51 +222,28 @@ export class Ztunnel {
     this.#xds.start();
   }
 
-  /** The node agent is dialled only now: a pod captured before the mesh is known would be refused everything. */
-  #converse(): void {
-    const { log, clock, random, onFatal } = this.#deps;
-    const client = new ZdsClient<NetworkNamespace>({
-      dial: (signal) => connectSeqpacket(this.#config.capture.socketPath, signal),
-      pods: this.#plane.pods,
-      adoptNamespace: (fd) => NetworkNamespace.fromFd(fd),
-      closeDescriptor: closeSync,
-      clock,
-      random,
-      logger: log.scope('zds'),
-      onState: (state) => this.#capture.recvAgent(state),
-      onFatal,
-    });
-    this.#conversation = client.run(this.#agent.signal);
-  }
-
   #followLocalIdentities(): LocalIdentities {
     const identities = new LocalIdentities(
       { node: this.#config.node.name },
       { want: (identity) => this.#certificates.prefetch(identity), forget: (identity) => this.#certificates.forget(identity) },
     );
-    this.#store.onChange((_snapshot, change) => identities.recvChange(change));
+    // The other pods of its node are not a dedicated proxy's.
+    if (this.#config.mode.kind === 'shared') this.#store.onChange((_snapshot, change) => identities.recvChange(change));
     return identities;
   }
 
-  /** The cluster's own resolver, as the kubelet tells every pod of it; without one, names that the mesh does not know fail. */
-  #readNameservers(): readonly SocketAddress[] {
-    if (this.#config.dns === undefined) return [];
-    try {
-      return nameserversIn(readFileSync(resolverFile, 'utf8'));
-    } catch (error) {
-      this.#logger.warn('names that the mesh does not know cannot be looked up for pods', {
-        file: resolverFile,
-        error: String(error),
-      });
-      return [];
-    }
+  /** A proxy of one workload shares its search list with it. */
+  #readResolver(): Pick<DataPlaneDeps, 'nameservers' | 'searchList'> {
+    if (this.#config.dns === undefined) return { nameservers: [] };
+    const { nameservers, search } = readResolver(resolverFile, this.#logger);
+    return this.#config.mode.kind === 'dedicated' ? { nameservers, searchList: search } : { nameservers };
   }
 
   #recvPods({ kind, up, pending }: PodsChange): void {
     if (kind === 'started') this.#metrics.podStarted();
     if (kind === 'stopped') this.#metrics.podStopped();
     this.#metrics.pods(up, pending);
-    this.#capture.recvPending(pending);
+    this.#serving.recvPending(pending);
   }
 
   #reportCut(cut: readonly string[]): void {
@@ -286,11 +259,11 @@ function takeDescriptor(): void {
   closeSync(openSync('/', 'r'));
 }
 
-/** Section 5: without these rights every pod would fail later, one by one. */
-function checkPrivileges(mark: number): void {
+/** Section 5: without these rights every pod would fail later, one by one. A proxy of one workload that marks nothing needs none. */
+function checkPrivileges({ mode, capture: { packetMark: mark } }: ZtunnelConfig): void {
   try {
-    using own = NetworkNamespace.current();
-    closeSync(outgoingSocket({ namespace: own, family: 4, mark }).fd);
+    if (mode.kind === 'shared') NetworkNamespace.proveEntry();
+    if (mark !== undefined) closeSync(outgoingSocket({ family: 4, mark }).fd);
   } catch (cause) {
     throw new MeshError('MESH-LINUX-001', {
       message: `cannot enter network namespaces or mark sockets: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -23,6 +23,7 @@ describe('readConfig', () => {
       ipv6: true,
       keepAlive: { probing: true, idleSeconds: 180, intervalSeconds: 180, probes: 9, userTimeout: false },
       connections: true,
+      socks: false,
     });
     expect(config.tunnel).to.deep.equal({
       engine: 'framed',
@@ -111,6 +112,7 @@ describe('readConfig', () => {
     ['threads by share', { ZTUNNEL_WORKER_THREADS: '12.5%' }, (c) => c.workerThreads, '12.5%'],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
+    ['applications that ask by SOCKS5', { UNSTABLE_ENABLE_SOCKS5: 'true' }, (c) => c.capture.socks, true],
     ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
     ['the cluster from proxy metadata', { ISTIO_META_CLUSTER_ID: 'cl-2' }, (c) => c.clusterId, 'cl-2'],
     [
@@ -161,6 +163,7 @@ describe('readConfig', () => {
     ['LOG_FORMAT', 'xml'],
     ['RUST_LOG', 'loud'],
     ['PROXY_MODE', 'dedicated'],
+    ['PROXY_MODE', 'sidecar'],
     ['COMPLIANCE_POLICY', 'fips-140-2'],
     ['FAKE_CA', 'true'],
     ['ZTUNNEL_WORKER_THREADS', 'all'],

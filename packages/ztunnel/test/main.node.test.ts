@@ -25,10 +25,10 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  /** @param openFiles soft and hard limit of open files */
-  constructor(namespace: string, env: Readonly<Record<string, string>>, openFiles = '1024:1024') {
+  /** @param before programs that start it */
+  constructor(namespace: string, env: Readonly<Record<string, string>>, before: readonly string[] = []) {
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, 'prlimit', `--nofile=${openFiles}`, process.execPath, program], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...before, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -57,8 +57,8 @@ describe('the ztunnel process', () => {
   let namespace: NetworkNamespace;
   let proxy: ZtunnelProcess;
 
-  const start = (env: Readonly<Record<string, string>>, openFiles?: string): ZtunnelProcess =>
-    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, openFiles));
+  const start = (env: Readonly<Record<string, string>>, before?: readonly string[]): ZtunnelProcess =>
+    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, before));
 
   const http = async (port: number, request: string): Promise<string> => {
     const socket = await connectTcp({ namespace, target: { ip: '127.0.0.1', port } }, AbortSignal.timeout(5_000));
@@ -83,6 +83,22 @@ describe('the ztunnel process', () => {
     start({ PACKET_MARK: 'x' });
     expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
     expect(proxy.output).to.match(/2 unusable.*NODE_NAME="".*PACKET_MARK="x".*MESH-CONFIG-003/s);
+  });
+
+  it('refuses to serve one workload whose name it is not told', async () => {
+    start({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'bank/ledger' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(
+      /PROXY_WORKLOAD_INFO="bank\/ledger": set it to NAMESPACE\/NAME\/SERVICEACCOUNT.*MESH-CONFIG-003/s,
+    );
+  });
+
+  it('serves one workload without a node’s name and without a right to enter namespaces, once it knows the mesh', async () => {
+    const info = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'bank/ledger/ledger-sa' };
+    const { NODE_NAME: _, ...rest } = quiet;
+    start({ ...rest, ...info }, ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--reuid=65534', '--clear-groups']);
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_021, 'GET /healthz/ready')).to.match(/ 500 .*not ready, pending: dns proxy, proxy, state manager\n$/s);
   });
 
   it('serves readiness, metrics and the dump before it knows anything', async () => {
@@ -110,7 +126,7 @@ describe('the ztunnel process', () => {
   });
 
   it('may have open as many files as the hard limit lets it, and says that those are few', async () => {
-    start(quiet, '256:4096');
+    start(quiet, ['prlimit', '--nofile=256:4096']);
     await proxy.says(/ztunnel started/);
     expect(await http(15_020, 'GET /metrics')).to.match(/^process_max_fds 4096$/m);
     expect(proxy.output).to.match(/"level":"warn".*raise the hard limit.*"files":4096/);
@@ -140,7 +156,7 @@ describe('the ztunnel process', () => {
   });
 
   it('ends with status 1 and says why when it can accept nothing for long', async () => {
-    start({ ...quiet, ACCEPT_FAILURE_DEADLINE: '400ms' }, '48:48');
+    start({ ...quiet, ACCEPT_FAILURE_DEADLINE: '400ms' }, ['prlimit', '--nofile=48:48']);
     await proxy.says(/ztunnel started/);
     // Each takes a descriptor of the proxy, for the two seconds in which a request must come.
     const held = Array.from({ length: 48 }, () =>

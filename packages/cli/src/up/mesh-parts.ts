@@ -73,6 +73,8 @@ export type MeshParts = {
 };
 
 const systemNamespace = 'clearmesh-system';
+/** Of every node proxy. */
+const nodeAccount = 'ztunnel';
 
 /** Starts everything onto `starting`, in the order of its dependencies. */
 export async function startParts(
@@ -192,6 +194,7 @@ function proxyOptions(lab: Lab, node: string, controlPlane: ControlPlaneProcess,
     node: lab.node(node),
     podName: `ztunnel-${node}`,
     podNamespace: systemNamespace,
+    serviceAccount: nodeAccount,
     controlPlaneUrl: controlPlane.url,
     rootCertificate: controlPlane.rootCertificate,
     tokenFile: tokenFile(lab, node),
@@ -208,5 +211,5 @@ function socketOf(lab: Lab, node: string): string {
 }
 
 function accountOf(node: string, random: Random): TokenAccount {
-  return { namespace: systemNamespace, serviceAccount: 'ztunnel', pod: { name: `ztunnel-${node}`, uid: random.hex(16) }, node };
+  return { namespace: systemNamespace, serviceAccount: nodeAccount, pod: { name: `ztunnel-${node}`, uid: random.hex(16) }, node };
 }

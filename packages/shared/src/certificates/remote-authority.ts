@@ -13,11 +13,13 @@ export type RemoteAuthorityOptions = {
   /** @default TLS 1.3 */
   readonly tls?: TlsPolicy;
   readonly headers: Readonly<Record<string, string>>;
+  /** False for a caller that asks for its own identity only. @default true */
+  readonly impersonates?: boolean;
 };
 
 /** Dispose of it where it can be. */
 export function authorityOf(
-  { ca, clusterId, headers, tls }: RemoteAuthorityOptions,
+  { ca, clusterId, headers, tls, impersonates = true }: RemoteAuthorityOptions,
   deps: { readonly readToken: () => Promise<string> },
 ): CertificateAuthority & Partial<Disposable> {
   if (ca === undefined) {
@@ -26,5 +28,8 @@ export function authorityOf(
     return { sign };
   }
   const { root, ...remote } = ca;
-  return new GrpcCertificateAuthority({ ...remote, clusterId, headers, tls }, { readRoots: () => readRoot(root), ...deps });
+  return new GrpcCertificateAuthority(
+    { ...remote, clusterId, headers, tls, impersonates },
+    { readRoots: () => readRoot(root), ...deps },
+  );
 }

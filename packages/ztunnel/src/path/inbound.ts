@@ -32,6 +32,7 @@ import type { Denial, Permit } from '../authorise/permit.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { relay } from '@clearmesh/shared/net/relay';
+import type { OwnPorts } from '../resolve/illegal-ports.ts';
 import { resolveInbound } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
@@ -54,7 +55,7 @@ import { Refusal, badRequest, refusalOf } from './refusal.ts';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
-export type InboundOptions = {
+export type InboundOptions = OwnPorts & {
   readonly pod: PodName;
   /** The proxy's own network; "" where the mesh has one only. */
   readonly network: string;
@@ -64,6 +65,8 @@ export type InboundOptions = {
   readonly localhostAppTunnel?: boolean;
   /** Either side learns that the other one was reset. @default false */
   readonly resets?: boolean;
+  /** The only ports that a tunnel reaches. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
   /** For CONNECTs of a peer that is not known as the pod's waypoint yet. */
   readonly waits?: SnapshotWaitsOptions;
 };

@@ -20,6 +20,7 @@ const { capture } = readConfig({ NODE_NAME: 'node-a' });
 class IdlePath implements PodPath {
   recvOutbound(): void {}
   recvPlaintext(): void {}
+  recvSocks(): void {}
   recvTunnel(): void {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }

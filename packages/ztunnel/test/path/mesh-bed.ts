@@ -10,7 +10,7 @@ import { Drain } from '@clearmesh/shared/lifecycle/drain';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import type { Authorization } from '@clearmesh/shared/model/authorization';
-import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { createLogger, silentLogger } from '@clearmesh/shared/observe/log';
@@ -53,7 +53,7 @@ export type Side = 'client' | 'server';
 type Pod = {
   readonly path: PodDataPath<PooledDialer>;
   readonly drain: Drain;
-  readonly listeners: Record<'outbound' | 'plaintext' | 'tunnel', PodListener>;
+  readonly listeners: Record<'outbound' | 'plaintext' | 'tunnel' | 'socks', PodListener>;
 };
 
 export type MeshPush = {
@@ -64,7 +64,7 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits' | 'resets'>> & {
+type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits' | 'resets' | 'socks'>> & {
   readonly accessLog?: AccessSelectionOptions;
   readonly certificates?: TestCertificates;
 };
@@ -84,6 +84,8 @@ export class MeshBed implements AsyncDisposable {
   readonly ports: Map<string, number> = new Map();
   readonly certificates: TestCertificates;
   readonly engine: FramedEngine = new FramedEngine({ clock: systemClock });
+  /** What the system's resolver knows. */
+  readonly names: Map<string, readonly IpAddress[]> = new Map();
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
   readonly #limits: Limits;
@@ -148,6 +150,11 @@ export class MeshBed implements AsyncDisposable {
   async call(port: number, options: { readonly ip?: string } = {}): Promise<net.Socket> {
     this.originalDestination = { ip: ip(options.ip ?? serverIp), port };
     return this.#connect(clientIp, this.client.listeners.outbound.port, clientIp);
+  }
+
+  /** A connection of the client's application to its SOCKS listener. */
+  callSocks(): Promise<net.Socket> {
+    return this.#connect(clientIp, this.client.listeners.socks.port, clientIp);
   }
 
   /** A connection from outside the mesh, captured in plain text at the server. */
@@ -227,7 +234,7 @@ export class MeshBed implements AsyncDisposable {
         createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
           new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
         originalDestination: () => this.originalDestination,
-        lookUp: async () => [],
+        lookUp: async (hostname) => this.names.get(hostname) ?? [],
         random: systemRandom,
       },
     );
@@ -236,6 +243,7 @@ export class MeshBed implements AsyncDisposable {
     const listeners = {
       outbound: open(true, (accepted) => path.recvOutbound(accepted)),
       plaintext: open(true, (accepted) => path.recvPlaintext(accepted)),
+      socks: open(true, (accepted) => path.recvSocks(accepted)),
       tunnel: open(false, (accepted) => path.recvTunnel(accepted)),
     };
     return { path, drain, listeners };
