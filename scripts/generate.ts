@@ -18,6 +18,7 @@ import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/wa
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { registerLoadMetrics, sumLoad } from '@clearmesh/ztunnel/admin/load-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
+import { registerFreshness } from '@clearmesh/ztunnel/local/freshness-gauge';
 import { cliPage, expandCliPage } from './cli-page.ts';
 import { brokenReferences } from './page-references.ts';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
@@ -120,6 +121,7 @@ async function compareMetrics(): Promise<readonly string[]> {
   registerLoadMetrics(() => sumLoad([]), { registry });
   const certificates = new CertificateMetrics({ registry, clock: systemClock });
   certificates.observe({ certificates: { health: { failing: 0, firstExpiryMs: 0 } }, trust: { listsDueMs: 0 } });
+  registerFreshness(registry);
   const ztunnel = await registry.getMetricsAsJSON();
   const waypoint = await waypointMetrics();
   const controlPlane = createMetrics()

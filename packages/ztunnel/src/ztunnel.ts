@@ -46,6 +46,7 @@ import { extraHeaders, nodeMetadata } from '@clearmesh/shared/discovery/node-met
 import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
 import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
 import { openAuthority } from './open-authority.ts';
+import { registerFreshness } from './local/freshness-gauge.ts';
 import type { LocalConfiguration } from './local/local-configuration.ts';
 
 export type ZtunnelDeps = {
@@ -196,8 +197,12 @@ export class Ztunnel {
     if (local !== undefined) {
       // Loaded only here: YAML and schemas take memory that a node of a cluster has other use for.
       const { LocalConfiguration } = await import('./local/local-configuration.ts');
+      const onReading = registerFreshness(this.#metrics.registry);
       const apply = (push: DeltaPush): readonly Rejection[] => this.#store.apply(push);
-      this.#local = await LocalConfiguration.open({ source: local, clusterId }, { apply, clock, logger: log.scope('xds') });
+      this.#local = await LocalConfiguration.open(
+        { source: local, clusterId },
+        { apply, onReading, clock, logger: log.scope('xds') },
+      );
       synced();
       return this.#serving.begin();
     }

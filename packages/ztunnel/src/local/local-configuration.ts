@@ -31,6 +31,8 @@ export type LocalConfigurationOptions = {
 export type LocalConfigurationDeps = {
   /** Applies a push and returns what was rejected. */
   readonly apply: (push: DeltaPush) => readonly Rejection[];
+  /** Told after each reading whether an older one serves. @default nobody is told */
+  readonly onReading?: (isStale: boolean) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -86,6 +88,7 @@ export class LocalConfiguration implements Disposable {
     if (reading.kind === 'rejected') return this.#recvProblems(reading.problems);
     this.#isRead = true;
     this.#take(reading.objects);
+    this.#deps.onReading?.(false);
     const { workloads, services, policies } = reading.objects;
     const counts = { workloads: workloads.length, services: services.length, policies: policies.length };
     this.#deps.logger.info('local configuration read', { file: this.#name, ...counts });
@@ -118,6 +121,7 @@ export class LocalConfiguration implements Disposable {
       this.#failure = problemsError('MESH-CONFIG-001', `the local configuration ${this.#name}`, problems);
       return;
     }
+    this.#deps.onReading?.(true);
     logger.error('the local configuration cannot be used; the last good one keeps serving [MESH-CONFIG-001]', {
       file: this.#name,
       problems: problems.length,
@@ -129,8 +133,12 @@ export class LocalConfiguration implements Disposable {
     const message = `the local configuration ${this.#name}: ${why}`;
     const hint = this.#isRead ? 'The last good one keeps serving.' : 'Set LOCAL_XDS_PATH to a file that can be read.';
     const error = new MeshError('MESH-CONFIG-001', { message, hint });
-    if (this.#isRead) this.#deps.logger.error(error.message, { hint });
-    else this.#failure = error;
+    if (!this.#isRead) {
+      this.#failure = error;
+      return;
+    }
+    this.#deps.onReading?.(true);
+    this.#deps.logger.error(error.message, { hint });
   }
 }
 

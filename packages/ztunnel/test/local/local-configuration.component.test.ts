@@ -27,6 +27,7 @@ describe('LocalConfiguration', () => {
   let store: SnapshotStore;
   let pushes: DeltaPush[];
   let lines: string[];
+  let stale: boolean[];
   let wake: () => void;
   let file: string;
 
@@ -48,6 +49,7 @@ describe('LocalConfiguration', () => {
           pushes.push(push);
           return store.apply(push);
         },
+        onReading: (isStale) => stale.push(isStale),
         clock,
         logger,
       },
@@ -82,6 +84,7 @@ describe('LocalConfiguration', () => {
     store = new SnapshotStore({ clusterId: 'Kubernetes' }, { clock, logger: silentLogger });
     pushes = [];
     lines = [];
+    stale = [];
     wake = () => {};
   });
 
@@ -130,6 +133,7 @@ describe('LocalConfiguration', () => {
     );
     expect(told()).to.deep.equal([]);
     expect(store.current.workloadByPod('bank', 'a', 'default')?.uid).to.equal('a');
+    expect(stale).to.deep.equal([false, true]);
   });
 
   it('keeps the last good one when the file is gone, and takes the next', async () => {
@@ -140,6 +144,7 @@ describe('LocalConfiguration', () => {
     expect(await look()).to.match(/error the local configuration .*it is not there/);
     expect(store.current.workloadByPod('bank', 'a', 'default')?.uid).to.equal('a');
     expect(await replace(guarded)).to.match(/info local configuration read/);
+    expect(stale).to.deep.equal([false, true, false]);
   });
 
   const unusable: readonly [string, string | undefined, RegExp][] = [
