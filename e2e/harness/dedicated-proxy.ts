@@ -42,6 +42,8 @@ const inPod: readonly (readonly string[])[] = [
 
 export type DedicatedOptions = {
   readonly serviceAccount: string;
+  /** Of its token. @default the same */
+  readonly tokenAccount?: string;
   /** Without it, it has no capability at all, marks nothing and keeps no source. @default true */
   readonly privileged?: boolean;
 };
@@ -51,10 +53,23 @@ export async function startDedicated(
   mesh: RunningMesh,
   tokens: TokenMaker,
   pod: MeshPod,
-  { serviceAccount, privileged = true }: DedicatedOptions,
+  options: DedicatedOptions,
 ): Promise<ChildProgram> {
   for (const command of inPod) await succeed(pod, command);
   await succeed(pod, ['nft', '-f', '-'], rules);
+  const proxy = await spawnDedicated(mesh, tokens, pod, options);
+  const ready = eventually(`${proxy.name} is ready`, () => isReady(pod), { limitMs: 20_000, pauseMs: 100 });
+  await Promise.race([ready, proxy.mustRun()]);
+  return proxy;
+}
+
+/** Its proxy alone, ready or not. */
+export async function spawnDedicated(
+  mesh: RunningMesh,
+  tokens: TokenMaker,
+  pod: MeshPod,
+  { serviceAccount, tokenAccount = serviceAccount, privileged = true }: DedicatedOptions,
+): Promise<ChildProgram> {
   const url = `https://${mesh.ready.control.ip}:15012`;
   const root = join(mesh.ready.stateDir, 'root-cert.pem');
   const environment = {
@@ -66,22 +81,19 @@ export async function startDedicated(
     CA_ADDRESS: url,
     XDS_ROOT_CA: root,
     CA_ROOT_CA: root,
-    AUTH_TOKEN: await tokens.write(pod, serviceAccount),
+    AUTH_TOKEN: await tokens.write(pod, tokenAccount),
     INSTANCE_IP: pod.ip,
     LOG_FORMAT: 'json',
   };
   const rights = privileged ? [] : ['--bounding-set=-all', '--inh-caps=-all'];
   const asGroup = ['setpriv', `--regid=${group}`, '--clear-groups', ...rights, process.execPath, program];
-  const proxy = new ChildProgram(`ztunnel of ${pod.name}`, ['nsenter', `--net=${pod.namespacePath}`, '--', ...asGroup], {
+  return new ChildProgram(`ztunnel of ${pod.name}`, ['nsenter', `--net=${pod.namespacePath}`, '--', ...asGroup], {
     cwd: mesh.ready.workDir,
     env: environment,
   });
-  const ready = eventually(`${proxy.name} is ready`, () => isReady(pod), { limitMs: 20_000, pauseMs: 100 });
-  await Promise.race([ready, proxy.mustRun()]);
-  return proxy;
 }
 
-async function isReady(pod: MeshPod): Promise<boolean> {
+export async function isReady(pod: MeshPod): Promise<boolean> {
   const url = 'http://127.0.0.1:15021/healthz/ready';
   return (await runIn(pod.namespacePath, ['curl', '-s', '--max-time', '5', url])).stdout === 'ready\n';
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { eventually } from '@clearmesh/shared/testing/ask-until';
 import type { ChildProgram } from '@clearmesh/shared/testing/child-program';
 import { runIn } from '../harness/command.ts';
-import { startDedicated } from '../harness/dedicated-proxy.ts';
+import { isReady, spawnDedicated, startDedicated } from '../harness/dedicated-proxy.ts';
 import { RunningMesh } from '../harness/mesh.ts';
 import type { MeshPod } from '../harness/mesh.ts';
 import { scrape, scrapeIn } from '../harness/metrics.ts';
@@ -30,6 +30,7 @@ function counted(series: readonly Series[]): Readonly<Record<string, number>> {
 
 describe('proxies of one workload each', () => {
   let mesh: RunningMesh;
+  let tokens: TokenMaker;
   const proxies: ChildProgram[] = [];
 
   before(async function () {
@@ -38,7 +39,7 @@ describe('proxies of one workload each', () => {
       manifests: join(import.meta.dirname, '../manifests'),
       beside: { 'manifests/branch.yaml': join(import.meta.dirname, '../manifests-dedicated/branch.yaml') },
     });
-    const tokens = await TokenMaker.create(mesh);
+    tokens = await TokenMaker.create(mesh);
     for (const name of ['teller', 'vault', 'kiosk'])
       proxies.push(await startDedicated(mesh, tokens, pod(name), { serviceAccount: `${name}-sa`, privileged: name !== 'kiosk' }));
   });
@@ -107,6 +108,23 @@ spec: { mtls: { mode: PERMISSIVE } }
     const { stdout } = await runIn(pod('teller').namespacePath, ['curl', '-s', 'http://127.0.0.1:15000/config_dump']);
     const { certificates } = JSON.parse(stdout) as { readonly certificates: readonly { readonly identity: string }[] };
     expect(certificates.map(({ identity }) => identity)).to.deep.equal([teller]);
+  });
+
+  it('get nothing from the control plane where their token is of another account', async () => {
+    const place = mesh.pod('outside/open');
+    const accounts = { serviceAccount: 'vault-sa', tokenAccount: 'default' };
+    const stranger = await spawnDedicated(mesh, tokens, place, accounts);
+    try {
+      const said = mesh.line(({ process: name, line }) => name === 'control-plane' && line.includes('discovery refused'));
+      const { line } = await Promise.race([said, stranger.mustRun()]);
+      expect(JSON.parse(line)).to.include({
+        reason: 'node account "vault-sa" is not the token’s (default)',
+        account: 'outside/default',
+      });
+      expect(await isReady(place)).to.equal(false);
+    } finally {
+      await stranger.stop(10_000);
+    }
   });
 
   it('drain on SIGTERM and end with status 0', async () => {

@@ -278,7 +278,7 @@ function checkPrivileges({ mode, capture: { packetMark: mark } }: ZtunnelConfig)
 }
 
 /** How the control plane knows us: the type by the id's prefix, the node by its metadata (section 3.1). */
-function describeNode({ node, clusterId }: ZtunnelConfig, env: Environment): Node {
+function describeNode({ mode, node, clusterId }: ZtunnelConfig, env: Environment): Node {
   const { name, podName, podNamespace, instanceIp } = node;
   return create(NodeSchema, {
     id: `ztunnel~${instanceIp}~${podName}.${podNamespace}~${podNamespace}.svc.cluster.local`,
@@ -289,6 +289,8 @@ function describeNode({ node, clusterId }: ZtunnelConfig, env: Environment): Nod
       INSTANCE_IPS: instanceIp,
       NODE_NAME: name,
       CLUSTER_ID: clusterId,
+      // So that a token of another account is noticed at once, rather than at the first certificate.
+      ...(mode.kind === 'dedicated' ? { SERVICE_ACCOUNT: mode.workload.serviceAccount } : {}),
     },
   });
 }
