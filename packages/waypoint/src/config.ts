@@ -41,6 +41,8 @@ export type WaypointConfig = {
   readonly instanceIp: IpAddress;
   readonly clusterId: string;
   readonly network: string;
+  /** Callers of other networks are led to services of this one, by hostname. @default false */
+  readonly networkGateway: boolean;
   readonly trustDomain: string;
   readonly ports: { readonly hbone: number; readonly admin: number; readonly stats: number; readonly readiness: number };
   /** @default framed */
@@ -79,6 +81,7 @@ export function readConfig(env: Environment): WaypointConfig {
     instanceIp: reader.ip('INSTANCE_IP', anyAddress),
     clusterId: reader.text('CLUSTER_ID', 'Kubernetes'),
     network: reader.text('NETWORK', ''),
+    networkGateway: reader.boolean('NETWORK_GATEWAY', false),
     trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
     ports: {
       hbone: port(reader, 'HBONE_PORT', 15_008),

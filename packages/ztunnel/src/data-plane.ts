@@ -44,6 +44,7 @@ import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import type { TunnelEngine } from '@clearmesh/shared/tunnel/engine';
 import { clientSettings, serverSettings } from '@clearmesh/shared/tunnel/engine-settings';
+import { NestedDialer } from '@clearmesh/shared/tunnel/nested-dialer';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 
 export type DataPlaneOptions = Pick<
@@ -169,6 +170,7 @@ export class DataPlane implements Disposable {
       { namespace: spec.namespace, ...(mark === undefined ? {} : { mark }), keepAlive: capture.keepAlive, originalSource },
       { connectTcp, clock, logger: log.scope('inpod') },
     );
+    const { dialer, nested } = this.#createDialers(within, certificates);
     return new PodDataPath(
       {
         pod: spec.info,
@@ -192,7 +194,8 @@ export class DataPlane implements Disposable {
         ignoredCallers: this.#ignoredCallers,
         network: within,
         certificates,
-        dialer: this.#createDialer(within, certificates),
+        dialer,
+        nested,
         createAcceptor: (request) => this.#createAcceptor(request, certificates),
         originalDestination: capturedDestination,
         lookUp: lookUpHost,
@@ -208,23 +211,19 @@ export class DataPlane implements Disposable {
     return { socks: searchList === undefined ? naming : { ...naming, searchList } };
   }
 
-  #createDialer(within: PodNetwork, certificates: CertificateSource): PooledDialer {
+  #createDialers(
+    within: PodNetwork,
+    certificates: CertificateSource,
+  ): { readonly dialer: PooledDialer; readonly nested: NestedDialer } {
     const { streamWindow, connectionWindow, maxFrame, poolMaxStreams, poolReleaseMs } = this.#options.tunnel;
     const { engine, clock, log } = this.#deps;
-    return new PooledDialer(
-      {
-        settings: { ...clientSettings, streamWindow, connectionWindow, maxFrame },
-        maxStreams: poolMaxStreams,
-        idleMs: poolReleaseMs,
-      },
-      {
-        engine,
-        certificates,
-        clock,
-        logger: log.scope('tunnel'),
-        connect: (target, signal) => within.connect(target, { allowHalfOpen: false }, signal),
-      },
+    const settings = { ...clientSettings, streamWindow, connectionWindow, maxFrame };
+    const shared = { engine, certificates, clock, logger: log.scope('tunnel') };
+    const dialer = new PooledDialer(
+      { settings, maxStreams: poolMaxStreams, idleMs: poolReleaseMs },
+      { ...shared, connect: (target, signal) => within.connect(target, { allowHalfOpen: false }, signal) },
     );
+    return { dialer, nested: new NestedDialer({ settings }, { ...shared, outer: dialer }) };
   }
 
   #createAcceptor(request: AcceptorRequest, certificates: CertificateSource): TunnelAcceptor {
@@ -238,7 +237,7 @@ export class DataPlane implements Disposable {
   }
 
   #recvChange(snapshot: Snapshot, change: SnapshotChange): void {
-    const stale = staleAddresses(snapshot, change);
+    const stale = staleAddresses(snapshot, change, this.#options.network);
     if (stale.length === 0) return;
     for (const entry of this.pods.states()) {
       if (entry.state === 'Up') for (const ip of stale) entry.pod.path.dialer.closePeer(ip);

@@ -1,9 +1,5 @@
-/**
- * Two pods in network namespaces of their own, joined by a veth pair and captured by the rules of l4-contract
- * section 6, written here by hand so that this test does not lean on the node agent's. A third one, joined to both, is
- * not captured.
- */
-import { execFile, execFileSync } from 'node:child_process';
+/** Two pods in network namespaces of their own, captured and joined by a veth pair. A third one, joined to both, is not captured. */
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import net from 'node:net';
 import { once } from 'node:events';
@@ -11,6 +7,7 @@ import { connectTcp } from '@clearmesh/linux/connect-tcp';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
+import { captureIn } from './capture-rules.ts';
 import { bounded } from './path/applications.ts';
 
 export type PodRole = 'client' | 'server' | 'outside';
@@ -26,7 +23,6 @@ type Family = {
   readonly serverOutside: string;
   readonly outsideServer: string;
   readonly length: number;
-  readonly everything: string;
   readonly wildcard: string;
 };
 
@@ -37,7 +33,6 @@ const families: Readonly<Record<4 | 6, Family>> = {
     serverOutside: '10.79.0.1',
     outsideServer: '10.79.0.2',
     length: 24,
-    everything: '0.0.0.0/0',
     wildcard: '0.0.0.0',
   },
   6: {
@@ -46,32 +41,9 @@ const families: Readonly<Record<4 | 6, Family>> = {
     serverOutside: 'fd79::1',
     outsideServer: 'fd79::2',
     length: 64,
-    everything: '::/0',
     wildcard: '::',
   },
 };
-
-const rules = `
-table ip pod {
-  chain mangle-in {
-    type filter hook prerouting priority mangle;
-    meta mark & 0xfff == 0x539 ct mark set 0x111
-  }
-  chain mangle-out {
-    type route hook output priority mangle;
-    ct mark & 0xfff == 0x111 meta mark set 0x111
-  }
-  chain nat-in {
-    type nat hook prerouting priority dstnat;
-    meta l4proto tcp ip daddr != 127.0.0.1 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
-  }
-  chain nat-out {
-    type nat hook output priority -100;
-    meta l4proto tcp meta mark & 0xfff == 0x111 accept
-    oifname "lo" ip daddr != 127.0.0.1 accept
-    meta l4proto tcp ip daddr != 127.0.0.1 meta mark & 0xfff != 0x539 redirect to :15001
-  }
-}`;
 
 export class CapturedPods implements AsyncDisposable {
   readonly #bed = new NamespaceBed();
@@ -95,7 +67,7 @@ export class CapturedPods implements AsyncDisposable {
         { namespace: 'server', device: 'eth0', addresses: [`${pods.server}/${length}`] },
       );
       this.#linkOutside();
-      for (const role of captured) this.#capture(role);
+      for (const role of captured) captureIn(this.#bed, role, version);
     } catch (error) {
       this.#bed[Symbol.dispose]();
       throw error;
@@ -156,16 +128,5 @@ export class CapturedPods implements AsyncDisposable {
       { namespace: 'outside', device: 'eth1', addresses: [`${outsideServer}/${length}`] },
     );
     this.#bed.exec('outside', 'ip', `-${this.#version}`, 'route', 'add', pods.server, 'via', serverOutside);
-  }
-
-  #capture(role: (typeof captured)[number]): void {
-    const ip = ['ip', `-${this.#version}`] as const;
-    this.#bed.exec(role, ...ip, 'rule', 'add', 'fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100');
-    this.#bed.exec(role, ...ip, 'route', 'add', 'local', this.#family.everything, 'dev', 'lo', 'table', '100');
-    const input =
-      this.#version === 4
-        ? rules
-        : rules.replace('table ip ', 'table ip6 ').replaceAll('ip daddr != 127.0.0.1', 'ip6 daddr != ::1');
-    execFileSync('ip', ['netns', 'exec', this.#bed.nameOf(role), 'nft', '-f', '-'], { input, timeout: 10_000 });
   }
 }

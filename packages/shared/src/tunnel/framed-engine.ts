@@ -15,10 +15,17 @@ import type { FramedDeps } from './framed-session.ts';
 export class FramedEngine implements TunnelEngine {
   readonly name = 'framed';
   readonly #deps: FramedDeps;
+  #inner: FramedEngine | undefined;
 
   /** Buffers are shared by all connections: one that is at rest holds none. */
   constructor(deps: { readonly clock: Clock }) {
     this.#deps = { clock: deps.clock, slabs: new Slabs(), readBuffer: createReadBuffer() };
+  }
+
+  /** An inner connection reads in the midst of an outer one's read, whose buffer must stay as it is until that returns. */
+  get inner(): TunnelEngine {
+    this.#inner ??= new FramedEngine(this.#deps);
+    return this.#inner;
   }
 
   connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession> {

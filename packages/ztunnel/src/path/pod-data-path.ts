@@ -19,7 +19,7 @@ import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { AcceptFailure, AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
-import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
+import type { NestedTunnelDialer, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import type { Direction } from './access-log.ts';
 import type { AdmissionDeps } from './admission.ts';
@@ -86,6 +86,8 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = Omit<ReportDeps, 'fai
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;
+    /** Into other networks, by tunnels of `dialer`. */
+    readonly nested: NestedTunnelDialer;
     readonly createAcceptor: (request: AcceptorRequest) => Acceptor;
     /** What both show; the path ends it after them. */
     readonly certificates: Disposable;

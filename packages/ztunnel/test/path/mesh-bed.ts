@@ -35,6 +35,7 @@ import { PolicyLog } from '../../src/path/policy-log.ts';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
+import { NestedDialer } from '@clearmesh/shared/tunnel/nested-dialer';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { bounded } from './applications.ts';
@@ -64,9 +65,13 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits' | 'resets' | 'socks'>> & {
+type Limits = Partial<
+  Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits' | 'resets' | 'socks'>
+> & {
   readonly accessLog?: AccessSelectionOptions;
   readonly certificates?: TestCertificates;
+  /** Each pod's. @default one for both, without a name */
+  readonly networks?: Readonly<Record<Side, string>>;
 };
 
 export class MeshBed implements AsyncDisposable {
@@ -214,8 +219,14 @@ export class MeshBed implements AsyncDisposable {
     const identities = new LocalIdentities({ node: '' }, { want: () => {}, forget: () => {} });
     const certificates = new PodCertificates({ certificates: this.certificates, identities });
     const shared = { engine: this.engine, certificates, clock: systemClock, logger: silentLogger };
+    const dialer = new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) });
     const path = new PodDataPath<PooledDialer>(
-      { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...this.#limits },
+      {
+        pod: { namespace: 'bank', name, serviceAccount },
+        network: this.#limits.networks?.[name] ?? '',
+        responseBaggage: true,
+        ...this.#limits,
+      },
       {
         metrics: this.metrics,
         log,
@@ -230,7 +241,8 @@ export class MeshBed implements AsyncDisposable {
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger, metrics: this.metrics }),
         network,
         certificates,
-        dialer: new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) }),
+        dialer,
+        nested: new NestedDialer({}, { ...shared, outer: dialer }),
         createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
           new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
         originalDestination: () => this.originalDestination,
