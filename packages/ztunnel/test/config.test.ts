@@ -162,7 +162,6 @@ describe('readConfig', () => {
     ['SECRET_TTL', '30d'],
     ['LOG_FORMAT', 'xml'],
     ['RUST_LOG', 'loud'],
-    ['PROXY_MODE', 'dedicated'],
     ['PROXY_MODE', 'sidecar'],
     ['COMPLIANCE_POLICY', 'fips-140-2'],
     ['FAKE_CA', 'true'],
