@@ -70,6 +70,8 @@ export class RunningMesh implements AsyncDisposable {
     readonly certificateLifetime?: string;
     /** Ctrl-C in a terminal ends the caller alone, who then ends the mesh. @default false */
     readonly ownGroup?: boolean;
+    /** The main module of `clearmesh`. @default its source */
+    readonly program?: string;
     /** Beside the test's own. */
     readonly env?: Readonly<Record<string, string>>;
     readonly timeoutMs?: number;
@@ -84,7 +86,7 @@ export class RunningMesh implements AsyncDisposable {
     const child = spawn(
       process.execPath,
       [
-        join(repository, 'packages/cli/src/main.ts'),
+        options.program ?? join(repository, 'packages/cli/src/main.ts'),
         'up',
         '-f',
         directory,
