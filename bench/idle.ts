@@ -19,7 +19,6 @@ import { costed } from './load/path-load.ts';
 import { settledMib } from './load/settled-memory.ts';
 import { startNaiveRelay } from './paths/naive-relay.ts';
 import type { BenchPath } from './paths/path.ts';
-import { startPeer } from './paths/peer-ztunnel.ts';
 import { summarise } from './report.ts';
 import type { Figures, Summary } from './report.ts';
 import { inTurn } from './rounds.ts';
@@ -77,11 +76,12 @@ async function bundled(stack: AsyncDisposableStack): Promise<string> {
 
 function worlds(program: string, peer: string | undefined): readonly World[] {
   const files = join(import.meta.dirname, 'idle');
-  const mesh = (): Promise<RunningMesh> =>
+  const mesh = (ztunnel?: string): Promise<RunningMesh> =>
     RunningMesh.start({
       manifests: join(import.meta.dirname, 'manifests'),
       beside: { 'manifests/serve.sh': join(files, 'serve.sh'), 'manifests/echo.ts': join(files, 'echo.ts') },
       program,
+      ...(ztunnel === undefined ? {} : { ztunnel }),
     });
   const naive: World = {
     name: 'naive relay',
@@ -93,19 +93,14 @@ function worlds(program: string, peer: string | undefined): readonly World[] {
       return relay.path;
     },
   };
-  const ours: World = {
-    name: 'clearmesh',
+  const tunnelled = (name: string, ztunnel?: string): World => ({
+    name,
     start: async (stack) => {
-      const running = stack.use(await mesh());
-      return pairPath('clearmesh', running, 'mesh', ztunnels(running));
+      const running = stack.use(await mesh(ztunnel));
+      return pairPath(name, running, 'mesh', ztunnels(running));
     },
-  };
-  if (peer === undefined) return [naive, ours];
-  const theirs: World = {
-    name: 'peer',
-    start: async (stack) => stack.use(await startPeer(peer, { command: ['node', 'echo.ts'], files })).path,
-  };
-  return [naive, ours, theirs];
+  });
+  return [naive, tunnelled('clearmesh'), ...(peer === undefined ? [] : [tunnelled('peer', peer)])];
 }
 
 /** Node raises its own soft limit to the hard one. */

@@ -68,6 +68,8 @@ export class RunningMesh implements AsyncDisposable {
     readonly traces?: boolean;
     /** Of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
     readonly certificateLifetime?: string;
+    /** Absolute path of another node proxy. @default ours */
+    readonly ztunnel?: string;
     /** Ctrl-C in a terminal ends the caller alone, who then ends the mesh. @default false */
     readonly ownGroup?: boolean;
     /** The main module of `clearmesh`. @default its source */
@@ -96,6 +98,7 @@ export class RunningMesh implements AsyncDisposable {
         'json',
         ...(options.traces === true ? ['--traces'] : []),
         ...(options.certificateLifetime === undefined ? [] : ['--certificate-lifetime', options.certificateLifetime]),
+        ...(options.ztunnel === undefined ? [] : ['--ztunnel', options.ztunnel]),
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
