@@ -9,7 +9,8 @@
  * R2  A reset is not passed on: the other side gets what was already read, then an orderly end, then it is closed.
  * R3  Both streams are destroyed when the promise settles; it never rejects.
  * R4  A reader that stops makes the writer stop.
- * R5  Most relays are idle most of the time, so what an idle one holds counts: the copying is our own, with one listener
+ * R5  Somebody else may end a side's writing before its time. What comes for it then is read and let go.
+ * R6  Most relays are idle most of the time, so what an idle one holds counts: the copying is our own, with one listener
  *     for each event. Node's pipe() adds nine closures a direction, and turns each single listener into an array; that
  *     was four of the twelve kilobytes of an open connection (`npm run bench -- idle`).
  */
@@ -96,7 +97,7 @@ class Relay {
   #copy(from: Duplex, to: Duplex): void {
     const resume = (): void => void from.resume();
     from.on('data', (chunk: Buffer) => {
-      if (this.#state.kind !== 'copying' || to.write(chunk)) return;
+      if (this.#state.kind !== 'copying' || to.writableEnded || to.write(chunk)) return;
       from.pause();
       to.once('drain', resume);
     });

@@ -185,7 +185,7 @@ describe('relay', () => {
     await end;
   });
 
-  it('has one listener for each event of an open stream (R5)', async () => {
+  it('has one listener for each event of an open stream (R6)', async () => {
     const { near, far, controller, end } = bed();
     await events();
     const own = (stream: Duplex): readonly string[] => {
@@ -230,6 +230,20 @@ describe('relay', () => {
     expect(slow.destroyed).to.equal(false);
     pending.shift()?.();
     expect(await end).to.include({ kind: 'broken', side: 'near' });
+  });
+
+  it('lets go of what comes for a side that somebody else has ended, and completes when that side ends too (R5)', async () => {
+    const { client, server, near, end } = bed();
+    server.write('before');
+    await events();
+    near.end();
+    server.write('after');
+    const heard = text(client);
+    await events();
+    server.end('much later');
+    client.end();
+    server.resume();
+    expect([await heard, await end]).to.deep.equal(['before', { kind: 'complete' }]);
   });
 
   it('leaves no listener on the signal', async () => {
