@@ -17,6 +17,17 @@
 import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
 
+/**
+ * A stream that is done with what is written to it before the call returns, so that the buffer can be used again.
+ * Compliance: what arrives is what was written, however little room there is.
+ */
+export interface Borrower {
+  /** Reads of `source` come in a buffer of the borrower's from now on, in `data` events as always. False: this one's cannot. */
+  borrowFrom(source: Duplex): boolean;
+  /** As `write`, of bytes that are good until it returns. */
+  writeBorrowed(bytes: Buffer): boolean;
+}
+
 /** `near` is the connection that was accepted, `far` the one that was opened for it. */
 export type RelaySide = 'near' | 'far';
 
@@ -96,11 +107,15 @@ class Relay {
   /** R4. */
   #copy(from: Duplex, to: Duplex): void {
     const resume = (): void => void from.resume();
+    const borrower = borrowerOf(to);
+    let borrows = false;
     from.on('data', (chunk: Buffer) => {
-      if (this.#state.kind !== 'copying' || to.writableEnded || to.write(chunk)) return;
+      if (this.#state.kind !== 'copying' || to.writableEnded) return;
+      if (borrows && borrower !== undefined ? borrower.writeBorrowed(chunk) : to.write(chunk)) return;
       from.pause();
       to.once('drain', resume);
     });
+    if (borrower !== undefined) borrows = borrower.borrowFrom(from);
     if (!to.writableNeedDrain) return resume();
     from.pause();
     to.once('drain', resume);
@@ -147,4 +162,8 @@ class Relay {
     this.#far.destroy();
     this.#end.resolve(end);
   }
+}
+
+function borrowerOf(stream: Duplex): Borrower | undefined {
+  return 'writeBorrowed' in stream && 'borrowFrom' in stream ? (stream as Duplex & Borrower) : undefined;
 }
