@@ -1,6 +1,7 @@
 /** What a mesh is made of, and how it is started: every part onto one stack, after those it needs (U1, U2 of mesh.ts). */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { OtherZtunnels } from '../arguments/ztunnel-option.ts';
 import { Lab } from '@clearmesh/lab/lab';
 import { HandoverServer } from '@clearmesh/node-agent/handover/handover-server';
 import { runInNamespace } from '@clearmesh/node-agent/redirect/namespace-command';
@@ -40,6 +41,8 @@ export type MeshOptions = {
   readonly statusOut?: string;
   /** Lifetime of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
   readonly certificateLifetime?: string;
+  /** Programs that stand in for our node proxy. @default none */
+  readonly otherZtunnels?: OtherZtunnels;
   /** The Node that runs the programs of the mesh. */
   readonly execPath: string;
 };
@@ -187,10 +190,11 @@ function lifetimeOf({ certificateLifetime }: MeshOptions): Pick<MeshOptions, 'ce
 }
 
 function proxyOptions(lab: Lab, node: string, controlPlane: ControlPlaneProcess, options: MeshOptions): NodeProxyOptions {
-  const { execPath } = options;
+  const { execPath, otherZtunnels = {} } = options;
+  const other = otherZtunnels[node] ?? otherZtunnels[''];
   return {
     ...lifetimeOf(options),
-    command: packageMain('ztunnel', execPath),
+    command: other === undefined ? packageMain('ztunnel', execPath) : [other],
     node: lab.node(node),
     podName: `ztunnel-${node}`,
     podNamespace: systemNamespace,

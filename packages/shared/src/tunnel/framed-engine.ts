@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { Slabs } from '../http2/outbox.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { MeshError } from '../observe/mesh-error.ts';
-import { createReadBuffer } from '../tls/borrowed-reads.ts';
+import { createReadBuffer } from '../net/borrowed-reads.ts';
 import type { ClientSession, EngineSettings, IncomingConnect, ServerSession, TunnelEngine } from './engine.ts';
 import { FramedClientSession } from './framed-client-session.ts';
 import { FramedServerSession } from './framed-server-session.ts';

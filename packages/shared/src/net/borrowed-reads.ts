@@ -1,13 +1,13 @@
 /**
- * Reads of a TLS socket into one buffer that is used again and again.
+ * Reads of a socket into one buffer that is used again and again.
  *
- * Node makes a new buffer of 64 KiB for each read of a TLS socket, however little came: thousands a second, which nothing but
+ * Node makes a new buffer of 64 KiB for each read of a socket, however little came: thousands a second, which nothing but
  * a collection of the whole heap takes away (a tenth of a node proxy's CPU time, see `npm run bench -- engine`). For sockets
- * that it connects itself Node has `onread` instead; for those made over another socket it leaves that out, and these are
- * all of ours. This does what the option does. Should Node rename any of it, sockets are read as usual, and
+ * that it connects itself Node has `onread` instead; for those that are accepted or made over another socket it leaves that
+ * out, and these are most of ours. This does what the option does. Should Node rename any of it, sockets are read as usual, and
  * `borrowed-reads.component.test.ts` says so.
  */
-import { TLSSocket } from 'node:tls';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 type Handle = { readonly useUserBuffer?: (buffer: Uint8Array) => void };
@@ -25,7 +25,7 @@ export function createReadBuffer(): Buffer {
  */
 export function readBorrowed(socket: Duplex, buffer: Buffer, onBytes: (bytes: Buffer) => void): boolean {
   const internals = socket as unknown as Internals;
-  const handle = socket instanceof TLSSocket ? internals._handle : undefined;
+  const handle = socket instanceof Socket ? internals._handle : undefined;
   const place = symbolOf(socket, 'kBuffer');
   const callback = symbolOf(socket, 'kBufferCb');
   if (typeof handle?.useUserBuffer !== 'function' || place === undefined || callback === undefined) return false;

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { createReadBuffer, readBorrowed } from '../../src/tls/borrowed-reads.ts';
+import { createReadBuffer, readBorrowed } from '../../src/net/borrowed-reads.ts';
 import { event, until } from '../tunnel/bounded.ts';
 import { tlsPair } from '../tunnel/tls-pair.ts';
 
@@ -60,7 +62,36 @@ describe('readBorrowed', () => {
     server.destroy();
   });
 
-  it('leaves what is no TLS socket as it is', () => {
+  it('reads a plain socket that was accepted at rest, and rests when it is told to', async () => {
+    const server = net.createServer({ pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await event(server, 'listening');
+    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const [socket] = (await once(server, 'connection')) as [net.Socket];
+    const buffer = createReadBuffer();
+    const places = new Set<ArrayBufferLike>();
+    let heard = '';
+    expect(
+      readBorrowed(socket, buffer, (bytes) => {
+        heard += String(bytes);
+        places.add(bytes.buffer);
+        if (heard.endsWith('!')) socket.pause();
+      }),
+    ).to.equal(true);
+    client.write('one!');
+    await until(() => heard === 'one!', 'the first');
+    client.write('two');
+    await new Promise((resolve) => client.once('drain', resolve).write(Buffer.alloc(1), resolve));
+    expect(heard).to.equal('one!');
+    socket.resume();
+    client.end();
+    await event(socket, 'end');
+    expect([heard, [...places]]).to.deep.equal(['one!two\0', [buffer.buffer]]);
+    socket.destroy();
+    server.close();
+  });
+
+  it('leaves what is no socket as it is', () => {
     const stream = new PassThrough();
     expect(readBorrowed(stream, createReadBuffer(), () => {})).to.equal(false);
     expect(stream.readableFlowing).to.equal(null);
