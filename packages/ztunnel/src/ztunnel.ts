@@ -113,7 +113,7 @@ export class Ztunnel {
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
-      engine: createEngine(config.tunnel.engine, { clock }),
+      engine: createEngine(config.tunnel.engine, { clock }, config.operation),
       nameservers: this.#readNameservers(),
       onPods: (change) => this.#recvPods(change),
     });
