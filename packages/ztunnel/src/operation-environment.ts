@@ -9,14 +9,19 @@ export type OperationConfig = {
   readonly accessLog: AccessSelectionOptions;
   /** How long no connection can be accepted before the process ends, milliseconds; 0: it never does. @default 1 minute */
   readonly acceptDeadlineMs: number;
+  /** Bytes that readers of all tunnels together may leave unread before peers have to wait. @default 256 MiB */
+  readonly unreadLimit: number;
 };
 
-/** `PROPAGATE_RESETS`, `ACCESS_LOG_FILTER`, `ACCESS_LOG_SAMPLE`, `ACCEPT_FAILURE_DEADLINE`. */
+const mebibyte = 1024 * 1024;
+
+/** `PROPAGATE_RESETS`, `ACCESS_LOG_FILTER`, `ACCESS_LOG_SAMPLE`, `ACCEPT_FAILURE_DEADLINE`, `TUNNEL_UNREAD_LIMIT`. */
 export function readOperation(reader: EnvironmentReader): OperationConfig {
   return {
     resets: reader.boolean('PROPAGATE_RESETS', false),
     accessLog: readAccessLog(reader),
     acceptDeadlineMs: reader.durationMs('ACCEPT_FAILURE_DEADLINE', 60_000),
+    unreadLimit: reader.integer('TUNNEL_UNREAD_LIMIT', 256 * mebibyte, { min: mebibyte, max: 1024 * 1024 * mebibyte }),
   };
 }
 

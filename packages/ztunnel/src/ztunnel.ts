@@ -112,7 +112,7 @@ export class Ztunnel {
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
-      engine: createEngine(config.tunnel.engine, { clock }),
+      engine: createEngine(config.tunnel.engine, { clock }, config.operation),
       ...this.#readResolver(),
       onPods: (change) => this.#recvPods(change),
     });

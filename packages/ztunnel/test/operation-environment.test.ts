@@ -14,7 +14,12 @@ function read(env: Record<string, string>): OperationConfig {
 
 describe('readOperation', () => {
   it('is upstream’s behaviour unless told otherwise', () => {
-    expect(read({})).to.deep.equal({ resets: false, accessLog: { filter: {}, shares: {} }, acceptDeadlineMs: 60_000 });
+    expect(read({})).to.deep.equal({
+      resets: false,
+      accessLog: { filter: {}, shares: {} },
+      acceptDeadlineMs: 60_000,
+      unreadLimit: 268_435_456,
+    });
   });
 
   it('reads what is set', () => {
@@ -30,6 +35,7 @@ describe('readOperation', () => {
     ['ACCESS_LOG_FILTER', 'everything'],
     ['ACCESS_LOG_SAMPLE', '7'],
     ['ACCEPT_FAILURE_DEADLINE', '60'],
+    ['TUNNEL_UNREAD_LIMIT', '1000'],
   ] as const;
   for (const [name, value] of refused) {
     it(`refuses ${name}=${value}`, () => {

@@ -42,7 +42,7 @@ export class Http2Connection implements FrameSink {
   constructor(options: ConnectionOptions, deps: ConnectionDeps) {
     this.#core = new ConnectionCore(options, deps);
     this.#reader = new FrameReader(options.role, this);
-    this.#data = new IncomingData(this.#core);
+    this.#data = new IncomingData(this.#core, deps.unread);
     this.#messages = new IncomingMessages(this.#core, this.#data);
     this.#control = new IncomingControl(this.#core);
   }
@@ -122,6 +122,11 @@ export class Http2Connection implements FrameSink {
   /** Bytes that `recvData` gave have been read. */
   consume(stream: Http2Stream, bytes: number): void {
     this.#data.consume(stream, bytes);
+  }
+
+  /** Nobody reads what `recvData` gave and was not consumed. */
+  release(stream: Http2Stream): void {
+    this.#data.release(stream);
   }
 
   ping(): void {

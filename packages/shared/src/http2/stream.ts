@@ -36,6 +36,10 @@ export class Http2Stream {
   events: StreamEvents;
   /** Client only: until the answer that is not informational. */
   awaitsAnswer = false;
+  /** Bytes its owner was given and has not read. */
+  unread = 0;
+  /** Bytes of the connection's window that are given back as they are read. */
+  owed = 0;
 
   constructor(id: number, { send, receive, tunnel }: StreamFacts, events: StreamEvents) {
     this.id = id;

@@ -140,6 +140,7 @@ class FramedIncoming implements IncomingConnect, StreamEvents {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.#early.length = 0;
+    this.#session.connection.release(this.#stream);
     this.#gone?.abort(peerGone);
     this.#session.streamClosed();
   }

@@ -172,11 +172,15 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower {
     return sent === bytes.length || this.write(Buffer.from(bytes.subarray(sent)));
   }
 
+  /** T1: at each read, since Readable asks for more only once until more comes. */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size);
+    this.#giveBack();
+    return chunk;
+  }
+
   override _read(): void {
-    const read = this.#held - this.readableLength;
-    if (read <= 0) return;
-    this.#held -= read;
-    this.#deps.connection.consume(this.#stream, read);
+    this.#giveBack();
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: Done): void {
@@ -211,8 +215,16 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower {
     this.#pending = undefined;
     this.#idle?.cancel();
     this.#deps.connection.reset(this.#stream, errorCode.CANCEL);
+    this.#deps.connection.release(this.#stream);
     this.#deps.onClose();
     callback(error);
+  }
+
+  #giveBack(): void {
+    const read = this.#held - this.readableLength;
+    if (read <= 0) return;
+    this.#held -= read;
+    this.#deps.connection.consume(this.#stream, read);
   }
 
   #send(bytes: Uint8Array, callback: Done): void {
