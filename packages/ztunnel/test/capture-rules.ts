@@ -24,9 +24,12 @@ table ip pod {
   }
 }`;
 
-/** Has the connections of a pod's namespace redirected. */
-export function captureIn(bed: NamespaceBed, name: string): void {
-  bed.exec(name, 'ip', 'rule', 'add', 'fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100');
-  bed.exec(name, 'ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100');
-  execFileSync('ip', ['netns', 'exec', bed.nameOf(name), 'nft', '-f', '-'], { input: rules, timeout: 10_000 });
+/** Has the connections of a pod's namespace redirected, those of one version of IP. */
+export function captureIn(bed: NamespaceBed, name: string, version: 4 | 6 = 4): void {
+  const ip = ['ip', `-${version}`] as const;
+  bed.exec(name, ...ip, 'rule', 'add', 'fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100');
+  bed.exec(name, ...ip, 'route', 'add', 'local', version === 4 ? '0.0.0.0/0' : '::/0', 'dev', 'lo', 'table', '100');
+  const input =
+    version === 4 ? rules : rules.replace('table ip ', 'table ip6 ').replaceAll('ip daddr != 127.0.0.1', 'ip6 daddr != ::1');
+  execFileSync('ip', ['netns', 'exec', bed.nameOf(name), 'nft', '-f', '-'], { input, timeout: 10_000 });
 }

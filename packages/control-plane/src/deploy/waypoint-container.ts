@@ -72,6 +72,7 @@ function environment({ metadata }: GatewayManifest, options: WaypointOptions): r
     value('XDS_ROOT_CA', root),
     value('CA_ADDRESS', options.controlPlane),
     value('CA_ROOT_CA', root),
+    value('TRUST_BUNDLE_PATH', root),
     value('AUTH_TOKEN', `${tokenDirectory}/istio-token`),
     value('CLUSTER_ID', options.clusterId),
     value('TRUST_DOMAIN', options.trustDomain),

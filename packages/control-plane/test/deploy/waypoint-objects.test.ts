@@ -39,6 +39,7 @@ describe('waypointObjects', () => {
       XDS_ROOT_CA: '/var/run/secrets/istio/root-cert.pem',
       CA_ADDRESS: 'https://clearmesh-control-plane.clearmesh-system.svc:15012',
       CA_ROOT_CA: '/var/run/secrets/istio/root-cert.pem',
+      TRUST_BUNDLE_PATH: '/var/run/secrets/istio/root-cert.pem',
       AUTH_TOKEN: '/var/run/secrets/tokens/istio-token',
       CLUSTER_ID: 'Kubernetes',
       TRUST_DOMAIN: 'cluster.local',

@@ -7,11 +7,28 @@
  *
  * R1  The end of one direction is passed on as an end; the other direction goes on as long as it likes.
  * R2  A reset is not passed on: the other side gets what was already read, then an orderly end, then it is closed.
+ *     With `resets` it is, and what was read and not taken yet is lost with it, as without a proxy between.
  * R3  Both streams are destroyed when the promise settles; it never rejects.
- * R4  A reader that stops makes the writer stop: Node's own pipe does the waiting.
+ * R4  A reader that stops makes the writer stop.
+ * R5  Somebody else may end a side's writing before its time. What comes for it then is read and let go.
+ * R6  Most relays are idle most of the time, so what an idle one holds counts: the copying is our own, with one listener
+ *     for each event. Node's pipe() adds nine closures a direction, and turns each single listener into an array; that
+ *     was four of the twelve kilobytes of an open connection (`npm run bench -- idle`).
  */
 import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
+import { closeStream } from './close-stream.ts';
+
+/**
+ * A stream that is done with what is written to it before the call returns, so that the buffer can be used again.
+ * Compliance: what arrives is what was written, however little room there is.
+ */
+export interface Borrower {
+  /** Reads of `source` come in a buffer of the borrower's from now on, in `data` events as always. False: this one's cannot. */
+  borrowFrom(source: Duplex): boolean;
+  /** As `write`, of bytes that are good until it returns. */
+  writeBorrowed(bytes: Buffer): boolean;
+}
 
 /** `near` is the connection that was accepted, `far` the one that was opened for it. */
 export type RelaySide = 'near' | 'far';
@@ -24,6 +41,8 @@ export type RelayEnd =
 export type RelayOptions = {
   /** How long the other side may take nothing of what was read before a reset, milliseconds. @default 30 000 */
   readonly flushMs?: number;
+  /** Pass on to either side that the other one was reset, or that it was cut (R2). @default false */
+  readonly resets?: boolean;
 };
 
 type State = { readonly kind: 'copying' } | { readonly kind: 'flushing'; cancelTimer: Cancel } | { readonly kind: 'ended' };
@@ -36,13 +55,13 @@ export function relay(
   signal: AbortSignal,
   options: RelayOptions = {},
 ): Promise<RelayEnd> {
-  return new Relay(near, far, options.flushMs ?? 30_000, deps.clock, signal).run();
+  return new Relay(near, far, options, deps.clock, signal).run();
 }
 
 class Relay {
   readonly #near: Duplex;
   readonly #far: Duplex;
-  readonly #flushMs: number;
+  readonly #options: RelayOptions;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #end = Promise.withResolvers<RelayEnd>();
@@ -50,38 +69,60 @@ class Relay {
   /** Directions that are fully over: an `end` and a `finish` of each stream. */
   #endsLeft = 4;
 
-  constructor(near: Duplex, far: Duplex, flushMs: number, clock: Clock, signal: AbortSignal) {
+  constructor(near: Duplex, far: Duplex, options: RelayOptions, clock: Clock, signal: AbortSignal) {
     this.#near = near;
     this.#far = far;
-    this.#flushMs = flushMs;
+    this.#options = options;
     this.#clock = clock;
     this.#signal = signal;
   }
 
   run(): Promise<RelayEnd> {
-    this.#watch('near', this.#near);
-    this.#watch('far', this.#far);
+    this.#watch('near', this.#near, this.#far);
+    this.#watch('far', this.#far, this.#near);
     this.#signal.addEventListener('abort', this.#recvAbort, { once: true });
     if (this.#signal.aborted) this.#recvAbort();
     else if (this.#near.destroyed) this.#recvLoss('near', this.#near.errored ?? undefined);
     else if (this.#far.destroyed) this.#recvLoss('far', this.#far.errored ?? undefined);
     else {
-      this.#near.pipe(this.#far);
-      this.#far.pipe(this.#near);
+      this.#copy(this.#near, this.#far);
+      this.#copy(this.#far, this.#near);
     }
     return this.#end.promise;
   }
 
-  #watch(side: RelaySide, stream: Duplex): void {
-    const recvEnd = (): void => {
-      this.#endsLeft--;
-      if (this.#endsLeft === 0 && this.#state.kind === 'copying') this.#settle({ kind: 'complete' });
-    };
+  #watch(side: RelaySide, stream: Duplex, other: Duplex): void {
     // `on`, although each comes once: the wrappers of `once` took a kilobyte of every open connection.
-    stream.on('end', recvEnd);
-    stream.on('finish', recvEnd);
+    stream.on('end', () => {
+      // R1.
+      if (this.#state.kind === 'copying') other.end();
+      this.#recvEnd();
+    });
+    stream.on('finish', this.#recvEnd);
     stream.on('error', (error: Error) => this.#recvLoss(side, error));
     stream.on('close', () => this.#recvLoss(side, undefined));
+  }
+
+  readonly #recvEnd = (): void => {
+    this.#endsLeft--;
+    if (this.#endsLeft === 0 && this.#state.kind === 'copying') this.#settle({ kind: 'complete' });
+  };
+
+  /** R4. */
+  #copy(from: Duplex, to: Duplex): void {
+    const resume = (): void => void from.resume();
+    const borrower = borrowerOf(to);
+    let borrows = false;
+    from.on('data', (chunk: Buffer) => {
+      if (this.#state.kind !== 'copying' || to.writableEnded) return;
+      if (borrows && borrower !== undefined ? borrower.writeBorrowed(chunk) : to.write(chunk)) return;
+      from.pause();
+      to.once('drain', resume);
+    });
+    if (borrower !== undefined) borrows = borrower.borrowFrom(from);
+    if (!to.writableNeedDrain) return resume();
+    from.pause();
+    to.once('drain', resume);
   }
 
   /** One side is gone before its time. A stream that had ended in order and then closed is no failure of anyone. */
@@ -93,19 +134,22 @@ class Relay {
       error === undefined && lost.readableEnded
         ? { kind: 'complete' }
         : { kind: 'broken', side, error: error ?? new Error('closed before its end') };
-    if (other.destroyed || other.writableFinished) return this.#settle(end);
+    if (other.destroyed || other.writableFinished || this.#isAbrupt(end)) return this.#settle(end);
     this.#flush(other, end);
   }
 
   #flush(other: Duplex, end: RelayEnd): void {
+    const flushMs = this.#options.flushMs ?? 30_000;
     const finish = (): void => this.#settle(end);
     const flushing: State = { kind: 'flushing', cancelTimer: () => {} };
     const watch = (left: number): void => {
-      flushing.cancelTimer = this.#clock.after(this.#flushMs, () =>
+      flushing.cancelTimer = this.#clock.after(flushMs, () =>
         other.writableLength < left ? watch(other.writableLength) : finish(),
       );
     };
     this.#state = flushing;
+    // What it says now has nowhere to go.
+    other.pause();
     other.once('finish', finish);
     other.once('close', finish);
     if (!other.writableEnded) other.end();
@@ -119,8 +163,17 @@ class Relay {
     if (this.#state.kind === 'flushing') this.#state.cancelTimer();
     this.#state = { kind: 'ended' };
     this.#signal.removeEventListener('abort', this.#recvAbort);
-    this.#near.destroy();
-    this.#far.destroy();
+    const how = this.#isAbrupt(end) ? 'reset' : 'in-order';
+    closeStream(this.#near, how);
+    closeStream(this.#far, how);
     this.#end.resolve(end);
   }
+
+  #isAbrupt(end: RelayEnd): boolean {
+    return this.#options.resets === true && end.kind !== 'complete';
+  }
+}
+
+function borrowerOf(stream: Duplex): Borrower | undefined {
+  return 'writeBorrowed' in stream && 'borrowFrom' in stream ? (stream as Duplex & Borrower) : undefined;
 }

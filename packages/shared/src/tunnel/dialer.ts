@@ -17,7 +17,7 @@ export type TunnelTarget = {
 };
 
 /** `flag` is the response flag of section 11.1. */
-export type TunnelFailureFlag = 'CONNECT' | 'TLS_FAILURE' | 'H2_HANDSHAKE_FAILURE' | 'IDENTITY_ERROR' | 'DENY';
+export type TunnelFailureFlag = 'CONNECT' | 'TLS_FAILURE' | 'H2_HANDSHAKE_FAILURE' | 'IDENTITY_ERROR' | 'CERT_REVOKED' | 'DENY';
 
 /** Where the way by a network's gateway ended; absent at the far end, and where there is no gateway. */
 type AtGateway = { readonly at?: 'gateway' };

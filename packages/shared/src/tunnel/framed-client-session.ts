@@ -51,8 +51,8 @@ export class FramedClientSession implements ClientSession {
     this.#session.drain({ reason: 'closed', detail: 'drained on this side' });
   }
 
-  destroy(): void {
-    this.#session.end({ reason: 'closed', detail: 'ended on this side' });
+  destroy(cause?: Error): void {
+    this.#session.end({ reason: 'closed', detail: 'ended on this side' }, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,8 +92,8 @@ class Opening implements StreamEvents {
     const stream = this.#stream;
     if (stream === undefined) return;
     this.#signal.removeEventListener('abort', this.#recvAbort);
-    const { connection, clock, streamClosed } = this.#session;
-    const tunnel = new FramedStream(stream, { connection, clock, onClose: streamClosed });
+    const { connection, clock, readBuffer, streamClosed } = this.#session;
+    const tunnel = new FramedStream(stream, { connection, clock, readBuffer, onClose: streamClosed });
     stream.events = tunnel;
     const { baggage } = connectHeadersIn(fields);
     this.#resolve({ kind: 'open', stream: tunnel, ...(baggage === undefined ? {} : { baggage }) });
@@ -113,8 +113,8 @@ class Opening implements StreamEvents {
 
   recvCapacity(): void {}
 
-  recvLost(): void {
-    this.#settle(failed('the connection ended before an answer', false));
+  recvLost(cause?: Error): void {
+    this.#settle(failed('the connection ended before an answer', false, cause));
   }
 
   readonly #recvAbort = (): void => this.#settle(failed('given up before it was answered', false, this.#signal.reason));

@@ -37,8 +37,8 @@ export class FramedServerSession implements ServerSession {
     this.#session.drain({ reason: 'closed', detail: 'drained on this side' });
   }
 
-  destroy(): void {
-    this.#session.end({ reason: 'closed', detail: 'ended on this side' });
+  destroy(cause?: Error): void {
+    this.#session.end({ reason: 'closed', detail: 'ended on this side' }, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,10 +86,11 @@ class FramedIncoming implements IncomingConnect, StreamEvents {
 
   accept({ baggage }: { readonly baggage?: string }): Duplex {
     this.#claim();
-    const { connection, clock, streamClosed } = this.#session;
-    if (this.#state === 'gone') return new FramedStream(this.#stream, { connection, clock, onClose: ignore }).destroy();
+    const { connection, clock, readBuffer, streamClosed } = this.#session;
+    if (this.#state === 'gone')
+      return new FramedStream(this.#stream, { connection, clock, readBuffer, onClose: ignore }).destroy();
     this.#state = 'accepted';
-    const stream = new FramedStream(this.#stream, { connection, clock, onClose: streamClosed });
+    const stream = new FramedStream(this.#stream, { connection, clock, readBuffer, onClose: streamClosed });
     this.#stream.events = stream;
     connection.answer(this.#stream, [':status', '200', ...(baggage === undefined ? [] : ['baggage', baggage])], false);
     for (const bytes of this.#early.splice(0)) stream.recvData(bytes);
@@ -139,6 +140,7 @@ class FramedIncoming implements IncomingConnect, StreamEvents {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.#early.length = 0;
+    this.#session.connection.release(this.#stream);
     this.#gone?.abort(peerGone);
     this.#session.streamClosed();
   }

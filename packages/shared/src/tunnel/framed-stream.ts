@@ -1,7 +1,7 @@
 /**
- * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N6 of engine.ts.
+ * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N7 of engine.ts.
  *
- *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent
+ *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent (or CONNECT_ERROR, N7)
  *   live ── peer reset it with NO_ERROR or CANCEL ─▶ rest: ended ── read ─▶ destroyed
  *   live ── connection gone, data unread ──────────▶ rest: cut ──── read ─▶ destroyed, with an error unless all was complete
  *
@@ -10,18 +10,25 @@
  *     most bytes of a tunnel do (`npm run bench -- engine`).
  * T3  A write is done once its frames are in the outbox, which is bounded; what does not fit waits here, one write at a time.
  * T4  Chunks that are written together go in one frame, text and bytes alike.
- * T5  A listener that throws harms its own stream at most: the connection reads on.
+ * T5  A socket that feeds a stream is read into the session's buffer, from which frames are made at once. Only what the
+ *     peer or the outbox has no room for is copied, to wait.
+ * T6  A listener that throws harms its own stream at most: the connection reads on.
  */
 import { Duplex } from 'node:stream';
+import { readBorrowed } from '../net/borrowed-reads.ts';
+import type { Borrower } from '../net/relay.ts';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
 import type { Http2Connection } from '../http2/connection.ts';
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
 import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
 import { MeshError } from '../observe/mesh-error.ts';
+import { ConnectionReset } from './connection-reset.ts';
 
 export type FramedStreamDeps = {
   readonly connection: Http2Connection;
   readonly clock: Clock;
+  /** T5. */
+  readonly readBuffer: Buffer;
   /** The stream is gone for good. */
   readonly onClose: () => void;
 };
@@ -38,7 +45,7 @@ const highWaterMark = 64 * 1024;
 const live: State = { kind: 'live' };
 const rest: State = { kind: 'rest' };
 
-export class FramedStream extends Duplex implements StreamEvents {
+export class FramedStream extends Duplex implements StreamEvents, Borrower {
   readonly #stream: Http2Stream;
   readonly #deps: FramedStreamDeps;
   #state: State = live;
@@ -92,7 +99,8 @@ export class FramedStream extends Duplex implements StreamEvents {
     if (this.destroyed) return;
     this.#code = code;
     if (code !== errorCode.NO_ERROR && code !== errorCode.CANCEL) {
-      this.destroy(failure(`the stream was reset with ${errorCodeName(code)}`));
+      const isPassedOn = code === errorCode.CONNECT_ERROR;
+      this.destroy(isPassedOn ? new ConnectionReset() : failure(`the stream was reset with ${errorCodeName(code)}`));
       return;
     }
     this.#enterRest();
@@ -119,10 +127,16 @@ export class FramedStream extends Duplex implements StreamEvents {
     }
   }
 
+  /** N7. */
+  resetAndDestroy(): void {
+    this.#deps.connection.reset(this.#stream, errorCode.CONNECT_ERROR);
+    this.destroy();
+  }
+
   /** N6. */
-  recvLost(): void {
+  recvLost(cause?: Error): void {
     if (this.destroyed) return;
-    const lost = failure('the tunnel connection ended before the stream did');
+    const lost = cause ?? failure('the tunnel connection ended before the stream did');
     const complete = this.#ended && this.writableFinished;
     if (this.#ended && !this.readableEnded) {
       this.#enterRest();
@@ -145,11 +159,28 @@ export class FramedStream extends Duplex implements StreamEvents {
     return this;
   }
 
+  /** T5. */
+  borrowFrom(source: Duplex): boolean {
+    return readBorrowed(source, this.#deps.readBuffer, (bytes) => source.emit('data', bytes));
+  }
+
+  /** T5. */
+  writeBorrowed(bytes: Buffer): boolean {
+    if (this.#state === rest || this.writableLength > 0 || this.writableEnded || this.destroyed)
+      return this.write(Buffer.from(bytes));
+    const sent = this.#deps.connection.sendData(this.#stream, bytes, 0);
+    return sent === bytes.length || this.write(Buffer.from(bytes.subarray(sent)));
+  }
+
+  /** T1: at each read, since Readable asks for more only once until more comes. */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size);
+    this.#giveBack();
+    return chunk;
+  }
+
   override _read(): void {
-    const read = this.#held - this.readableLength;
-    if (read <= 0) return;
-    this.#held -= read;
-    this.#deps.connection.consume(this.#stream, read);
+    this.#giveBack();
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: Done): void {
@@ -184,8 +215,16 @@ export class FramedStream extends Duplex implements StreamEvents {
     this.#pending = undefined;
     this.#idle?.cancel();
     this.#deps.connection.reset(this.#stream, errorCode.CANCEL);
+    this.#deps.connection.release(this.#stream);
     this.#deps.onClose();
     callback(error);
+  }
+
+  #giveBack(): void {
+    const read = this.#held - this.readableLength;
+    if (read <= 0) return;
+    this.#held -= read;
+    this.#deps.connection.consume(this.#stream, read);
   }
 
   #send(bytes: Uint8Array, callback: Done): void {
@@ -233,7 +272,7 @@ function bytesOf({ chunk, encoding }: Written): Buffer {
   return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
 }
 
-/** T5. */
+/** T6. */
 function rethrow(error: unknown): void {
   process.nextTick(() => {
     throw error;

@@ -88,6 +88,11 @@ export class PooledDialer implements TunnelDialer {
     return this.#tunnels.size;
   }
 
+  /** Streams open on them. */
+  get streamCount(): number {
+    return this.#tunnels.values().reduce((streams, tunnel) => streams + tunnel.activeStreams, 0);
+  }
+
   async dial(target: TunnelTarget, request: ConnectRequest, signal: AbortSignal): Promise<DialOutcome> {
     const key = keyOf(target);
     for (let attempt = 1; ; attempt++) {

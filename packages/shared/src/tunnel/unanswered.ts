@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../lifecycle/clock.ts';
 import { MeshError } from '../observe/mesh-error.ts';
+import { PeerRevoked } from './peer-revoked.ts';
 import type { DialOutcome } from './dialer.ts';
 import type { ClientSession, ConnectResponse, SessionEnd } from './engine.ts';
 
@@ -18,6 +19,8 @@ export async function explainUnanswered(
   { error, unprocessed }: Unanswered,
   { clock }: { readonly clock: Clock },
 ): Promise<Failure> {
+  if (error.cause instanceof PeerRevoked)
+    return { kind: 'failed', flag: 'CERT_REVOKED', error: MeshError.from(error, 'MESH-HBONE-002'), unsent: unprocessed };
   if (session.usable) return { ...failureOf(peer, error, undefined), unsent: unprocessed };
   const { promise: waited, resolve } = Promise.withResolvers<undefined>();
   const cancel = clock.after(500, () => resolve(undefined));

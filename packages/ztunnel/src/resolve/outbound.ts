@@ -33,7 +33,7 @@ import { chooseGateway, requiresWaypoint } from './waypoint.ts';
 /** The route of one connection; endpoint and waypoint are drawn by `random`. */
 export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: Random): Route {
   const { source, originalDestination: target } = captured;
-  if (isSelfCall(source, target)) {
+  if (isSelfCall(source, target, captured.ownPorts)) {
     return refuse('self-call', `${formatSocketAddress(target)} is a port of the pod’s own proxy`, {});
   }
   const service = addressedService(snapshot, source, target.ip);

@@ -6,14 +6,17 @@ import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { OwnPorts } from './illegal-ports.ts';
 
 /** What capture knows of one outbound connection. */
 export type Captured = {
   readonly source: Workload;
   /** The client's own address and port. */
   readonly client: SocketAddress;
-  /** SO_ORIGINAL_DST. */
+  /** SO_ORIGINAL_DST, or what the client asked for in words. */
   readonly originalDestination: SocketAddress;
+  /** Of its proxy. @default those that each has */
+  readonly ownPorts?: OwnPorts;
 };
 
 /** Telemetry facts every route carries. */
