@@ -184,7 +184,7 @@ for (const { name, create } of engines) {
         innerCertificates: { get: () => Promise.resolve({ ...own, trust }) },
       });
       const refused = await bed.dial();
-      expect(refused).to.include({ kind: 'failed', flag: 'TLS_FAILURE' });
+      expect(refused).to.include({ kind: 'failed', flag: 'CERT_REVOKED' });
       if (refused.kind === 'failed') expect(refused.error.message).to.include('(revoked): on the list');
       expect(bed.far.requests).to.deep.equal([]);
       revoked = false;
