@@ -19,6 +19,8 @@ import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { configView, workloadStateView } from './admin-view.ts';
 import { podsView } from './pod-status.ts';
 import type { PodFacts } from './pod-status.ts';
+import { registerSpanMetrics, startSpans } from './start-spans.ts';
+import type { Spans } from './start-spans.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { registerLoadMetrics } from './admin/load-metrics.ts';
@@ -76,6 +78,7 @@ export class Ztunnel {
   readonly #authority: CertificateAuthority & Partial<Disposable>;
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
+  readonly #spans: Spans;
   readonly #capture: CaptureReadiness;
   readonly #plane: DataPlane;
   readonly #accepts: AcceptHealth;
@@ -88,7 +91,7 @@ export class Ztunnel {
   private constructor(
     config: ZtunnelConfig,
     deps: ZtunnelDeps,
-    { metrics, trust }: { readonly metrics: Metrics; readonly trust: PeerTrust },
+    { metrics, trust, spans }: { readonly metrics: Metrics; readonly trust: PeerTrust; readonly spans: Spans },
   ) {
     const { clock, random, log } = deps;
     this.#config = config;
@@ -96,6 +99,7 @@ export class Ztunnel {
     this.#logger = log.scope('ztunnel');
     this.#metrics = metrics;
     this.#trust = trust;
+    this.#spans = spans;
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
     this.#authority = authorityOf(
       { ca: config.ca, clusterId: config.clusterId, headers: extraHeaders('CA_HEADER_', deps.env) },
@@ -113,6 +117,7 @@ export class Ztunnel {
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
+      spans: spans.sink,
       engine: createEngine(config.tunnel.engine, { clock }, config.operation),
       nameservers: this.#readNameservers(),
       onPods: (change) => this.#recvPods(change),
@@ -131,7 +136,9 @@ export class Ztunnel {
     const metrics = new Metrics({ version: ztunnelVersion }, { clock });
     const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
     const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
-    const ztunnel = new Ztunnel(config, deps, { metrics, trust });
+    const spans = await startSpans(config.operation.collector, { clock, logger: log.scope('tracing') });
+    registerSpanMetrics(spans.counts, metrics);
+    const ztunnel = new Ztunnel(config, deps, { metrics, trust, spans });
     certificateMetrics.observe({ certificates: ztunnel.#certificates, trust });
     await ztunnel.#listen();
     ztunnel.#subscribe();
@@ -145,7 +152,7 @@ export class Ztunnel {
     this.#agent.abort();
     await Promise.all([this.#conversation, ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
     this.#reportCut(await this.#plane.pods.drain(deadlineMs));
-    await this.#xds?.[Symbol.asyncDispose]();
+    await Promise.all([this.#spans.shutdown(), this.#xds?.[Symbol.asyncDispose]()]);
     this.#plane[Symbol.dispose]();
     this.#certificates[Symbol.dispose]();
     this.#trust[Symbol.dispose]();

@@ -21,7 +21,7 @@ import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
-import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/traceparent';
+import { formatTraceparent, isSampled, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { closeStream } from '@clearmesh/shared/net/close-stream';
@@ -128,7 +128,7 @@ export class OutboundPath {
 
   async #tunnel(drawn: TunnelRoute, attempt: Attempt): Promise<void> {
     const { captured, connection } = attempt;
-    const trace = newTraceparent(this.#deps.random);
+    const trace = this.#newTrace();
     const { route, outcome } = await this.#dial(drawn, attempt, trace);
     const report = this.#report(attempt, {
       source: { identity: spiffeId(captured.source) },
@@ -139,7 +139,7 @@ export class OutboundPath {
         service: route.service,
         identity: outcome.kind === 'failed' ? undefined : outcome.peer,
       },
-      trace: { traceId: trace.traceId },
+      trace: isSampled(trace) ? { traceId: trace.traceId, spanId: trace.spanId } : { traceId: trace.traceId },
     });
     switch (outcome.kind) {
       case 'open':
@@ -151,6 +151,12 @@ export class OutboundPath {
       default:
         return unreachable(outcome);
     }
+  }
+
+  /** Recorded by its share, if there is a collector; the peer then records its part too. */
+  #newTrace(): Traceparent {
+    const trace = newTraceparent(this.#deps.random);
+    return this.#deps.spans.samples(trace.traceId) ? { ...trace, flags: 1 } : trace;
   }
 
   /** The tunnel, or the other way once that the peer asks to look for. */

@@ -28,6 +28,8 @@ import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
 import { AccessSelection } from '../../src/path/access-selection.ts';
 import type { AccessSelectionOptions } from '../../src/path/access-selection.ts';
+import { noSpans } from '../../src/path/connection-spans.ts';
+import type { SpanSink } from '../../src/path/connection-spans.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
@@ -67,6 +69,7 @@ export type MeshPush = {
 type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits' | 'resets'>> & {
   readonly accessLog?: AccessSelectionOptions;
   readonly certificates?: TestCertificates;
+  readonly spans?: SpanSink;
 };
 
 export class MeshBed implements AsyncDisposable {
@@ -212,6 +215,7 @@ export class MeshBed implements AsyncDisposable {
       {
         metrics: this.metrics,
         log,
+        spans: this.#limits.spans ?? noSpans,
         lines: new AccessSelection(this.#limits.accessLog ?? {}, { random: systemRandom, metrics: this.metrics }).ofPod({
           namespace: 'bank',
         }),
