@@ -26,6 +26,7 @@ import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
+import type { RelayOptions } from '@clearmesh/shared/net/relay';
 import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
 import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
@@ -76,14 +77,14 @@ type Joined = Omit<ReportFacts, 'direction' | 'source'> & { readonly source: Pic
 /** Carries the outbound connections of one pod. */
 export class OutboundPath {
   readonly #pod: PodName;
-  readonly #resets: boolean;
+  readonly #relay: RelayOptions;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
   readonly #misdirected: MisdirectedRoutes;
 
   constructor(options: OutboundOptions, deps: OutboundDeps) {
     this.#pod = options.pod;
-    this.#resets = options.resets ?? false;
+    this.#relay = { resets: options.resets ?? false };
     this.#deps = deps;
     this.#dialer = new RouteDialer(deps);
     this.#misdirected = new MisdirectedRoutes({ ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
@@ -103,7 +104,7 @@ export class OutboundPath {
       recordEarlyFailure({ direction: 'outbound', source: remote, destination: originalDestination, thrown }, this.#deps);
     } finally {
       // O4.
-      closeStream(socket, this.#resets ? 'reset' : 'in-order');
+      closeStream(socket, this.#relay.resets === true ? 'reset' : 'in-order');
     }
   }
 
@@ -207,7 +208,7 @@ export class OutboundPath {
     tunnelSide: 'far' | undefined,
   ): Promise<void> {
     connection.carries(socket, far);
-    const end = await relay(socket, far, this.#deps, connection.signal, { resets: this.#resets });
+    const end = await relay(socket, far, this.#deps, connection.signal, this.#relay);
     report.complete(endOfRelay(end, tunnelSide));
   }
 }
