@@ -1,20 +1,24 @@
-/** `npm run bench -- tunnel|waypoint|engine|functions [--rounds N] [--seconds S] [--json FILE]` */
+/** `npm run bench -- tunnel|idle|waypoint|engine|functions [--rounds N] [--seconds S] [--json FILE]` */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchEngine } from './engine.ts';
 import { benchFunctions } from './functions.ts';
+import { benchIdle, idleTitles } from './idle.ts';
 import { table } from './report.ts';
+import type { Summary } from './report.ts';
 import { benchTunnel, machine, tunnelTitles } from './tunnel.ts';
 import { benchWaypoint, waypointParts } from './waypoint.ts';
 import type { WaypointAnswer } from './waypoint/answer.ts';
 import type { WaypointPart } from './waypoint.ts';
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1000)
-    throw new InvalidArgumentError(`${text} is not a whole number from 1 to 1000`);
-  return value;
+function wholeTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      throw new InvalidArgumentError(`${text} is not a whole number from 1 to ${most}`);
+    return value;
+  };
 }
 
 function commit(): string {
@@ -43,13 +47,32 @@ function writeResults(file: string | undefined, results: Readonly<Record<string,
   if (file !== undefined) writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
 }
 
-async function tunnel(flags: Flags): Promise<void> {
+/** Another ztunnel in the same rounds. */
+function peerOption(): { readonly peer?: string } {
   const peer = process.env['PEER_ZTUNNEL'];
+  return peer === undefined ? {} : { peer };
+}
+
+async function tunnel(flags: Flags): Promise<void> {
   const { rounds, seconds } = flags;
   const facts = factsOf('tunnel', flags);
-  const summaries = await benchTunnel({ rounds, seconds, ...(peer === undefined ? {} : { peer }), onProgress });
+  reportPaths(flags, facts, await benchTunnel({ rounds, seconds, ...peerOption(), onProgress }), tunnelTitles);
+}
+
+async function idle(flags: Flags & { readonly connections: number }): Promise<void> {
+  const { rounds, seconds, connections } = flags;
+  const facts = { ...factsOf('idle', flags), connections };
+  reportPaths(flags, facts, await benchIdle({ rounds, seconds, connections, ...peerOption(), onProgress }), idleTitles);
+}
+
+function reportPaths(
+  flags: Flags,
+  facts: Readonly<Record<string, unknown>>,
+  summaries: readonly Summary[],
+  titles: Readonly<Record<string, string>>,
+): void {
   printFacts(facts);
-  console.log(`medians; in brackets the median ratio to clearmesh, round by round\n\n${table(summaries, tunnelTitles)}`);
+  console.log(`medians; in brackets the median ratio to clearmesh, round by round\n\n${table(summaries, titles)}`);
   writeResults(flags.json, { ...facts, summaries });
 }
 
@@ -89,8 +112,8 @@ function question(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--rounds <n>', 'rounds; every path runs once in each', positive, 5)
-    .option('--seconds <s>', 'length of each load', positive, 3)
+    .option('--rounds <n>', 'rounds; every path runs once in each', wholeTo(1000), 5)
+    .option('--seconds <s>', 'length of each load', wholeTo(1000), 3)
     .option('--json <file>', 'also write every figure to this file');
 }
 
@@ -98,6 +121,12 @@ question(
   'tunnel',
   'what the tunnel costs, against no proxy and a naive relay; PEER_ZTUNNEL=/path/to/binary adds another ztunnel to the same rounds',
 ).action(tunnel);
+question(
+  'idle',
+  'what proxies keep at rest, and with many idle connections, against a naive relay; PEER_ZTUNNEL adds another ztunnel',
+)
+  .option('--connections <n>', 'idle connections', wholeTo(20_000), 10_000)
+  .action(idle);
 question('waypoint', 'what the waypoint costs: forwarding against Envoy, the mesh against two Envoy sidecars, policies in OPA')
   .addOption(new Option('--only <part...>', 'these parts only').choices(waypointParts))
   .action(waypoint);

@@ -16,7 +16,6 @@ import type { WrkResult } from './load/wrk.ts';
 import { startNaiveRelay } from './paths/naive-relay.ts';
 import { bulkPort, httpPort } from './paths/path.ts';
 import type { BenchPath } from './paths/path.ts';
-import { startPeer } from './paths/peer-ztunnel.ts';
 import { summarise } from './report.ts';
 import type { Figures, Summary } from './report.ts';
 import { inTurn } from './rounds.ts';
@@ -26,7 +25,7 @@ export type TunnelBenchOptions = {
   readonly rounds: number;
   /** Length of each load, seconds. @default 3 */
   readonly seconds: number;
-  /** Path of another ztunnel-compatible binary. */
+  /** Path of another ztunnel-compatible binary; it is told of the mesh by our control plane and node agent. */
   readonly peer?: string;
   readonly onProgress: (line: string) => void;
 };
@@ -58,7 +57,8 @@ export async function benchTunnel(options: TunnelBenchOptions): Promise<Summary[
   ];
   if (options.peer !== undefined) {
     options.onProgress(`starting the peer ${options.peer} on two nodes of its own …`);
-    paths.push(stack.use(await startPeer(options.peer, { command: ['sh', 'serve.sh'], files: manifests })).path);
+    const peers = stack.use(await RunningMesh.start({ manifests, ztunnel: options.peer }));
+    paths.push(pairPath('peer', peers, 'mesh', ztunnels(peers)));
   }
   for (const path of paths) await warmUp(path);
   const rounds = await inTurn(paths, {

@@ -18,6 +18,7 @@ import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/wa
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
 import { registerLoadMetrics, sumLoad } from '@clearmesh/ztunnel/admin/load-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
+import { registerFreshness } from '@clearmesh/ztunnel/local/freshness-gauge';
 import { registerSpanMetrics } from '@clearmesh/ztunnel/start-spans';
 import { cliPage, expandCliPage } from './cli-page.ts';
 import { brokenReferences } from './page-references.ts';
@@ -122,6 +123,7 @@ async function compareMetrics(): Promise<readonly string[]> {
   registerSpanMetrics(() => ({ exported: 0, dropped: 0 }), { registry });
   const certificates = new CertificateMetrics({ registry, clock: systemClock });
   certificates.observe({ certificates: { health: { failing: 0, firstExpiryMs: 0 } }, trust: { listsDueMs: 0 } });
+  registerFreshness(registry);
   const ztunnel = await registry.getMetricsAsJSON();
   const waypoint = await waypointMetrics();
   const controlPlane = createMetrics()

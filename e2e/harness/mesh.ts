@@ -68,8 +68,12 @@ export class RunningMesh implements AsyncDisposable {
     readonly traces?: boolean;
     /** Of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
     readonly certificateLifetime?: string;
+    /** Absolute path of another node proxy. @default ours */
+    readonly ztunnel?: string;
     /** Ctrl-C in a terminal ends the caller alone, who then ends the mesh. @default false */
     readonly ownGroup?: boolean;
+    /** The main module of `clearmesh`. @default its source */
+    readonly program?: string;
     /** Beside the test's own. */
     readonly env?: Readonly<Record<string, string>>;
     readonly timeoutMs?: number;
@@ -84,7 +88,7 @@ export class RunningMesh implements AsyncDisposable {
     const child = spawn(
       process.execPath,
       [
-        join(repository, 'packages/cli/src/main.ts'),
+        options.program ?? join(repository, 'packages/cli/src/main.ts'),
         'up',
         '-f',
         directory,
@@ -94,6 +98,7 @@ export class RunningMesh implements AsyncDisposable {
         'json',
         ...(options.traces === true ? ['--traces'] : []),
         ...(options.certificateLifetime === undefined ? [] : ['--certificate-lifetime', options.certificateLifetime]),
+        ...(options.ztunnel === undefined ? [] : ['--ztunnel', options.ztunnel]),
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],

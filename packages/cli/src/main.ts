@@ -13,6 +13,7 @@ import type { CommandDeps } from './commands/command-deps.ts';
 import type { DemoOptions } from './commands/demo.ts';
 import type { GetOptions } from './commands/get.ts';
 import { lifetimeOption } from './arguments/lifetime-option.ts';
+import { ztunnelOption } from './arguments/ztunnel-option.ts';
 import type { UpOptions } from './commands/up.ts';
 import { endingOf, Interrupted } from './ending.ts';
 import { createConsole } from './terminal/console.ts';
@@ -122,6 +123,7 @@ program
   .option('--traces', 'take the traces of waypoints and pods (OTEL_EXPORTER_OTLP_ENDPOINT of every pod)', false)
   .option('--status-out <file>', 'where the status of objects is written, for clearmesh get --status')
   .option('--certificate-lifetime <time>', 'lifetime of the certificates that proxies ask for, such as 90s', lifetimeOption)
+  .option('--ztunnel <[node=]program>', 'another ztunnel-compatible program as node proxy, of one node or of all', ztunnelOption)
   .addOption(outputOption('json: one event a line; ready, line, problems, traffic'))
   .action(({ filename, ...options }: Omit<UpOptions, 'directory'> & { readonly filename: string }) =>
     run(async (signal) => (await import('./commands/up.ts')).runUp({ directory: filename, ...options }, deps, signal)),

@@ -8,6 +8,7 @@ import { rolldown } from 'rolldown';
 import type { RolldownLog } from 'rolldown';
 import type { Component } from './component.ts';
 import type { FileTree } from './file-tree.ts';
+import { oneByteText } from './one-byte-text.ts';
 import { siblingPrograms } from './sibling-programs.ts';
 
 /** Of the repository. */
@@ -23,14 +24,15 @@ export async function addBundle(tree: FileTree, component: Component, directory:
     onLog: (_level, log) => recvLog(component, log),
   });
   try {
-    // Not minified: what a stack trace names should be found in the source.
+    // Not minified: what a stack trace names should be found in the source. Comments stay behind: V8 keeps the whole text.
     const { output } = await bundle.generate({
       format: 'esm',
       entryFileNames: '[name].mjs',
       chunkFileNames: '[name]-[hash].mjs',
+      comments: { legal: true, annotation: false, jsdoc: false },
     });
     for (const file of output) {
-      tree.addFile(join(directory, file.fileName), file.type === 'chunk' ? file.code : Buffer.from(file.source));
+      tree.addFile(join(directory, file.fileName), file.type === 'chunk' ? oneByteText(file.code) : Buffer.from(file.source));
     }
   } finally {
     await bundle.close();

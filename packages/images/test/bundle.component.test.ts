@@ -22,6 +22,7 @@ describe('a bundle', () => {
       const sources = [...files].filter(([path]) => path.endsWith('.mjs')).map(([, bytes]) => bytes.toString('utf8'));
       for (const source of sources) {
         expect(packagesIn(source)).to.deep.equal([]);
+        expect(source).not.to.match(/[^\0-\u{ff}]/u);
         expect(source).not.to.match(/new URL\(\s*['"][^'"]+\.ts['"]/);
       }
       expect((await bundleOf(name)).digest).to.equal(tree.digest);

@@ -1,4 +1,5 @@
 /** `clearmesh up -f DIR`: a mesh for a directory of manifests, until Ctrl-C. */
+import type { OtherZtunnels } from '../arguments/ztunnel-option.ts';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import { showLiveTable } from '../traffic/live-table.ts';
 import { explainProblems } from '../up/manifest-errors.ts';
@@ -18,6 +19,8 @@ export type UpOptions = {
   readonly statusOut?: string;
   /** Of the certificates that proxies ask for. */
   readonly certificateLifetime?: string;
+  /** Node proxies other than ours. */
+  readonly ztunnel?: OtherZtunnels;
 };
 
 const everyMs = 1000;
@@ -71,10 +74,11 @@ async function upWithEvents(options: UpOptions, deps: CommandDeps, signal: Abort
   return 0;
 }
 
-function meshOptions({ directory, nodes, traces, statusOut, certificateLifetime }: UpOptions): MeshOptions {
+function meshOptions({ directory, nodes, traces, statusOut, certificateLifetime, ztunnel }: UpOptions): MeshOptions {
   const asked = {
     ...(statusOut === undefined ? {} : { statusOut }),
     ...(certificateLifetime === undefined ? {} : { certificateLifetime }),
+    ...(ztunnel === undefined ? {} : { otherZtunnels: ztunnel }),
   };
   return { directory, nodes, traces, ...asked, execPath: process.execPath };
 }

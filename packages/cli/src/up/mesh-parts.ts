@@ -1,6 +1,7 @@
 /** What a mesh is made of, and how it is started: every part onto one stack, after those it needs (U1, U2 of mesh.ts). */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { OtherZtunnels } from '../arguments/ztunnel-option.ts';
 import { Lab } from '@clearmesh/lab/lab';
 import { HandoverServer } from '@clearmesh/node-agent/handover/handover-server';
 import { runInNamespace } from '@clearmesh/node-agent/redirect/namespace-command';
@@ -8,7 +9,7 @@ import { Redirector } from '@clearmesh/node-agent/redirect/redirector';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { Kubelet } from './kubelet.ts';
 import { ManifestFeed } from './manifest-feed.ts';
@@ -40,6 +41,8 @@ export type MeshOptions = {
   readonly statusOut?: string;
   /** Lifetime of the certificates that proxies ask for, such as `90s`. @default that of the proxies */
   readonly certificateLifetime?: string;
+  /** Programs that stand in for our node proxy. @default none */
+  readonly otherZtunnels?: OtherZtunnels;
   /** The Node that runs the programs of the mesh. */
   readonly execPath: string;
 };
@@ -73,6 +76,8 @@ export type MeshParts = {
 };
 
 const systemNamespace = 'clearmesh-system';
+/** Of every node proxy. */
+const nodeAccount = 'ztunnel';
 
 /** Starts everything onto `starting`, in the order of its dependencies. */
 export async function startParts(
@@ -185,13 +190,15 @@ function lifetimeOf({ certificateLifetime }: MeshOptions): Pick<MeshOptions, 'ce
 }
 
 function proxyOptions(lab: Lab, node: string, controlPlane: ControlPlaneProcess, options: MeshOptions): NodeProxyOptions {
-  const { execPath } = options;
+  const { execPath, otherZtunnels = {} } = options;
+  const other = otherZtunnels[node] ?? otherZtunnels[''];
   return {
     ...lifetimeOf(options),
-    command: packageMain('ztunnel', execPath),
+    command: other === undefined ? packageMain('ztunnel', execPath) : [other],
     node: lab.node(node),
     podName: `ztunnel-${node}`,
     podNamespace: systemNamespace,
+    serviceAccount: nodeAccount,
     controlPlaneUrl: controlPlane.url,
     rootCertificate: controlPlane.rootCertificate,
     tokenFile: tokenFile(lab, node),
@@ -208,5 +215,5 @@ function socketOf(lab: Lab, node: string): string {
 }
 
 function accountOf(node: string, random: Random): TokenAccount {
-  return { namespace: systemNamespace, serviceAccount: 'ztunnel', pod: { name: `ztunnel-${node}`, uid: random.hex(16) }, node };
+  return { namespace: systemNamespace, serviceAccount: nodeAccount, pod: { name: `ztunnel-${node}`, uid: random.hex(16) }, node };
 }

@@ -41,16 +41,18 @@ export function decideIdentity(request: IdentityRequest, facts: IdentityFacts): 
     return refuse(`${accountOf(caller)} is no node proxy and may ask for its own identity only`);
   const node = nodeOf(caller, facts.pods);
   if (node.kind === 'unknown') return refuse(node.reason);
-  const runs = facts.pods.some(
+  const running = facts.pods.filter(
     (pod) =>
       pod.spec?.nodeName === node.name &&
       pod.metadata.namespace === namespace &&
       serviceAccountOf(pod) === serviceAccount &&
-      !isFinished(pod) &&
-      // A waypoint asks for itself; whoever else had its identity could speak for every caller behind it.
-      !belongsToWaypoint(pod.metadata.labels),
+      !isFinished(pod),
   );
-  return runs ? { kind: 'granted', identity } : refuse(`no pod of ${namespace}/${serviceAccount} runs on ${node.name}`);
+  if (running.length === 0) return refuse(`no pod of ${namespace}/${serviceAccount} runs on ${node.name}`);
+  // A waypoint asks for itself; whoever else had its identity could speak for every caller behind it.
+  if (running.every((pod) => belongsToWaypoint(pod.metadata.labels)))
+    return refuse(`${namespace}/${serviceAccount} is a waypoint’s, and waypoints ask for themselves`);
+  return { kind: 'granted', identity };
 }
 
 type CallerNode = { readonly kind: 'node'; readonly name: string } | { readonly kind: 'unknown'; readonly reason: string };

@@ -58,7 +58,7 @@ describe('decideIdentity', () => {
     ['a pod that ended', 'spiffe://cluster.local/ns/bank/sa/job', ztunnel, /no pod of bank\/job/],
     ['a pod that failed', 'spiffe://cluster.local/ns/bank/sa/failed', ztunnel, /no pod of bank\/failed/],
     ['another trust domain', 'spiffe://other.example/ns/bank/sa/ledger', ztunnel, /another trust domain/],
-    ['a waypoint on its node', 'spiffe://cluster.local/ns/bank/sa/gate', ztunnel, /no pod of bank\/gate/],
+    ['a waypoint on its node', 'spiffe://cluster.local/ns/bank/sa/gate', ztunnel, /bank\/gate is a waypoint’s/],
     ['a service behind it, asked by a waypoint', ledger, waypoint, /is no node proxy/],
     ['text that is no identity', 'bank/ledger', ztunnel, /is no SPIFFE id/],
     ['text that goes on', `${ledger}/../x`, ztunnel, /is no SPIFFE id/],

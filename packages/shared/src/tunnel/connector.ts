@@ -1,7 +1,7 @@
 /**
  * Makes one tunnel: certificate, TCP, TLS, HTTP/2, in this order, and says at which step it failed.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../lifecycle/clock.ts';
 import { formatSocketAddress } from '../model/ip-address.ts';
 import type { SocketAddress } from '../model/ip-address.ts';
@@ -19,8 +19,8 @@ import { cutWhenRevoked, objectionOf } from './revocation.ts';
 export type ConnectorDeps = {
   readonly engine: TunnelEngine;
   readonly certificates: CertificateSource;
-  /** Opens the TCP connection in the pod's namespace. */
-  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Socket>;
+  /** Opens the TCP connection in the pod's namespace, or whatever else the tunnel shall run over. */
+  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Duplex>;
   readonly clock: Clock;
 };
 
@@ -28,6 +28,8 @@ export type ConnectorOptions = {
   readonly settings: EngineSettings;
   /** Time for the TCP connection, and again for the TLS handshake, milliseconds. @default 10 000 */
   readonly connectMs?: number;
+  /** How messages name the peer. @default its address */
+  readonly peerName?: string;
 };
 
 export type TunnelConnection =
@@ -48,7 +50,7 @@ export async function connectTunnel(
     const raw = await connectTcp(target, options, deps, signal);
     step = 'TLS_FAILURE';
     const secured = await secure(raw, certificate, target, options, deps, signal);
-    if (secured.kind === 'failed') return unsafe(target, secured.failure);
+    if (secured.kind === 'failed') return unsafe(target, options, secured.failure);
     const { socket, peer, tls } = secured;
     step = 'H2_HANDSHAKE_FAILURE';
     const session = await deps.engine.connect(socket, options.settings);
@@ -73,7 +75,7 @@ async function connectTcp(
   options: ConnectorOptions,
   deps: ConnectorDeps,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Duplex> {
   const connectMs = options.connectMs ?? 10_000;
   const expired = new AbortController();
   const cancel = deps.clock.after(connectMs, () => expired.abort(new Error(`no connection within ${connectMs} ms`)));
@@ -92,7 +94,7 @@ async function connectTcp(
 }
 
 async function secure(
-  raw: Socket,
+  raw: Duplex,
   certificate: WorkloadCertificate,
   target: TunnelTarget,
   options: ConnectorOptions,
@@ -105,8 +107,8 @@ async function secure(
   return connectHandshake(raw, { context: certificate.clientContext, rule, objection, ...limits }, deps);
 }
 
-function unsafe(target: TunnelTarget, { reason, detail }: HandshakeFailure): TunnelConnection {
-  const message = `TLS with ${formatSocketAddress(target.address)} failed (${reason}): ${detail}`;
+function unsafe(target: TunnelTarget, { peerName }: ConnectorOptions, { reason, detail }: HandshakeFailure): TunnelConnection {
+  const message = `TLS with ${peerName ?? formatSocketAddress(target.address)} failed (${reason}): ${detail}`;
   const flag = reason === 'revoked' ? 'CERT_REVOKED' : 'TLS_FAILURE';
   return { kind: 'failed', flag, error: new MeshError('MESH-HBONE-002', { message }) };
 }

@@ -137,6 +137,8 @@ export interface ServerSession extends AsyncDisposable {
 
 export interface TunnelEngine {
   readonly name: string;
+  /** For connections that run within streams of this engine's: they read while those do, and share nothing with them. */
+  readonly inner: TunnelEngine;
   /** Takes over the transport; rejects when it is gone already. */
   connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession>;
   serve(transport: Duplex, settings: EngineSettings, onConnect: (incoming: IncomingConnect) => void): ServerSession;

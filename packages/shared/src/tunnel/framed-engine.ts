@@ -7,7 +7,7 @@ import { Slabs } from '../http2/outbox.ts';
 import { UnreadBudget } from '../http2/unread-budget.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { MeshError } from '../observe/mesh-error.ts';
-import { createReadBuffer } from '../tls/borrowed-reads.ts';
+import { createReadBuffer } from '../net/borrowed-reads.ts';
 import type { ClientSession, EngineSettings, IncomingConnect, ServerSession, TunnelEngine } from './engine.ts';
 import { FramedClientSession } from './framed-client-session.ts';
 import { FramedServerSession } from './framed-server-session.ts';
@@ -21,6 +21,7 @@ export type FramedEngineOptions = {
 export class FramedEngine implements TunnelEngine {
   readonly name = 'framed';
   readonly #deps: FramedDeps;
+  #inner: FramedEngine | undefined;
 
   /** Buffers are shared by all connections: one that is at rest holds none. */
   constructor(deps: { readonly clock: Clock }, options: FramedEngineOptions = {}) {
@@ -31,6 +32,12 @@ export class FramedEngine implements TunnelEngine {
   /** Bytes that readers have not taken yet. */
   get unreadBytes(): number {
     return this.#deps.unread.held;
+  }
+
+  /** An inner connection reads in the midst of an outer one's read, whose buffer must stay as it is until that returns. */
+  get inner(): TunnelEngine {
+    this.#inner ??= new FramedEngine(this.#deps);
+    return this.#inner;
   }
 
   connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession> {

@@ -86,10 +86,11 @@ class FramedIncoming implements IncomingConnect, StreamEvents {
 
   accept({ baggage }: { readonly baggage?: string }): Duplex {
     this.#claim();
-    const { connection, clock, streamClosed } = this.#session;
-    if (this.#state === 'gone') return new FramedStream(this.#stream, { connection, clock, onClose: ignore }).destroy();
+    const { connection, clock, readBuffer, streamClosed } = this.#session;
+    if (this.#state === 'gone')
+      return new FramedStream(this.#stream, { connection, clock, readBuffer, onClose: ignore }).destroy();
     this.#state = 'accepted';
-    const stream = new FramedStream(this.#stream, { connection, clock, onClose: streamClosed });
+    const stream = new FramedStream(this.#stream, { connection, clock, readBuffer, onClose: streamClosed });
     this.#stream.events = stream;
     connection.answer(this.#stream, [':status', '200', ...(baggage === undefined ? [] : ['baggage', baggage])], false);
     for (const bytes of this.#early.splice(0)) stream.recvData(bytes);

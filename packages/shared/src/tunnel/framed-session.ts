@@ -21,7 +21,7 @@ import { errorCode, errorCodeName } from '../http2/error-code.ts';
 import type { Slabs } from '../http2/outbox.ts';
 import type { Http2Stream } from '../http2/stream.ts';
 import type { UnreadBudget } from '../http2/unread-budget.ts';
-import { readBorrowed } from '../tls/borrowed-reads.ts';
+import { readBorrowed } from '../net/borrowed-reads.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
 import { Keepalive } from './keepalive.ts';
@@ -62,6 +62,8 @@ export type RoleEvents = {
 
 export class FramedSession {
   readonly connection: Http2Connection;
+  /** For reads of whoever feeds a stream; good until what they call returns. */
+  readonly readBuffer: Buffer;
   readonly #transport: Duplex;
   readonly #clock: Clock;
   readonly #keepalive: Keepalive;
@@ -94,7 +96,8 @@ export class FramedSession {
     this.#cancelFirstFrames = deps.clock.after(settings.firstFramesMs, () =>
       this.end({ reason: 'slow-peer', detail: `no ${awaited} within ${settings.firstFramesMs} ms` }),
     );
-    this.#listen(deps.readBuffer);
+    this.readBuffer = deps.readBuffer;
+    this.#listen();
     this.connection.greet();
   }
 
@@ -167,18 +170,18 @@ export class FramedSession {
     };
   }
 
-  #listen(readBuffer: Buffer): void {
+  #listen(): void {
     // Not now: the session is not anybody's yet.
-    process.nextTick(() => this.#read(readBuffer));
+    process.nextTick(() => this.#read());
     // Half a connection is none to HTTP/2.
     this.#transport.once('end', () => this.#transport.destroy());
     this.#transport.on('error', (error: Error) => this.#recvTransportError(error));
     this.#transport.once('close', () => this.#recvClose());
   }
 
-  #read(readBuffer: Buffer): void {
+  #read(): void {
     const recv = (bytes: Buffer): void => this.connection.recv(bytes);
-    if (!this.#transport.destroyed && !readBorrowed(this.#transport, readBuffer, recv)) this.#transport.on('data', recv);
+    if (!this.#transport.destroyed && !readBorrowed(this.#transport, this.readBuffer, recv)) this.#transport.on('data', recv);
   }
 
   #recvGoaway(code: number): void {

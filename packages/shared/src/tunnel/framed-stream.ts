@@ -10,9 +10,13 @@
  *     most bytes of a tunnel do (`npm run bench -- engine`).
  * T3  A write is done once its frames are in the outbox, which is bounded; what does not fit waits here, one write at a time.
  * T4  Chunks that are written together go in one frame, text and bytes alike.
- * T5  A listener that throws harms its own stream at most: the connection reads on.
+ * T5  A socket that feeds a stream is read into the session's buffer, from which frames are made at once. Only what the
+ *     peer or the outbox has no room for is copied, to wait.
+ * T6  A listener that throws harms its own stream at most: the connection reads on.
  */
 import { Duplex } from 'node:stream';
+import { readBorrowed } from '../net/borrowed-reads.ts';
+import type { Borrower } from '../net/relay.ts';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
 import type { Http2Connection } from '../http2/connection.ts';
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
@@ -23,6 +27,8 @@ import { ConnectionReset } from './connection-reset.ts';
 export type FramedStreamDeps = {
   readonly connection: Http2Connection;
   readonly clock: Clock;
+  /** T5. */
+  readonly readBuffer: Buffer;
   /** The stream is gone for good. */
   readonly onClose: () => void;
 };
@@ -39,7 +45,7 @@ const highWaterMark = 64 * 1024;
 const live: State = { kind: 'live' };
 const rest: State = { kind: 'rest' };
 
-export class FramedStream extends Duplex implements StreamEvents {
+export class FramedStream extends Duplex implements StreamEvents, Borrower {
   readonly #stream: Http2Stream;
   readonly #deps: FramedStreamDeps;
   #state: State = live;
@@ -153,6 +159,19 @@ export class FramedStream extends Duplex implements StreamEvents {
     return this;
   }
 
+  /** T5. */
+  borrowFrom(source: Duplex): boolean {
+    return readBorrowed(source, this.#deps.readBuffer, (bytes) => source.emit('data', bytes));
+  }
+
+  /** T5. */
+  writeBorrowed(bytes: Buffer): boolean {
+    if (this.#state === rest || this.writableLength > 0 || this.writableEnded || this.destroyed)
+      return this.write(Buffer.from(bytes));
+    const sent = this.#deps.connection.sendData(this.#stream, bytes, 0);
+    return sent === bytes.length || this.write(Buffer.from(bytes.subarray(sent)));
+  }
+
   /** T1: at each read, since Readable asks for more only once until more comes. */
   override read(size?: number): unknown {
     const chunk: unknown = super.read(size);
@@ -253,7 +272,7 @@ function bytesOf({ chunk, encoding }: Written): Buffer {
   return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
 }
 
-/** T5. */
+/** T6. */
 function rethrow(error: unknown): void {
   process.nextTick(() => {
     throw error;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Duplex, duplexPair } from 'node:stream';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
@@ -138,6 +139,66 @@ describe('relay', () => {
     await end;
   });
 
+  it('carries every byte, in order, to a reader that stops again and again', async () => {
+    const { client, server, end } = bed();
+    const sent = randomBytes(4 * 1024 * 1024);
+    client.end(sent);
+    const chunks: Buffer[] = [];
+    for await (const chunk of server.iterator({ destroyOnReturn: false })) {
+      chunks.push(chunk as Buffer);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Buffer.concat(chunks).equals(sent)).to.equal(true);
+    server.end();
+    client.resume();
+    expect(await end).to.deep.equal({ kind: 'complete' });
+  });
+
+  it('reads nothing until the other side has room, when it had none at the start', async () => {
+    const [client, near] = duplexPair();
+    const pending: (() => void)[] = [];
+    const full = new Duplex({ read() {}, write: (_chunk, _encoding, done) => void pending.push(done), highWaterMark: 1 });
+    full.write('before');
+    const controller = new AbortController();
+    const end = relay(near, full, { clock: new FakeClock() }, controller.signal);
+    client.write('after');
+    await events();
+    expect([full.writableLength, near.isPaused()]).to.deep.equal([6, true]);
+    pending.shift()?.();
+    await events();
+    expect([full.writableLength, pending.length]).to.deep.equal([5, 1]);
+    controller.abort();
+    await end;
+  });
+
+  it('leaves unread what comes back while it flushes, so that the sender is held back', async () => {
+    const stuck = new Duplex({ read() {}, write() {}, final() {} });
+    const [, near] = duplexPair();
+    const clock = new FakeClock();
+    const end = relay(near, stuck, { clock }, new AbortController().signal, { flushMs: 1_000 });
+    near.destroy(new Error('reset'));
+    await events();
+    for (let sent = 0; sent < 10; sent++) stuck.push('nobody reads this');
+    await events();
+    expect([stuck.isPaused(), stuck.readableLength > 0]).to.deep.equal([true, true]);
+    clock.advance(1_000);
+    await end;
+  });
+
+  it('has one listener for each event of an open stream (R6)', async () => {
+    const { near, far, controller, end } = bed();
+    await events();
+    const own = (stream: Duplex): readonly string[] => {
+      return ['close', 'data', 'drain', 'end', 'error', 'finish', 'unpipe'].map(
+        (name) => `${name} ${stream.listenerCount(name)}`,
+      );
+    };
+    const one = ['close 1', 'data 1', 'drain 0', 'end 1', 'error 1', 'finish 1', 'unpipe 0'];
+    expect([own(near), own(far)]).to.deep.equal([one, one]);
+    controller.abort();
+    await end;
+  });
+
   it('gives up flushing to a side that takes nothing for the whole allowance', async () => {
     const stuck = new Duplex({ read() {}, write() {}, final() {} });
     const [client, near] = duplexPair();
@@ -169,6 +230,20 @@ describe('relay', () => {
     expect(slow.destroyed).to.equal(false);
     pending.shift()?.();
     expect(await end).to.include({ kind: 'broken', side: 'near' });
+  });
+
+  it('lets go of what comes for a side that somebody else has ended, and completes when that side ends too (R5)', async () => {
+    const { client, server, near, end } = bed();
+    server.write('before');
+    await events();
+    near.end();
+    server.write('after');
+    const heard = text(client);
+    await events();
+    server.end('much later');
+    client.end();
+    server.resume();
+    expect([await heard, await end]).to.deep.equal(['before', { kind: 'complete' }]);
   });
 
   it('leaves no listener on the signal', async () => {

@@ -16,7 +16,8 @@
  *   clearmesh_access_log_lines_total{result}
  *     Lines of the access log: written, filtered or sampled out.
  *   clearmesh_gateway_retries_total
- *     Connections tried at another workload of their waypoint, since one could not be reached.
+ *     Connections tried at another workload of their waypoint, or at another gateway of a network, since one could not be
+ *     reached.
  *   clearmesh_misdirected_retries_total
  *     Connections answered with 421 that took the way the mesh named meanwhile.
  */
@@ -52,7 +53,7 @@ export class Metrics {
   readonly dns: DnsQueryMetrics;
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
-  readonly #waypointRetries: Counter;
+  readonly #gatewayRetries: Counter;
   readonly #misdirectedRetries: Counter;
   readonly #accessLines: Counter;
   readonly #acceptFailures: Counter;
@@ -93,9 +94,9 @@ export class Metrics {
       'Requests that spoke for another caller without being the waypoint of the destination',
       [],
     );
-    this.#waypointRetries = this.#counter(
+    this.#gatewayRetries = this.#counter(
       'clearmesh_gateway_retries_total',
-      'Connections tried at another workload of their waypoint',
+      'Connections tried at another workload of their waypoint, or at another gateway of a network',
       [],
     );
     this.#misdirectedRetries = this.#counter(
@@ -141,8 +142,8 @@ export class Metrics {
     this.#ignoredCallers.inc();
   }
 
-  waypointRetried(): void {
-    this.#waypointRetries.inc();
+  gatewayRetried(): void {
+    this.#gatewayRetries.inc();
   }
 
   misdirectedRetried(): void {

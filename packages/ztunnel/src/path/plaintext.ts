@@ -12,6 +12,7 @@ import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
+import type { OwnPorts } from '../resolve/illegal-ports.ts';
 import { resolvePlaintext } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
@@ -26,7 +27,7 @@ import type { WorkloadSource } from './own-workload.ts';
 import { peerWorkload } from './peer-workload.ts';
 import { refusalOf } from './refusal.ts';
 
-export type PlaintextOptions = {
+export type PlaintextOptions = OwnPorts & {
   readonly pod: PodName;
   /** The proxy's own network; "" where the mesh has one only. */
   readonly network: string;
@@ -70,7 +71,7 @@ export class PlaintextPath {
     try {
       destination = this.#deps.originalDestination(socket) ?? local;
       const workload = await guardedWorkload(this.#deps.snapshots, this.#options.pod, connection.signal);
-      const target = resolvePlaintext(destination, workload, this.#deps.snapshots.current);
+      const target = resolvePlaintext(destination, workload, this.#deps.snapshots.current, this.#options);
       if (target.kind === 'rejected') throw refusalOf(target);
       await this.#admit({ socket, remote, connection, startedMs, workload, target });
     } catch (thrown) {

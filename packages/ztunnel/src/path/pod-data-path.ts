@@ -19,7 +19,7 @@ import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { AcceptFailure, AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
-import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
+import type { NestedTunnelDialer, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import type { Direction } from './access-log.ts';
 import type { AdmissionDeps } from './admission.ts';
@@ -34,6 +34,8 @@ import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { PlaintextPath } from './plaintext.ts';
+import { SocksPath } from './socks.ts';
+import type { NamingOptions } from '../dns/resolve-name.ts';
 import { Refusal } from './refusal.ts';
 import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
@@ -59,6 +61,14 @@ export type PodDataPathOptions = {
   readonly network: string;
   /** @default true */
   readonly responseBaggage: boolean;
+  /** Reach an application behind a PROXY header over loopback. @default true */
+  readonly localhostAppTunnel?: boolean;
+  /** Of its identity. @default what the control plane says */
+  readonly trustDomain?: string;
+  /** The only ports that a tunnel reaches. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
+  /** What names mean to a SOCKS client of the pod; absent: it has no SOCKS listener. */
+  readonly socks?: NamingOptions;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
   /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
@@ -76,6 +86,8 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = Omit<ReportDeps, 'fai
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;
+    /** Into other networks, by tunnels of `dialer`. */
+    readonly nested: NestedTunnelDialer;
     readonly createAcceptor: (request: AcceptorRequest) => Acceptor;
     /** What both show; the path ends it after them. */
     readonly certificates: Disposable;
@@ -94,30 +106,40 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   readonly dialer: Dialer;
   readonly failures: LastFailure;
   readonly #pod: PodName;
+  readonly #trustDomain: string | undefined;
   readonly #maxConnections: number;
   readonly #resets: boolean;
   readonly #deps: PodDataPathDeps<Dialer> & ReportDeps;
   readonly #outbound: OutboundPath;
   readonly #inbound: InboundPath;
   readonly #plaintext: PlaintextPath;
+  readonly #socks: SocksPath | undefined;
   #acceptor: AcceptorState = { kind: 'none' };
 
   constructor(options: PodDataPathOptions, deps: PodDataPathDeps<Dialer>) {
     this.connections = new Connections(deps);
     this.dialer = deps.dialer;
     this.#pod = options.pod;
+    this.#trustDomain = options.trustDomain;
     this.#maxConnections = options.maxConnections ?? 32_768;
     this.#resets = options.resets ?? false;
     this.failures = new LastFailure(deps);
     this.#deps = { ...deps, failures: this.failures };
     const shared = { ...this.#deps, connections: this.connections };
-    this.#outbound = new OutboundPath(options, shared);
-    this.#inbound = new InboundPath(options, shared);
-    this.#plaintext = new PlaintextPath(options, shared);
+    const { pod, socks: naming } = options;
+    const withPorts = { ...options, socks: naming !== undefined };
+    this.#outbound = new OutboundPath(withPorts, shared);
+    this.#inbound = new InboundPath(withPorts, shared);
+    this.#plaintext = new PlaintextPath(withPorts, shared);
+    this.#socks = naming === undefined ? undefined : new SocksPath({ pod, naming }, shared, this.#outbound);
   }
 
   recvOutbound(accepted: Accepted): void {
     if (this.#takes('outbound', accepted)) void this.#outbound.carry(accepted);
+  }
+
+  recvSocks(accepted: Accepted): void {
+    if (this.#takes('outbound', accepted)) void this.#socks?.carry(accepted);
   }
 
   recvPlaintext(accepted: Accepted): void {
@@ -156,12 +178,13 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   }
 
   #acceptorFor(workload: Workload): Acceptor {
-    const identity = spiffeId(workload);
+    const trustDomain = this.#trustDomain ?? workload.trustDomain;
+    const identity = spiffeId({ ...workload, trustDomain });
     if (this.#acceptor.kind === 'made' && this.#acceptor.identity === identity) return this.#acceptor.acceptor;
     void this.#endAcceptor();
     const acceptor = this.#deps.createAcceptor({
       identity,
-      trustDomain: workload.trustDomain,
+      trustDomain,
       drain: this.#deps.drain,
       onConnect: (incoming, peer) => this.#recvConnect(incoming, peer),
       onFailure: (failure) => this.#recvFailure(failure),

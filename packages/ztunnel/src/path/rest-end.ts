@@ -79,9 +79,9 @@ export class RestEnd implements Disposable {
   #end(): void {
     this[Symbol.dispose]();
     if (this.#near.readableEnded || this.#near.writableEnded || this.#near.destroyed) return;
-    this.#far.unpipe(this.#near);
-    this.#far.resume();
+    // What the far side still says is let go (relay.ts, R5), be it held up or not.
     this.#near.end();
+    this.#far.resume();
   }
 }
 

@@ -49,8 +49,8 @@ describe('Metrics', () => {
   it('counts ignored callers, second tries at waypoints and ways taken after 421', async () => {
     const metrics = new Metrics({ version: '0.1.0' }, { clock: new FakeClock() });
     metrics.callerIgnored();
-    metrics.waypointRetried();
-    metrics.waypointRetried();
+    metrics.gatewayRetried();
+    metrics.gatewayRetried();
     metrics.misdirectedRetried();
     expect(await lines(metrics)).to.include.members([
       'clearmesh_ignored_callers_total 1',
