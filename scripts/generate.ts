@@ -19,6 +19,7 @@ import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-
 import { registerLoadMetrics, sumLoad } from '@clearmesh/ztunnel/admin/load-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
 import { registerFreshness } from '@clearmesh/ztunnel/local/freshness-gauge';
+import { registerSpanMetrics } from '@clearmesh/ztunnel/start-spans';
 import { cliPage, expandCliPage } from './cli-page.ts';
 import { brokenReferences } from './page-references.ts';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
@@ -119,6 +120,7 @@ ${rows.join('\n')}
 async function compareMetrics(): Promise<readonly string[]> {
   const { registry } = new Metrics({ version: '' }, { clock: systemClock });
   registerLoadMetrics(() => sumLoad([]), { registry });
+  registerSpanMetrics(() => ({ exported: 0, dropped: 0 }), { registry });
   const certificates = new CertificateMetrics({ registry, clock: systemClock });
   certificates.observe({ certificates: { health: { failing: 0, firstExpiryMs: 0 } }, trust: { listsDueMs: 0 } });
   registerFreshness(registry);

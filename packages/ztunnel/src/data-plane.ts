@@ -33,6 +33,8 @@ import { podNetwork } from './deliver/pod-network.ts';
 import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
 import { AccessSelection } from './path/access-selection.ts';
+import { noSpans } from './path/connection-spans.ts';
+import type { SpanSink } from './path/connection-spans.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
@@ -62,6 +64,8 @@ export type DataPlaneDeps = {
   readonly log: { scope(name: string): Logger };
   readonly clock: Clock;
   readonly random: Random;
+  /** @default none are recorded */
+  readonly spans?: SpanSink;
   /** Resolvers for names that the mesh does not know. */
   readonly nameservers: readonly SocketAddress[];
   /** Search list of every pod that is served. @default the usual one of its namespace */
@@ -188,6 +192,7 @@ export class DataPlane implements Disposable {
         random,
         log: log.scope('access'),
         lines: this.#lines.ofPod(spec.info),
+        spans: this.#deps.spans ?? noSpans,
         snapshots: store,
         live: this.#live,
         policyLog: this.#policyLog,

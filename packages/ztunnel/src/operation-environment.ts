@@ -1,4 +1,6 @@
 /** How a node proxy behaves towards those who run it, by environment; none of it is upstream's. */
+import { readCollector } from '@clearmesh/shared/tracing/collector-environment';
+import type { CollectorOptions } from '@clearmesh/shared/tracing/collector-environment';
 import { parseAccessFilter, parseAccessShares } from './path/access-selection.ts';
 import type { AccessSelectionOptions } from './path/access-selection.ts';
 import type { EnvironmentReader } from '@clearmesh/shared/lifecycle/environment';
@@ -11,13 +13,23 @@ export type OperationConfig = {
   readonly acceptDeadlineMs: number;
   /** Bytes that readers of all tunnels together may leave unread before peers have to wait. @default 256 MiB */
   readonly unreadLimit: number;
+  /** Absent: no spans. */
+  readonly collector?: CollectorOptions;
 };
 
 const mebibyte = 1024 * 1024;
 
-/** `PROPAGATE_RESETS`, `ACCESS_LOG_FILTER`, `ACCESS_LOG_SAMPLE`, `ACCEPT_FAILURE_DEADLINE`, `TUNNEL_UNREAD_LIMIT`. */
+/** `PROPAGATE_RESETS`, `ACCESS_LOG_FILTER`, `ACCESS_LOG_SAMPLE`, `ACCEPT_FAILURE_DEADLINE`, `TUNNEL_UNREAD_LIMIT`, `OTEL_*`. */
 export function readOperation(reader: EnvironmentReader): OperationConfig {
+  const pod = reader.text('POD_NAME', 'ztunnel');
+  const collector = readCollector(reader, {
+    'service.name': 'ztunnel',
+    'service.instance.id': pod,
+    'k8s.pod.name': pod,
+    'k8s.node.name': reader.text('NODE_NAME', ''),
+  });
   return {
+    ...(collector === undefined ? {} : { collector }),
     resets: reader.boolean('PROPAGATE_RESETS', false),
     accessLog: readAccessLog(reader),
     acceptDeadlineMs: reader.durationMs('ACCEPT_FAILURE_DEADLINE', 60_000),

@@ -18,6 +18,8 @@ import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { configView, workloadStateView } from './admin-view.ts';
 import { podsView } from './pod-status.ts';
 import type { PodFacts } from './pod-status.ts';
+import { registerSpanMetrics, startSpans } from './start-spans.ts';
+import type { Spans } from './start-spans.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { registerLoadMetrics } from './admin/load-metrics.ts';
@@ -65,6 +67,7 @@ type Parts = {
   readonly metrics: Metrics;
   readonly trust: PeerTrust;
   readonly authority: CertificateAuthority & Partial<Disposable>;
+  readonly spans: Spans;
 };
 
 export const ztunnelVersion = '0.1.0';
@@ -84,6 +87,7 @@ export class Ztunnel {
   readonly #authority: Parts['authority'];
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
+  readonly #spans: Spans;
   readonly #plane: DataPlane;
   readonly #accepts: AcceptHealth;
   readonly #serving: Serving;
@@ -92,13 +96,14 @@ export class Ztunnel {
   #xds: XdsClient | undefined;
   #local: LocalConfiguration | undefined;
 
-  private constructor(config: ZtunnelConfig, deps: ZtunnelDeps, { metrics, trust, authority }: Parts) {
+  private constructor(config: ZtunnelConfig, deps: ZtunnelDeps, { metrics, trust, authority, spans }: Parts) {
     const { clock, random, log } = deps;
     this.#config = config;
     this.#deps = deps;
     this.#logger = log.scope('ztunnel');
     this.#metrics = metrics;
     this.#trust = trust;
+    this.#spans = spans;
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
     this.#authority = authority;
     this.#certificates = new CertificateStore(
@@ -112,6 +117,7 @@ export class Ztunnel {
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
+      spans: spans.sink,
       engine: createEngine(config.tunnel.engine, { clock }, config.operation),
       ...this.#readResolver(),
       onPods: (change) => this.#recvPods(change),
@@ -131,8 +137,10 @@ export class Ztunnel {
     const metrics = new Metrics({ version: ztunnelVersion }, { clock });
     const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
     const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
+    const spans = await startSpans(config.operation.collector, { clock, logger: log.scope('tracing') });
+    registerSpanMetrics(spans.counts, metrics);
     const authority = await openAuthority(config, { ...deps, logger: log.scope('ca') });
-    const ztunnel = new Ztunnel(config, deps, { metrics, trust, authority });
+    const ztunnel = new Ztunnel(config, deps, { metrics, trust, authority, spans });
     certificateMetrics.observe({ certificates: ztunnel.#certificates, trust });
     await ztunnel.#listen();
     if (!config.capture.connections)
@@ -147,7 +155,7 @@ export class Ztunnel {
     this.#accepts[Symbol.dispose]();
     await Promise.all([this.#serving.end(), ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
     this.#reportCut(await this.#plane.drain(deadlineMs));
-    await this.#xds?.[Symbol.asyncDispose]();
+    await Promise.all([this.#spans.shutdown(), this.#xds?.[Symbol.asyncDispose]()]);
     this.#local?.[Symbol.dispose]();
     this.#plane[Symbol.dispose]();
     this.#certificates[Symbol.dispose]();

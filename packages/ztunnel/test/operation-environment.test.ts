@@ -24,6 +24,9 @@ describe('readOperation', () => {
 
   it('reads what is set', () => {
     expect(read({ PROPAGATE_RESETS: 'true' })).to.include({ resets: true });
+    const collector = read({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', NODE_NAME: 'a' }).collector;
+    expect(collector).to.deep.include({ url: 'http://127.0.0.1:4318/v1/traces', ratio: 1 });
+    expect(collector?.resource).to.include({ 'service.name': 'ztunnel', 'k8s.node.name': 'a' });
     expect(read({ ACCESS_LOG_SAMPLE: '0.01', ACCESS_LOG_FILTER: 'namespace=bank' }).accessLog).to.deep.equal({
       filter: { namespaces: ['bank'] },
       shares: { ok: 0.01 },
@@ -36,6 +39,7 @@ describe('readOperation', () => {
     ['ACCESS_LOG_SAMPLE', '7'],
     ['ACCEPT_FAILURE_DEADLINE', '60'],
     ['TUNNEL_UNREAD_LIMIT', '1000'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'nowhere'],
   ] as const;
   for (const [name, value] of refused) {
     it(`refuses ${name}=${value}`, () => {

@@ -108,7 +108,7 @@ export function parseAccessFilter(text: string): AccessFilter | undefined {
   const filter: { -readonly [key in keyof AccessFilter]: readonly string[] } = {};
   for (const condition of text.split(',').filter((each) => each.trim() !== '')) {
     const [name = '', values = '', ...rest] = condition.split('=').map((part) => part.trim());
-    const [key, form] = words[name] ?? [];
+    const [key, form] = (Object.hasOwn(words, name) ? words[name] : undefined) ?? [];
     const choices = values.split('|').map((value) => value.trim());
     if (key === undefined || form === undefined || filter[key] !== undefined || rest.length > 0) return undefined;
     if (!choices.every((choice) => form.test(choice))) return undefined;

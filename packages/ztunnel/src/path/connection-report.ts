@@ -18,6 +18,8 @@ import { PeerRevoked } from '@clearmesh/shared/tunnel/peer-revoked';
 import type { LineChoice } from './access-selection.ts';
 import { logComplete, logOpened } from './access-log.ts';
 import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
+import { spanOf } from './connection-spans.ts';
+import type { SpanSink } from './connection-spans.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import type { DenialReason, ResponseFlag } from './connection-cut.ts';
 import type { FailureSink } from './last-failure.ts';
@@ -69,6 +71,7 @@ export type ReportDeps = {
   /** The access scope. */
   readonly log: Logger;
   readonly lines: LineChoice;
+  readonly spans: SpanSink;
   readonly failures: FailureSink;
   readonly clock: Clock;
 };
@@ -106,7 +109,17 @@ export class ConnectionReport {
     if (end.error !== undefined) failures.recvFailure({ direction: access.direction, error: end.error });
     if (end.denial !== undefined)
       metrics.denied({ direction: access.direction, reason: end.denial, policy: end.policy, flag: end.flag });
+    this.#record(end, total);
     if (this.#isLogged(end)) this.#log(end, total);
+  }
+
+  #record(end: ConnectionEnd, total: Bytes): void {
+    const { access, startedMs } = this.#opened;
+    if (access.trace?.spanId === undefined) return;
+    const { clock, spans } = this.#deps;
+    const endMs = clock.now();
+    const span = spanOf({ access, startMs: endMs - (clock.monotonicMs() - startedMs), endMs, ...total, ...end });
+    if (span !== undefined) spans.record(span);
   }
 
   #isLogged({ flag, error, denial }: ConnectionEnd): boolean {

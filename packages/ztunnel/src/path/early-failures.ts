@@ -7,6 +7,7 @@ import type { LineChoice } from './access-selection.ts';
 import { logFailed } from './access-log.ts';
 import type { Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
+import type { ResponseFlag } from './connection-cut.ts';
 import type { FailureSink } from './last-failure.ts';
 import { Refusal } from './refusal.ts';
 
@@ -31,13 +32,18 @@ export function recordEarlyFailure(
   { direction, source, destination, thrown }: EarlyFailure,
   { log, lines, metrics, failures }: EarlyFailureDeps,
 ): void {
-  const denial = thrown instanceof Refusal ? thrown.reason : thrown instanceof ConnectionCut ? thrown.denial : undefined;
-  const flag = thrown instanceof Refusal || thrown instanceof ConnectionCut ? thrown.flag : '-';
+  const { denial, flag } = factsOf(thrown);
   if (denial !== undefined) metrics.denied({ direction, reason: denial, flag });
   const error = messageOf(thrown);
   failures.recvFailure({ direction, error });
-  const result = denial === undefined ? 'failed' : 'denied';
+  const result = denial === undefined || denial === 'unexpected' ? 'failed' : 'denied';
   if (lines.isWanted({ result, direction, flag, namespaces: [] })) logFailed(log, { direction, source, destination, error });
+}
+
+/** A peer that gave up meanwhile is nobody's doing here, and counted by no reason. */
+function factsOf(thrown: unknown): { readonly denial: DenialFacts['reason'] | undefined; readonly flag: ResponseFlag } {
+  if (thrown instanceof Refusal) return { denial: thrown.reason, flag: thrown.flag };
+  return thrown instanceof ConnectionCut ? thrown : { denial: 'unexpected', flag: '-' };
 }
 
 function messageOf(thrown: unknown): string {

@@ -198,8 +198,7 @@ export class InboundPath {
   async #copy({ incoming, connection, workload }: Resolved, application: net.Socket, report: ConnectionReport): Promise<void> {
     const stream = incoming.accept(this.#options.responseBaggage ? { baggage: formatBaggage(workload) } : {});
     connection.carries(stream, application);
-    const { resets = false } = this.#options;
-    const end = await relay(stream, application, this.#deps, connection.signal, { resets });
+    const end = await relay(stream, application, this.#deps, connection.signal, this.#options);
     report.complete(endOfRelay(end, 'near'));
   }
 

@@ -24,11 +24,12 @@ import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
 import { workloadOfBaggage } from '@clearmesh/shared/wire/peer-baggage';
 import type { TelemetryWorkload } from '@clearmesh/shared/wire/peer-baggage';
-import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/traceparent';
+import { formatTraceparent, isSampled, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
+import type { RelayOptions } from '@clearmesh/shared/net/relay';
 import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
 import type { OwnPorts } from '../resolve/illegal-ports.ts';
 import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route } from '../resolve/route.ts';
@@ -96,7 +97,7 @@ type Joined = Omit<ReportFacts, 'direction' | 'source'> & { readonly source: Pic
 /** Carries the outbound connections of one pod. */
 export class OutboundPath {
   readonly #pod: PodName;
-  readonly #resets: boolean;
+  readonly #relay: RelayOptions;
   readonly #ownPorts: OwnPorts;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
@@ -104,7 +105,7 @@ export class OutboundPath {
 
   constructor(options: OutboundOptions, deps: OutboundDeps) {
     this.#pod = options.pod;
-    this.#resets = options.resets ?? false;
+    this.#relay = { resets: options.resets ?? false };
     this.#ownPorts = options;
     this.#deps = deps;
     this.#dialer = new RouteDialer(options, deps);
@@ -141,7 +142,7 @@ export class OutboundPath {
       return unopenedBy(thrown);
     } finally {
       // O4.
-      if (asked === undefined) closeStream(socket, this.#resets ? 'reset' : 'in-order');
+      if (asked === undefined) closeStream(socket, this.#relay.resets === true ? 'reset' : 'in-order');
     }
   }
 
@@ -167,7 +168,7 @@ export class OutboundPath {
 
   async #tunnel(drawn: DialledRoute, attempt: Attempt): Promise<Unopened | undefined> {
     const { captured, connection } = attempt;
-    const trace = newTraceparent(this.#deps.random);
+    const trace = this.#newTrace();
     const { route, outcome } = await this.#dial(drawn, attempt, trace);
     const report = this.#report(attempt, {
       source: { identity: spiffeId(captured.source) },
@@ -178,7 +179,7 @@ export class OutboundPath {
         service: route.service,
         identity: identityOf(outcome),
       },
-      trace: { traceId: trace.traceId },
+      trace: isSampled(trace) ? { traceId: trace.traceId, spanId: trace.spanId } : { traceId: trace.traceId },
     });
     switch (outcome.kind) {
       case 'open':
@@ -192,6 +193,12 @@ export class OutboundPath {
       default:
         return unreachable(outcome);
     }
+  }
+
+  /** Recorded by its share, if there is a collector; the peer then records its part too. */
+  #newTrace(): Traceparent {
+    const trace = newTraceparent(this.#deps.random);
+    return this.#deps.spans.samples(trace.traceId) ? { ...trace, flags: 1 } : trace;
   }
 
   /** The tunnel, or the other way once that the peer asks to look for. */
@@ -249,7 +256,7 @@ export class OutboundPath {
   ): Promise<undefined> {
     asked?.opened();
     connection.carries(socket, far);
-    const end = await relay(socket, far, this.#deps, connection.signal, { resets: this.#resets });
+    const end = await relay(socket, far, this.#deps, connection.signal, this.#relay);
     report.complete(endOfRelay(end, tunnelSide));
   }
 }

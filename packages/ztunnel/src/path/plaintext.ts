@@ -99,8 +99,7 @@ export class PlaintextPath {
   async #copy({ socket, connection }: Attempt, permit: Permit, report: ConnectionReport): Promise<void> {
     const application = await connectToApplication(permit, { localhost: false }, this.#deps.network, connection.signal);
     connection.carries(socket, application);
-    const { resets = false } = this.#options;
-    const end = await relay(socket, application, this.#deps, connection.signal, { resets });
+    const end = await relay(socket, application, this.#deps, connection.signal, this.#options);
     report.complete(endOfRelay(end, undefined));
   }
 

@@ -9,6 +9,7 @@ import type { DenialFacts } from '../../src/admin/metrics.ts';
 import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
 import type { Direction } from '../../src/path/access-log.ts';
 import { ConnectionCut } from '../../src/path/connection-cut.ts';
+import { noSpans } from '../../src/path/connection-spans.ts';
 import { endOfDenial, endOfFailure, endOfRelay, openReport } from '../../src/path/connection-report.ts';
 import type { Bytes, ConnectionReport } from '../../src/path/connection-report.ts';
 
@@ -38,6 +39,7 @@ function bed(direction: Direction): Bed {
       clock,
       failures: { recvFailure: () => {} },
       lines: { isWanted: () => true },
+      spans: noSpans,
       log: { ...silentLogger, info: keep, error: keep },
       metrics: {
         tcp: { open: () => ({ close: (bytes: Bytes, flag) => closed.push([bytes, flag]) }) },

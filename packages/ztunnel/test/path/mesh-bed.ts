@@ -28,6 +28,8 @@ import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
 import { AccessSelection } from '../../src/path/access-selection.ts';
 import type { AccessSelectionOptions } from '../../src/path/access-selection.ts';
+import { noSpans } from '../../src/path/connection-spans.ts';
+import type { SpanSink } from '../../src/path/connection-spans.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
@@ -70,6 +72,7 @@ type Limits = Partial<
 > & {
   readonly accessLog?: AccessSelectionOptions;
   readonly certificates?: TestCertificates;
+  readonly spans?: SpanSink;
   /** Each pod's. @default one for both, without a name */
   readonly networks?: Readonly<Record<Side, string>>;
 };
@@ -230,6 +233,7 @@ export class MeshBed implements AsyncDisposable {
       {
         metrics: this.metrics,
         log,
+        spans: this.#limits.spans ?? noSpans,
         lines: new AccessSelection(this.#limits.accessLog ?? {}, { random: systemRandom, metrics: this.metrics }).ofPod({
           namespace: 'bank',
         }),

@@ -11,6 +11,7 @@ import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { Metrics } from '../../src/admin/metrics.ts';
 import { Connections } from '../../src/path/connections.ts';
 import { SocksPath } from '../../src/path/socks.ts';
+import { noSpans } from '../../src/path/connection-spans.ts';
 import { Application, bounded, read, untilEnd } from './applications.ts';
 import { MeshBed, clientIp, serverIp, serverSpec } from './mesh-bed.ts';
 
@@ -174,6 +175,7 @@ describe('a client of SOCKS5 that says nothing', () => {
         metrics: new Metrics({ version: 'test' }, { clock }),
         log: silentLogger,
         lines: { isWanted: () => true },
+        spans: noSpans,
         failures: { recvFailure: () => {} },
         clock,
       },

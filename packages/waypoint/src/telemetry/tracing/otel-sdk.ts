@@ -1,20 +1,17 @@
 /** OpenTelemetry's NodeSDK as a waypoint uses it: spans only, nothing patched, nothing detected, everything bounded. */
 import { context, propagation, trace } from '@opentelemetry/api';
-import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { BatchSpanProcessor, StackContextManager } from '@opentelemetry/sdk-trace';
-import type { SpanExporter } from '@opentelemetry/sdk-trace';
+import { StackContextManager } from '@opentelemetry/sdk-trace';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import type { CollectorOptions } from '@clearmesh/shared/tracing/collector-environment';
+import type { SpanCounts } from '@clearmesh/shared/tracing/counted-export';
+import { createSpanQueue } from '@clearmesh/shared/tracing/span-queue';
 import { callerSampler } from './caller-sampler.ts';
-import { CountedExport } from './counted-export.ts';
-import type { SpanCounts } from './counted-export.ts';
 import { MeshPropagator } from './propagator.ts';
 import type { RequestTracer } from './request-trace.ts';
 import { SpanTracer } from './span-tracer.ts';
-import type { CollectorOptions } from './tracing-options.ts';
 
 export type RunningSdk = {
   readonly tracer: RequestTracer;
@@ -30,22 +27,13 @@ export type SdkDeps = { readonly clock: Clock; readonly logger: Logger };
 
 /** @param baggage keys that may go on */
 export function startSdk(options: CollectorOptions, baggage: readonly string[], deps: SdkDeps): RunningSdk {
-  const maxWaiting = options.maxQueuedSpans ?? 2_048;
-  const maxExportBatchSize = Math.min(options.maxBatchSpans ?? 512, maxWaiting);
-  const counted = new CountedExport({ maxWaiting }, deps);
+  const queue = createSpanQueue(options, deps);
   const propagator = new MeshPropagator();
-  const queue = new BatchSpanProcessor({
-    exporter: counted.count(exporterOf(options, Math.ceil(maxWaiting / maxExportBatchSize))),
-    maxQueueSize: maxWaiting,
-    maxExportBatchSize,
-    scheduledDelayMillis: options.batchDelayMs ?? 1_000,
-    exportTimeoutMillis: options.exportTimeoutMs ?? 10_000,
-  });
   const sdk = new NodeSDK({
     resource: resourceFromAttributes(options.resource),
     autoDetectResources: false,
     sampler: callerSampler(options.ratio ?? 1),
-    spanProcessors: [counted.bound(queue)],
+    spanProcessors: [queue.processor],
     spanLimits,
     textMapPropagator: propagator,
     // Contexts are handed over as arguments: following promises would cost every await of the process.
@@ -59,15 +47,9 @@ export function startSdk(options: CollectorOptions, baggage: readonly string[], 
   let ending: Promise<void> | undefined;
   return {
     tracer: new SpanTracer({ baggage }, { tracer, propagator, clock: deps.clock }),
-    counts: () => counted.counts,
+    counts: queue.counts,
     shutdown: () => (ending ??= end(sdk)),
   };
-}
-
-/** @param concurrencyLimit batches under way, since a shutdown exports all that wait at once */
-function exporterOf({ url, protocol, exportTimeoutMs = 10_000 }: CollectorOptions, concurrencyLimit: number): SpanExporter {
-  const config = { url, timeoutMillis: exportTimeoutMs, concurrencyLimit };
-  return protocol === 'http/json' ? new JsonExporter(config) : new ProtobufExporter(config);
 }
 
 async function end(sdk: NodeSDK): Promise<void> {

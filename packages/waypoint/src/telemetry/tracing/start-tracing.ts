@@ -3,7 +3,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { settlesWithin } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import type { SpanCounts } from './counted-export.ts';
+import type { SpanCounts } from '@clearmesh/shared/tracing/counted-export';
 import { PassingTracer } from './passing-tracer.ts';
 import type { RequestTracer } from './request-trace.ts';
 import type { TracingOptions } from './tracing-options.ts';

@@ -11,7 +11,7 @@ import { silentLogger } from '@clearmesh/shared/observe/log';
 import { PassingTracer } from '../../../src/telemetry/tracing/passing-tracer.ts';
 import { startTracing } from '../../../src/telemetry/tracing/start-tracing.ts';
 import type { Tracing } from '../../../src/telemetry/tracing/start-tracing.ts';
-import type { CollectorOptions } from '../../../src/telemetry/tracing/tracing-options.ts';
+import type { CollectorOptions } from '@clearmesh/shared/tracing/collector-environment';
 import { endpoint, requestFacts } from '../exchange-facts.ts';
 
 type Received = { readonly type: string | undefined; readonly body: Buffer };

@@ -10,7 +10,7 @@ import type { Context } from '@opentelemetry/api';
 import { ExportResultCode } from '@opentelemetry/core';
 import type { ExportResult } from '@opentelemetry/core';
 import type { ReadableSpan, Span, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
-import type { Logger } from '@clearmesh/shared/observe/log';
+import type { Logger } from '../observe/log.ts';
 
 /** What became of the spans of this process. */
 export type SpanCounts = { readonly exported: number; readonly dropped: number };
