@@ -29,8 +29,10 @@ export function readBorrowed(socket: Duplex, buffer: Buffer, onBytes: (bytes: Bu
   const place = symbolOf(socket, 'kBuffer');
   const callback = symbolOf(socket, 'kBufferCb');
   if (typeof handle?.useUserBuffer !== 'function' || place === undefined || callback === undefined) return false;
-  // What was read before anybody listened.
-  for (let bytes = socket.read() as Buffer | null; bytes !== null; bytes = socket.read() as Buffer | null) onBytes(bytes);
+  // What was read before. Those who listen to `data` hear it from `read` already.
+  const isHeard = socket.listenerCount('data') > 0;
+  for (let bytes = socket.read() as Buffer | null; bytes !== null; bytes = socket.read() as Buffer | null)
+    if (!isHeard) onBytes(bytes);
   internals[place] = buffer;
   internals[callback] = (count: number): boolean => {
     onBytes(buffer.subarray(0, count));
