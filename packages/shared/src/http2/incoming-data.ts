@@ -52,8 +52,7 @@ export class IncomingData {
   recvPiece(bytes: Buffer): void {
     this.#left -= bytes.length;
     const stream = this.#stream;
-    // A copy, which may be kept: the bytes were read into a buffer that is used again.
-    if (stream !== undefined && stream.state !== 'closed') stream.events.recvData(Buffer.from(bytes));
+    if (stream !== undefined && stream.state !== 'closed') stream.events.recvData(bytes);
   }
 
   recvEnd(): void {
