@@ -1,8 +1,9 @@
-/** `npm run bench -- tunnel|idle|waypoint|engine [--rounds N] [--seconds S] [--json FILE]` */
+/** `npm run bench -- tunnel|idle|waypoint|engine|functions [--rounds N] [--seconds S] [--json FILE]` */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchEngine } from './engine.ts';
+import { benchFunctions } from './functions.ts';
 import { benchIdle, idleTitles } from './idle.ts';
 import { table } from './report.ts';
 import type { Summary } from './report.ts';
@@ -87,6 +88,12 @@ async function engine(flags: Flags): Promise<void> {
   report(flags, facts, await benchEngine({ rounds, seconds, onProgress }));
 }
 
+async function functions(flags: Flags): Promise<void> {
+  const facts = factsOf('functions', flags);
+  const { rounds, seconds } = flags;
+  report(flags, facts, await benchFunctions({ rounds, seconds, onProgress }));
+}
+
 function report(flags: Flags, facts: Readonly<Record<string, unknown>>, answers: readonly WaypointAnswer[]): void {
   printFacts(facts);
   for (const { part, reference, titles, summaries } of answers)
@@ -124,4 +131,5 @@ question('waypoint', 'what the waypoint costs: forwarding against Envoy, the mes
   .addOption(new Option('--only <part...>', 'these parts only').choices(waypointParts))
   .action(waypoint);
 question('engine', 'what tunnels cost on our own HTTP/2 engine, against the one on node:http2').action(engine);
+question('functions', 'what a verdict, a lookup, a choice, a push and a metric cost, against the naive way').action(functions);
 await program.parseAsync();

@@ -16,7 +16,9 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { AgentMetrics } from '@clearmesh/node-agent/health/agent-metrics';
 import { registerWaypointGauges } from '@clearmesh/waypoint/telemetry/metrics/waypoint-gauges';
 import { WaypointMetrics } from '@clearmesh/waypoint/telemetry/metrics/waypoint-metrics';
+import { registerLoadMetrics, sumLoad } from '@clearmesh/ztunnel/admin/load-metrics';
 import { Metrics } from '@clearmesh/ztunnel/admin/metrics';
+import { registerFreshness } from '@clearmesh/ztunnel/local/freshness-gauge';
 import { cliPage, expandCliPage } from './cli-page.ts';
 import { brokenReferences } from './page-references.ts';
 import { errorCodes } from '../packages/shared/src/observe/error-codes.ts';
@@ -116,8 +118,10 @@ ${rows.join('\n')}
 /** Metrics that only the code or only the page has. */
 async function compareMetrics(): Promise<readonly string[]> {
   const { registry } = new Metrics({ version: '' }, { clock: systemClock });
+  registerLoadMetrics(() => sumLoad([]), { registry });
   const certificates = new CertificateMetrics({ registry, clock: systemClock });
   certificates.observe({ certificates: { health: { failing: 0, firstExpiryMs: 0 } }, trust: { listsDueMs: 0 } });
+  registerFreshness(registry);
   const ztunnel = await registry.getMetricsAsJSON();
   const waypoint = await waypointMetrics();
   const controlPlane = createMetrics()

@@ -29,7 +29,7 @@ export const renders: readonly Rendered[] = [
     chart: 'clearmesh',
     args: [
       '--set',
-      'global.platform=gke,control-plane.waypoints.namespaces={ledger,cards},node-agent.rules=iptables,node-agent.settleMilliseconds=2500',
+      'global.platform=gke,control-plane.waypoints.namespaces={ledger,cards},node-agent.rules=iptables,node-agent.settleMilliseconds=2500,ztunnel.compliancePolicy=pqc',
     ],
   },
   {

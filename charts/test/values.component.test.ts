@@ -37,6 +37,7 @@ const refusals: readonly (readonly [ChartName, string, string])[] = [
   ['node-agent', 'settleMilliseconds=60001', "at '/settleMilliseconds': maximum: got 60,001, want 60,000"],
   ['ztunnel', 'xdsAddress=http://control-plane:15010', "at '/xdsAddress'"],
   ['ztunnel', 'certificateTtl=a day', "at '/certificateTtl': 'a day' does not match pattern"],
+  ['ztunnel', 'compliancePolicy=fips-140-2', "at '/compliancePolicy': value must be one of '', 'pqc'"],
   ['ztunnel', 'terminationGracePeriodSeconds=0', "at '/terminationGracePeriodSeconds': minimum: got 0, want 1"],
   [
     'ztunnel',

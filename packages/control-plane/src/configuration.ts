@@ -5,7 +5,7 @@ import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { derive } from './derive/derive.ts';
-import { problemFields } from './watch/problem.ts';
+import { problemFields } from '@clearmesh/shared/document/problem';
 import type { Collections } from './manifest/collections.ts';
 import type { ControlPlaneMetrics } from './admin/control-plane-metrics.ts';
 import type { DeriveOptions } from './derive/options.ts';
@@ -13,7 +13,7 @@ import type { MeshModel } from './derive/mesh-model.ts';
 import type { Configured } from './report/report.ts';
 import type { Reporter } from './report/reporter.ts';
 import type { PodManifest } from './manifest/pod.ts';
-import type { Problem } from './watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { Publisher } from './publish/publisher.ts';
 import type { SourceEvent } from './watch/configuration-source.ts';
 

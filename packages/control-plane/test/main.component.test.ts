@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { ChildProcess } from 'node:child_process';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { TemporaryDirectory } from './fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import { TokenIssuer } from './fixtures/token-issuer.ts';
 import { podText } from './fixtures/watched-directory.ts';
 

@@ -16,6 +16,8 @@ const SOL_TCP = 6;
 
 /** When a silent peer is given up. */
 export type KeepAlive = {
+  /** Probe a silent peer (SO_KEEPALIVE). @default true */
+  readonly probing?: boolean;
   /** Silence before the first probe, seconds. @default 180 */
   readonly idleSeconds?: number;
   /** Between probes, seconds. @default 180 */
@@ -83,11 +85,13 @@ export function setV6Only(fd: number, only: boolean): void {
 }
 
 export function setKeepAlive(fd: number, keepAlive: KeepAlive): void {
-  const { idleSeconds = 180, intervalSeconds = 180, probes = 9, userTimeout = false } = keepAlive;
-  setOption(fd, SOL_SOCKET, 9, 1, 'SO_KEEPALIVE');
-  setOption(fd, SOL_TCP, 4, idleSeconds, 'TCP_KEEPIDLE');
-  setOption(fd, SOL_TCP, 5, intervalSeconds, 'TCP_KEEPINTVL');
-  setOption(fd, SOL_TCP, 6, probes, 'TCP_KEEPCNT');
+  const { probing = true, idleSeconds = 180, intervalSeconds = 180, probes = 9, userTimeout = false } = keepAlive;
+  if (probing) {
+    setOption(fd, SOL_SOCKET, 9, 1, 'SO_KEEPALIVE');
+    setOption(fd, SOL_TCP, 4, idleSeconds, 'TCP_KEEPIDLE');
+    setOption(fd, SOL_TCP, 5, intervalSeconds, 'TCP_KEEPINTVL');
+    setOption(fd, SOL_TCP, 6, probes, 'TCP_KEEPCNT');
+  }
   if (userTimeout) setOption(fd, SOL_TCP, 18, (idleSeconds + intervalSeconds * probes) * 1000, 'TCP_USER_TIMEOUT');
 }
 

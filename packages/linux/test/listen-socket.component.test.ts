@@ -70,6 +70,12 @@ describe('listenSocket', () => {
     expect(integer(descriptorOf(accepted)!, 6, 18)).to.equal((180 + 180 * 9) * 1000);
   });
 
+  it('sets TCP_USER_TIMEOUT without probes where those are not wanted', async () => {
+    const { accepted } = await acceptOne({ keepAlive: { probing: false, userTimeout: true, probes: 1 } }, '127.0.0.1');
+    const fd = descriptorOf(accepted)!;
+    expect([integer(fd, 1, 9), integer(fd, 6, 18)]).to.deep.equal([0, 360_000]);
+  });
+
   it('shares a port only under SO_REUSEPORT', async () => {
     const { port } = await serve({ reusePort: true });
     const second = listenSocket({ ip: '127.0.0.1', port, reusePort: true });

@@ -43,6 +43,35 @@ describe('NetworkNamespace', () => {
     expect(seen).to.deep.equal([outer, inner, outer].map((each) => `net:[${each.inode}]`));
   });
 
+  it('runs a task where the thread is already without a right to enter anything', async () => {
+    const script = `
+      import { NetworkNamespace } from ${module};
+      using own = NetworkNamespace.current();
+      using again = own.duplicate();
+      console.log(own.run(() => again.run(() => 'ran')));
+      const codeOf = (task) => { try { task(); } catch (error) { return error.code; } };
+      console.log(codeOf(() => NetworkNamespace.proveEntry()));
+      again[Symbol.dispose]();
+      console.log(codeOf(() => again.run(() => 0)));`;
+    const command = [
+      '--bounding-set=-all',
+      '--inh-caps=-all',
+      '--reuid=65534',
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      script,
+    ];
+    const stdout = await new Promise<string>((resolve, reject) => {
+      execFile('setpriv', ['--clear-groups', ...command], { timeout: 8000 }, (error, out, err) =>
+        error === null ? resolve(out) : reject(new Error(err)),
+      );
+    });
+    expect(stdout).to.equal('ran\nEPERM\nEBADF\n');
+  });
+
+  it('proves that it may enter one', () => expect(() => NetworkNamespace.proveEntry()).not.to.throw());
+
   it('makes a new one, stays at home, and leaves none behind', () => {
     const devices = (): readonly string[] => readFileSync('/proc/thread-self/net/dev', 'utf8').match(/\S+(?=:)/g) ?? [];
     const descriptors = openDescriptors();

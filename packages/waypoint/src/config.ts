@@ -13,6 +13,8 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { readEngineName } from '@clearmesh/shared/tunnel/engine-choice';
 import type { EngineName } from '@clearmesh/shared/tunnel/engine-choice';
+import { readTlsPolicy } from '@clearmesh/shared/tls/tls-environment';
+import type { TlsPolicy } from '@clearmesh/shared/tls/tls-policy';
 import { readLogConfig } from '@clearmesh/shared/observe/log-environment';
 import type { LogConfig } from '@clearmesh/shared/observe/log-environment';
 import { readTracingOptions } from './telemetry/tracing/tracing-options.ts';
@@ -29,6 +31,8 @@ export type WaypointConfig = {
   readonly certificateTtlMs: number;
   /** Further roots, and revocation lists. @default none */
   readonly trust: PeerTrustOptions;
+  /** Of tunnels, and of connections to the control plane. @default TLS 1.3, any key exchange */
+  readonly tls: TlsPolicy;
   readonly gateway: { readonly namespace: string; readonly name: string };
   /** @default the Gateway's name */
   readonly serviceAccount: string;
@@ -37,6 +41,8 @@ export type WaypointConfig = {
   readonly instanceIp: IpAddress;
   readonly clusterId: string;
   readonly network: string;
+  /** Callers of other networks are led to services of this one, by hostname. @default false */
+  readonly networkGateway: boolean;
   readonly trustDomain: string;
   readonly ports: { readonly hbone: number; readonly admin: number; readonly stats: number; readonly readiness: number };
   /** @default framed */
@@ -67,6 +73,7 @@ export function readConfig(env: Environment): WaypointConfig {
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
+    tls: readTlsPolicy(reader),
     gateway: { namespace, name },
     serviceAccount: reader.text('SERVICE_ACCOUNT', name),
     podName,
@@ -74,6 +81,7 @@ export function readConfig(env: Environment): WaypointConfig {
     instanceIp: reader.ip('INSTANCE_IP', anyAddress),
     clusterId: reader.text('CLUSTER_ID', 'Kubernetes'),
     network: reader.text('NETWORK', ''),
+    networkGateway: reader.boolean('NETWORK_GATEWAY', false),
     trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
     ports: {
       hbone: port(reader, 'HBONE_PORT', 15_008),

@@ -21,11 +21,15 @@ import { TunnelStreams } from './accept/hbone-front.ts';
 import { HttpFront } from './accept/http-front.ts';
 import type { HttpFrontDeps } from './accept/http-front.ts';
 import type { WaypointConfig } from './config.ts';
-import type { Backends } from './forward/backends.ts';
 import { EndpointFinder } from './forward/endpoints.ts';
+import { dialTcp } from './forward/tcp-dial.ts';
 import { operatorView } from './operator-view.ts';
 import type { OperatorView } from './operator-view.ts';
 import { ownWorkload } from './own-workload.ts';
+import { PassageFront } from './passage/connect-front.ts';
+import type { ConnectFront } from './passage/connect-front.ts';
+import { Passage } from './passage/passage.ts';
+import type { PassageDeps } from './passage/passage.ts';
 import { Forwarding } from './path/forwarding.ts';
 import { HttpPath } from './path/http-path.ts';
 import { OpaquePath } from './path/opaque-path.ts';
@@ -42,7 +46,7 @@ import { News } from './snapshot/news.ts';
 import { WaypointStore } from './snapshot/waypoint-store.ts';
 import { AccessLog } from './telemetry/access/access-log.ts';
 import { LineWriter, descriptorSink } from './telemetry/access/line-writer.ts';
-import { registerWaypointGauges } from './telemetry/metrics/waypoint-gauges.ts';
+import { registerGauges } from './telemetry/metrics/data-plane-gauges.ts';
 import type { WaypointMetrics } from './telemetry/metrics/waypoint-metrics.ts';
 import { startTracing } from './telemetry/tracing/start-tracing.ts';
 import type { Tracing } from './telemetry/tracing/start-tracing.ts';
@@ -59,6 +63,7 @@ export type DataPlaneOptions = Pick<
   | 'accessLogShare'
   | 'domainKeyFile'
   | 'opaWorkers'
+  | 'networkGateway'
 >;
 
 export type DataPlaneDeps = {
@@ -87,7 +92,7 @@ export class DataPlane implements AsyncDisposable {
   readonly draining: Drain;
   readonly front: HttpFront;
   readonly #store: WaypointStore<WaypointPlan>;
-  readonly #streams: TunnelStreams;
+  readonly #streams: ConnectFront;
   readonly #paths: Paths;
   readonly #prepared: () => Promise<void>;
   readonly #view: OperatorView;
@@ -179,7 +184,7 @@ type Parts = {
   readonly draining: Drain;
   readonly front: HttpFront;
   readonly store: WaypointStore<WaypointPlan>;
-  readonly streams: TunnelStreams;
+  readonly streams: ConnectFront;
   readonly paths: Paths;
   readonly prepared: () => Promise<void>;
   readonly view: OperatorView;
@@ -202,7 +207,11 @@ async function build(
   const accessLog = accessLogOf(options, deps);
   const paths = pathsOf(options, deps, { ...stages, draining, tracing, accessLog, plan: () => store.current });
   const front = resources.use(await HttpFront.open({}, frontDeps(paths, log.scope('accept'))));
-  const streams = new TunnelStreams(
+  const onRefused = (reason: string, peer: AcceptedPeer): void => {
+    metrics.denied({ reason: 'no-route', flag: 'NR' });
+    log.scope('accept').warn(`CONNECT refused: ${reason}`, { 'src.identity': peer.identity });
+  };
+  const waypoint = new TunnelStreams(
     { network: options.network },
     {
       snapshots: deps.snapshots,
@@ -210,17 +219,28 @@ async function build(
       waits: new SnapshotWaits({}, { snapshots: news, clock }),
       front,
       opaque: (stream, conversation) => paths.opaque.serve(stream, conversation),
-      onRefused: (reason, peer) => {
-        metrics.denied({ reason: 'no-route', flag: 'NR' });
-        log.scope('accept').warn(`CONNECT refused: ${reason}`, { 'src.identity': peer.identity });
-      },
+      onRefused,
       clock,
       logger: log.scope('accept'),
     },
   );
+  const streams = frontOf(waypoint, options, deps, { onRefused, forced: draining.forced });
   registerGauges(metrics, { backends: stages.backends, tracing, accessLog });
   const prepared = () => stages.authorisers.started();
   return { draining, front, store, streams, paths, prepared, view: operatorView({ store, ...stages }), tracing, clock };
+}
+
+/** Callers of other networks come by hostname, if at all. */
+function frontOf(
+  waypoint: ConnectFront,
+  options: DataPlaneOptions,
+  deps: DataPlaneDeps,
+  parts: Pick<PassageDeps, 'onRefused' | 'forced'>,
+): ConnectFront {
+  if (!options.networkGateway) return waypoint;
+  const own = ownWorkload(options, deps);
+  const passage = new Passage({}, { ...deps, ...parts, own, connect: dialTcp, logger: deps.log.scope('access') });
+  return new PassageFront(passage, waypoint);
 }
 
 /** D1. */
@@ -298,21 +318,4 @@ function frontDeps({ http, upgrading }: Paths, logger: Logger): HttpFrontDeps {
 function accessLogOf({ accessLogShare }: DataPlaneOptions, { clock, random, writeAccessLine }: DataPlaneDeps): AccessLog {
   const writer = new LineWriter({}, { sink: descriptorSink(1), clock });
   return new AccessLog({ successShare: accessLogShare }, { random, write: writeAccessLine ?? ((line) => writer.write(line)) });
-}
-
-function registerGauges(
-  { registry }: WaypointMetrics,
-  sources: { readonly backends: Backends; readonly tracing: Tracing; readonly accessLog: AccessLog },
-): void {
-  const { backends, tracing, accessLog } = sources;
-  registerWaypointGauges(
-    {
-      breakers: () => backends.status().flatMap(({ backend, breakers }) => breakers.map(({ state }) => ({ backend, state }))),
-      ejected: () => backends.status().map(({ backend, ejected }) => ({ service: backend, endpoints: ejected })),
-      active: () => backends.status().map(({ backend, active }) => ({ backend, requests: active })),
-      spans: () => tracing.counts,
-      accessLines: () => accessLog.counts,
-    },
-    { registry },
-  );
 }

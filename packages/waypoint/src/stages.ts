@@ -59,7 +59,7 @@ function wireOf(options: DataPlaneOptions, deps: DataPlaneDeps, resources: Async
   const wire = resources.use(new WireUpstream({}, { connector, clock }));
   const unsubscribe = snapshots.onChange((snapshot, change) => {
     // D2.
-    for (const ip of staleAddresses(snapshot, change)) dialer.closePeer(ip);
+    for (const ip of staleAddresses(snapshot, change, options.network)) dialer.closePeer(ip);
     const removed = new Set(change.workloadsRemoved.map(({ uid }) => uid as string));
     if (removed.size > 0) wire.forget((endpoint) => removed.has(endpoint.slice(0, endpoint.lastIndexOf('/'))));
   });

@@ -132,13 +132,13 @@ export class Waypoint {
   }
 
   #subscribe(): void {
-    const { xds, authToken, clusterId } = this.#config;
+    const { xds, authToken, clusterId, tls } = this.#config;
     const { env, log, clock, random } = this.#deps;
     const synced = this.#readiness.task('configuration');
     if (xds === undefined) return this.#logger.warn('XDS_ADDRESS is empty: without a control plane nothing is served');
     this.#xds = new XdsClient(
       {
-        remote: { ...xds, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
+        remote: { ...xds, tls, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
         node: describeNode(this.#config, env),
         types: [ADDRESS_TYPE_URL, WAYPOINT_CONFIGURATION_TYPE_URL],
       },
@@ -201,18 +201,18 @@ type Parts = {
 
 async function build(config: WaypointConfig, deps: WaypointDeps): Promise<Parts> {
   const { clock, random, log, env } = deps;
-  const { trustDomain, gateway, serviceAccount, clusterId, authToken, ca } = config;
+  const { trustDomain, gateway, serviceAccount, clusterId, authToken, ca, tls } = config;
   const identity = spiffeId({ trustDomain, namespace: gateway.namespace, serviceAccount });
   const metrics = new WaypointMetrics({ version: waypointVersion }, { clock });
   const snapshots = new SnapshotStore({ clusterId }, { clock, logger: log.scope('xds') });
   const authority = authorityOf(
-    { ca, clusterId, headers: extraHeaders('CA_HEADER_', env) },
+    { ca, clusterId, headers: extraHeaders('CA_HEADER_', env), tls },
     { readToken: () => readToken(authToken) },
   );
   const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
   const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
   const certificates = new CertificateStore(
-    { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
+    { validitySeconds: Math.floor(config.certificateTtlMs / 1000), tls },
     { authority, clock, random, logger: log.scope('ca'), trust },
   );
   certificateMetrics.observe({ certificates, trust });

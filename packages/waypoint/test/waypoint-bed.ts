@@ -100,6 +100,7 @@ export class WaypointBed implements AsyncDisposable {
           podName: 'ledger-waypoint-0',
           clusterId: 'Kubernetes',
           network: '',
+          networkGateway: false,
           trustDomain: 'cluster.local',
           instanceIp: ip(waypointIp),
           tracing: {},

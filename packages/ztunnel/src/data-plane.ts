@@ -5,16 +5,20 @@
  * D1  Pods start and end by `pods` alone; the conversation with the node agent and tests drive it alike.
  * D2  A workload that vanished, or whose address or account changed, takes the tunnels to it along in every pod
  *     (design decision 7): the address may soon be another's.
+ * D3  The proxy's own pod takes tunnels to what everybody may read of the proxy anyway, and to nothing else. It is no pod that the
+ *     node agent names: it comes and goes with the process.
  */
 import type net from 'node:net';
 import { connectTcp } from '@clearmesh/linux/connect-tcp';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
-import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { originalDestination } from '@clearmesh/linux/original-destination';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import { sumLoad } from './admin/load-metrics.ts';
+import type { Load } from './admin/load-metrics.ts';
 import type { Metrics } from './admin/metrics.ts';
 import { LiveConnections } from './authorise/live-connections.ts';
 import { PodProxy } from './capture/pod-proxy.ts';
@@ -28,22 +32,24 @@ import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
 import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
+import { AccessSelection } from './path/access-selection.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
-import type { AcceptorRequest } from './path/pod-data-path.ts';
+import type { AcceptorRequest, PodDataPathOptions } from './path/pod-data-path.ts';
 import { PolicyLog } from './path/policy-log.ts';
 import { staleAddresses } from '@clearmesh/shared/resolve/stale-addresses';
-import type { Snapshot, SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
+import type { PodName, Snapshot, SnapshotChange } from '@clearmesh/shared/snapshot/snapshot';
 import type { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import type { TunnelEngine } from '@clearmesh/shared/tunnel/engine';
 import { clientSettings, serverSettings } from '@clearmesh/shared/tunnel/engine-settings';
+import { NestedDialer } from '@clearmesh/shared/tunnel/nested-dialer';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 
 export type DataPlaneOptions = Pick<
   ZtunnelConfig,
-  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'policyInfoLogging'
+  'capture' | 'dns' | 'clusterDomain' | 'tunnel' | 'network' | 'trustDomain' | 'policyInfoLogging' | 'operation'
 >;
 
 export type DataPlaneDeps = {
@@ -58,6 +64,8 @@ export type DataPlaneDeps = {
   readonly random: Random;
   /** Resolvers for names that the mesh does not know. */
   readonly nameservers: readonly SocketAddress[];
+  /** Search list of every pod that is served. @default the usual one of its namespace */
+  readonly searchList?: readonly string[];
   /** Word of pods that start, stop or wait. */
   readonly onPods: (change: PodsChange) => void;
 };
@@ -73,7 +81,9 @@ export class DataPlane implements Disposable {
   readonly #live: LiveConnections;
   readonly #policyLog: PolicyLog;
   readonly #ignoredCallers: IgnoredCallers;
+  readonly #lines: AccessSelection;
   readonly #unsubscribe: () => void;
+  #self: { readonly spec: PodSpec<NetworkNamespace>; readonly proxy: PodProxy<PooledPath> } | undefined;
 
   constructor(options: DataPlaneOptions, deps: DataPlaneDeps) {
     this.#options = options;
@@ -81,9 +91,10 @@ export class DataPlane implements Disposable {
     this.#live = new LiveConnections({}, { source: deps.store, logger: deps.log.scope('policy') });
     this.#policyLog = new PolicyLog(
       { decisions: options.policyInfoLogging ? 'info' : 'debug' },
-      { logger: deps.log.scope('policy') },
+      { logger: deps.log.scope('policy'), metrics: deps.metrics },
     );
     this.#ignoredCallers = new IgnoredCallers({}, { metrics: deps.metrics, logger: deps.log.scope('policy') });
+    this.#lines = new AccessSelection(options.operation.accessLog, deps);
     this.pods = new Pods(
       {},
       { start: (spec) => this.#startPod(spec), clock: deps.clock, logger: deps.log.scope('inpod'), onChange: deps.onPods },
@@ -91,11 +102,31 @@ export class DataPlane implements Disposable {
     this.#unsubscribe = deps.store.onChange((snapshot, change) => this.#recvChange(snapshot, change));
   }
 
+  /** Serves the proxy's own pod, in the process's own network namespace (D3); throws MESH-CAPTURE-001. */
+  openSelf(info: PodName): void {
+    const spec = { uid: `${info.namespace}/${info.name}`, info, namespace: NetworkNamespace.current() };
+    this.#self = { spec, proxy: this.#startSelf(spec) };
+  }
+
+  /** Stops accepting everywhere, waits for what is open up to `deadlineMs`, then cuts it and tells what was cut. */
+  async drain(deadlineMs: number): Promise<readonly string[]> {
+    const [cut, own] = await Promise.all([this.pods.drain(deadlineMs), this.#self?.proxy.drain(deadlineMs)]);
+    this.#endSelf();
+    return [...cut, ...(own?.cut ?? [])];
+  }
+
   /** Ends every pod now. */
   [Symbol.dispose](): void {
     this.#unsubscribe();
+    this.#endSelf();
     this.pods[Symbol.dispose]();
     this.#live[Symbol.dispose]();
+  }
+
+  /** What pods hold now, those included that were taken away and have something open. */
+  get load(): Load {
+    const up = [...this.pods.states()].flatMap((entry) => (entry.state === 'Up' ? [entry.pod] : []));
+    return sumLoad([...up, ...this.pods.parting()].map(({ path }) => loadOf(path)));
   }
 
   #startPod(spec: PodSpec<NetworkNamespace>): PodProxy<PooledPath> {
@@ -113,29 +144,58 @@ export class DataPlane implements Disposable {
     );
   }
 
-  #createPath({ spec, drain, originalSource }: PodPathContext): PooledPath {
-    const { network, capture, tunnel } = this.#options;
+  #startSelf(spec: PodSpec<NetworkNamespace>): PodProxy<PooledPath> {
+    const { clock, log } = this.#deps;
+    const { trustDomain, capture } = this.#options;
+    const createPath = (context: PodPathContext): PooledPath =>
+      this.#createPath(context, { trustDomain, admittedPorts: selfPorts });
+    return new PodProxy(
+      { spec, capture: { ...capture, originalSource: 'off' }, tunnelOnly: true },
+      { listen: listenSocket, createPath, clock, logger: log.scope('inpod') },
+    );
+  }
+
+  #endSelf(): void {
+    this.#self?.proxy.destroy();
+    this.#self?.spec.namespace[Symbol.dispose]();
+    this.#self = undefined;
+  }
+
+  #createPath({ spec, drain, originalSource }: PodPathContext, own: SelfOptions = {}): PooledPath {
+    const { network, capture, tunnel, operation } = this.#options;
     const { store, metrics, log, clock, random } = this.#deps;
+    const { packetMark: mark } = capture;
     const certificates = new PodCertificates(this.#deps);
     const within = podNetwork(
-      { namespace: spec.namespace, mark: capture.packetMark, originalSource },
+      { namespace: spec.namespace, ...(mark === undefined ? {} : { mark }), keepAlive: capture.keepAlive, originalSource },
       { connectTcp, clock, logger: log.scope('inpod') },
     );
+    const { dialer, nested } = this.#createDialers(within, certificates);
     return new PodDataPath(
-      { pod: spec.info, network, responseBaggage: tunnel.responseBaggage },
+      {
+        pod: spec.info,
+        network,
+        responseBaggage: tunnel.responseBaggage,
+        localhostAppTunnel: tunnel.localhostAppTunnel,
+        resets: operation.resets,
+        ...this.#socks(),
+        ...own,
+      },
       {
         drain,
         metrics,
         clock,
         random,
         log: log.scope('access'),
+        lines: this.#lines.ofPod(spec.info),
         snapshots: store,
         live: this.#live,
         policyLog: this.#policyLog,
         ignoredCallers: this.#ignoredCallers,
         network: within,
         certificates,
-        dialer: this.#createDialer(within, certificates),
+        dialer,
+        nested,
         createAcceptor: (request) => this.#createAcceptor(request, certificates),
         originalDestination: capturedDestination,
         lookUp: lookUpHost,
@@ -143,23 +203,27 @@ export class DataPlane implements Disposable {
     );
   }
 
-  #createDialer(within: PodNetwork, certificates: CertificateSource): PooledDialer {
+  #socks(): Pick<PodDataPathOptions, 'socks'> {
+    const { capture, clusterDomain, dns } = this.#options;
+    const { searchList } = this.#deps;
+    if (!capture.socks) return {};
+    const naming = { clusterDomain, preferredNamespace: dns?.preferredNamespace ?? '', ipv6: capture.ipv6 };
+    return { socks: searchList === undefined ? naming : { ...naming, searchList } };
+  }
+
+  #createDialers(
+    within: PodNetwork,
+    certificates: CertificateSource,
+  ): { readonly dialer: PooledDialer; readonly nested: NestedDialer } {
     const { streamWindow, connectionWindow, maxFrame, poolMaxStreams, poolReleaseMs } = this.#options.tunnel;
     const { engine, clock, log } = this.#deps;
-    return new PooledDialer(
-      {
-        settings: { ...clientSettings, streamWindow, connectionWindow, maxFrame },
-        maxStreams: poolMaxStreams,
-        idleMs: poolReleaseMs,
-      },
-      {
-        engine,
-        certificates,
-        clock,
-        logger: log.scope('tunnel'),
-        connect: (target, signal) => within.connect(target, { allowHalfOpen: false }, signal),
-      },
+    const settings = { ...clientSettings, streamWindow, connectionWindow, maxFrame };
+    const shared = { engine, certificates, clock, logger: log.scope('tunnel') };
+    const dialer = new PooledDialer(
+      { settings, maxStreams: poolMaxStreams, idleMs: poolReleaseMs },
+      { ...shared, connect: (target, signal) => within.connect(target, { allowHalfOpen: false }, signal) },
     );
+    return { dialer, nested: new NestedDialer({ settings }, { ...shared, outer: dialer }) };
   }
 
   #createAcceptor(request: AcceptorRequest, certificates: CertificateSource): TunnelAcceptor {
@@ -173,13 +237,23 @@ export class DataPlane implements Disposable {
   }
 
   #recvChange(snapshot: Snapshot, change: SnapshotChange): void {
-    const stale = staleAddresses(snapshot, change);
+    const stale = staleAddresses(snapshot, change, this.#options.network);
     if (stale.length === 0) return;
     for (const entry of this.pods.states()) {
       if (entry.state === 'Up') for (const ip of stale) entry.pod.path.dialer.closePeer(ip);
     }
   }
 }
+
+function loadOf({ accepted, dialer, connections }: PooledPath): Load {
+  const outbound = { tunnels: dialer.tunnelCount, streams: dialer.streamCount };
+  return { inbound: accepted, outbound, bufferedBytes: connections.heldBytes };
+}
+/** What only the proxy's own pod has. */
+type SelfOptions = Pick<PodDataPathOptions, 'trustDomain' | 'admittedPorts'>;
+
+/** Metrics and readiness (l4-contract section 1), whose ports everybody may reach without a tunnel too. */
+const selfPorts: ReadonlySet<number> = new Set([15_020, 15_021]);
 
 /** SO_ORIGINAL_DST in our own type: the kernel's address is canonical text already. */
 function capturedDestination(socket: net.Socket): SocketAddress | undefined {

@@ -1,5 +1,6 @@
 /**
- * The node proxy as a process: environment in, signals, exit status out. What it is made of stands in ztunnel.ts.
+ * The node proxy as a process: environment and proxy configuration in, signals, exit status out. What it is made of
+ * stands in ztunnel.ts.
  *
  *   SIGTERM | SIGINT | quit ──▶ drain ──▶ exit 0      agent broke the protocol ──▶ drain ──▶ exit 1
  *   second SIGINT ──▶ exit at once                    unusable configuration | defect ──▶ exit 1
@@ -11,11 +12,14 @@ import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { surviveTheNetwork } from '@clearmesh/shared/observe/defects';
 import { createLogger } from '@clearmesh/shared/observe/log';
 import { readConfig } from './config.ts';
+import { layeredEnvironment } from './layered-environment.ts';
 import { FilteredLog } from '@clearmesh/shared/observe/log-filter';
+import { reportLimits } from './process-limits.ts';
 import { Ztunnel, ztunnelVersion } from './ztunnel.ts';
 
 async function main(): Promise<0 | 1> {
-  const config = configOrExit(readConfig);
+  const env = await layeredEnvironment(process.env);
+  const config = configOrExit(() => readConfig(env));
   const sink = createLogger('ztunnel', { level: 'debug', format: config.log.format });
   const log = new FilteredLog(config.log.filter, { sink });
   const logger = log.scope('ztunnel');
@@ -23,7 +27,7 @@ async function main(): Promise<0 | 1> {
   const { promise: ending, resolve: end } = Promise.withResolvers<{ readonly status: 0 | 1 }>();
   void untilSignalled(process, logger).then(() => end({ status: 0 }));
   const ztunnel = await Ztunnel.start(config, {
-    env: process.env,
+    env,
     log,
     clock: systemClock,
     random: systemRandom,
@@ -33,6 +37,7 @@ async function main(): Promise<0 | 1> {
       end({ status: 1 });
     },
   });
+  reportLimits(config, { logger });
   logger.info('ztunnel started', { version: ztunnelVersion, node: config.node.name, xds: config.xds?.url, ca: config.ca?.url });
   const { status } = await ending;
   await ztunnel.drain(config.terminationDeadlineMs);

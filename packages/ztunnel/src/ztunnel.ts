@@ -2,14 +2,13 @@
  * The node proxy without a process around it: what it is made of, the order it starts in, and how it ends
  * (l4-contract section 13).
  *
- *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ node agent ── snapshot ──▶ ready
+ *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ what is served (serving.ts) ──▶ ready
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
-import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
-import { connectSeqpacket } from '@clearmesh/linux/seqpacket';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
@@ -17,32 +16,38 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { configView, workloadStateView } from './admin-view.ts';
+import { podsView } from './pod-status.ts';
+import type { PodFacts } from './pod-status.ts';
 import { startAdminServer } from './admin/admin-server.ts';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
+import { registerLoadMetrics } from './admin/load-metrics.ts';
 import { Metrics } from './admin/metrics.ts';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
 import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
 import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
 import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
-import { CaptureReadiness } from './capture/capture-readiness.ts';
+import { AcceptHealth } from './capture/accept-health.ts';
 import { LocalIdentities } from './capture/local-identities.ts';
 import type { PodsChange } from './capture/pods.ts';
-import { ZdsClient } from './capture/zds-client.ts';
 import { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import type { CertificateAuthority } from '@clearmesh/shared/certificates/certificate-authority';
 import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
-import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
-import { nameserversIn } from './dns/nameservers.ts';
-import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { DataPlaneDeps } from './data-plane.ts';
+import { readResolver } from './dns/nameservers.ts';
+import { createServing } from './serving.ts';
+import type { Serving } from './serving.ts';
+import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
-import { readToken } from '@clearmesh/shared/discovery/credentials';
 import { extraHeaders, nodeMetadata } from '@clearmesh/shared/discovery/node-metadata';
 import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
 import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
+import { openAuthority } from './open-authority.ts';
+import { registerFreshness } from './local/freshness-gauge.ts';
+import type { LocalConfiguration } from './local/local-configuration.ts';
 
 export type ZtunnelDeps = {
   readonly env: Environment;
@@ -55,10 +60,17 @@ export type ZtunnelDeps = {
   readonly onFatal: (error: MeshError) => void;
 };
 
+/** What has to be opened before anything else. */
+type Parts = {
+  readonly metrics: Metrics;
+  readonly trust: PeerTrust;
+  readonly authority: CertificateAuthority & Partial<Disposable>;
+};
+
 export const ztunnelVersion = '0.1.0';
 
-/** Ports of the process itself; pods have their own (l4-contract section 1). */
-const ports = { admin: 15_000, stats: 15_020, readiness: 15_021 } as const;
+/** Of the process itself (l4-contract section 1); no option has it. */
+const readinessPort = 15_021;
 
 const resolverFile = '/etc/resolv.conf';
 
@@ -69,22 +81,18 @@ export class Ztunnel {
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #store: SnapshotStore;
-  readonly #authority: CertificateAuthority & Partial<Disposable>;
+  readonly #authority: Parts['authority'];
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
-  readonly #capture: CaptureReadiness;
   readonly #plane: DataPlane;
+  readonly #accepts: AcceptHealth;
+  readonly #serving: Serving;
   readonly #readiness = new Readiness();
   readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
-  readonly #agent = new AbortController();
   #xds: XdsClient | undefined;
-  #conversation: Promise<void> = Promise.resolve();
+  #local: LocalConfiguration | undefined;
 
-  private constructor(
-    config: ZtunnelConfig,
-    deps: ZtunnelDeps,
-    { metrics, trust }: { readonly metrics: Metrics; readonly trust: PeerTrust },
-  ) {
+  private constructor(config: ZtunnelConfig, deps: ZtunnelDeps, { metrics, trust, authority }: Parts) {
     const { clock, random, log } = deps;
     this.#config = config;
     this.#deps = deps;
@@ -92,15 +100,11 @@ export class Ztunnel {
     this.#metrics = metrics;
     this.#trust = trust;
     this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
-    this.#authority = authorityOf(
-      { ca: config.ca, clusterId: config.clusterId, headers: extraHeaders('CA_HEADER_', deps.env) },
-      { readToken: () => readToken(config.authToken) },
-    );
+    this.#authority = authority;
     this.#certificates = new CertificateStore(
-      { validitySeconds: Math.floor(config.certificateTtlMs / 1000) },
+      { validitySeconds: Math.floor(config.certificateTtlMs / 1000), tls: config.tls },
       { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
-    this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
     const identities = this.#followLocalIdentities();
     this.#plane = new DataPlane(config, {
       ...deps,
@@ -108,33 +112,43 @@ export class Ztunnel {
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
-      engine: createEngine(config.tunnel.engine, { clock }),
-      nameservers: this.#readNameservers(),
+      engine: createEngine(config.tunnel.engine, { clock }, config.operation),
+      ...this.#readResolver(),
       onPods: (change) => this.#recvPods(change),
     });
+    registerLoadMetrics(() => this.#plane.load, metrics);
+    this.#accepts = new AcceptHealth(
+      { deadlineMs: config.operation.acceptDeadlineMs },
+      { ...deps, metrics, probe: takeDescriptor, logger: log.scope('inpod') },
+    );
+    this.#serving = createServing(config, { ...deps, plane: this.#plane, readiness: this.#readiness });
   }
 
   /** Starts everything; resolves once the servers listen. Pods follow when the control plane and the agent name them. */
   static async start(config: ZtunnelConfig, deps: ZtunnelDeps): Promise<Ztunnel> {
-    checkPrivileges(config.capture.packetMark);
+    checkPrivileges(config);
     const { clock, log } = deps;
     const metrics = new Metrics({ version: ztunnelVersion }, { clock });
     const certificateMetrics = new CertificateMetrics({ registry: metrics.registry, clock });
     const trust = await PeerTrust.open(config.trust, { clock, logger: log.scope('ca'), metrics: certificateMetrics });
-    const ztunnel = new Ztunnel(config, deps, { metrics, trust });
+    const authority = await openAuthority(config, { ...deps, logger: log.scope('ca') });
+    const ztunnel = new Ztunnel(config, deps, { metrics, trust, authority });
     certificateMetrics.observe({ certificates: ztunnel.#certificates, trust });
     await ztunnel.#listen();
-    ztunnel.#subscribe();
+    if (!config.capture.connections)
+      ztunnel.#logger.warn('ENABLE_PROXY=false: connections of captured pods are refused, names alone are served');
+    await ztunnel.#subscribe();
     return ztunnel;
   }
 
   /** Stops accepting, waits up to `deadlineMs` for what is open, cuts the rest, and tells the log what was cut. */
   async drain(deadlineMs: number): Promise<void> {
     this.#logger.info('drain requested', { pods: this.#plane.pods.upCount, deadline_ms: deadlineMs });
-    this.#agent.abort();
-    await Promise.all([this.#conversation, ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
-    this.#reportCut(await this.#plane.pods.drain(deadlineMs));
+    this.#accepts[Symbol.dispose]();
+    await Promise.all([this.#serving.end(), ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
+    this.#reportCut(await this.#plane.drain(deadlineMs));
     await this.#xds?.[Symbol.asyncDispose]();
+    this.#local?.[Symbol.dispose]();
     this.#plane[Symbol.dispose]();
     this.#certificates[Symbol.dispose]();
     this.#trust[Symbol.dispose]();
@@ -144,43 +158,65 @@ export class Ztunnel {
   }
 
   async #listen(): Promise<void> {
-    const { log, onQuit: quit } = this.#deps;
+    const { clock, log, onQuit: quit } = this.#deps;
     const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
     const logger = log.scope('admin');
-    const readiness = { ips: [wildcard], port: ports.readiness };
+    const readiness = { ips: [wildcard], port: readinessPort };
     this.#endpoints.readiness.push(await startReadinessServer(readiness, { readiness: this.#readiness, logger }));
-    const stats = { ips: [wildcard], port: ports.stats };
+    const stats = { ips: [wildcard], port: this.#config.ports.stats };
     this.#endpoints.others.push(await startStatsServer(stats, { registry: this.#metrics.registry, logger }));
-    const admin = { ips: ['127.0.0.1', '::1'], port: ports.admin };
+    const admin = { ips: ['127.0.0.1', '::1'], port: this.#config.ports.admin };
     this.#endpoints.others.push(
       await startAdminServer(admin, {
         snapshot: () => this.#store.current,
         certificates: () => this.#certificates.list(),
-        workloadState: () => workloadStateView(this.#plane.pods.states()),
+        pods: () => podsView(this.#plane.pods.states(), this.#podFacts()),
+        workloadState: () => workloadStateView(this.#plane.pods.states(), this.#podFacts()),
         config: () => configView(this.#config),
         version: ztunnelVersion,
         log,
+        clock,
         quit,
         logger,
       }),
     );
   }
 
-  #subscribe(): void {
-    const { xds, authToken, clusterId } = this.#config;
+  #podFacts(): PodFacts {
+    const { current } = this.#store;
+    return {
+      certificates: this.#certificates.list(),
+      workloadOf: ({ namespace, name, serviceAccount }) => current.workloadByPod(namespace, name, serviceAccount)?.uid,
+    };
+  }
+
+  async #subscribe(): Promise<void> {
+    const { xds, local, authToken, clusterId, tls } = this.#config;
     const { env, log, clock, random } = this.#deps;
     const synced = this.#readiness.task('state manager');
+    if (local !== undefined) {
+      // Loaded only here: YAML and schemas take memory that a node of a cluster has other use for.
+      const { LocalConfiguration } = await import('./local/local-configuration.ts');
+      const onReading = registerFreshness(this.#metrics.registry);
+      const apply = (push: DeltaPush): readonly Rejection[] => this.#store.apply(push);
+      this.#local = await LocalConfiguration.open(
+        { source: local, clusterId },
+        { apply, onReading, clock, logger: log.scope('xds') },
+      );
+      synced();
+      return this.#serving.begin();
+    }
     if (xds === undefined) return this.#logger.warn('XDS_ADDRESS is empty: without a control plane no pod is served');
     this.#xds = new XdsClient(
       {
-        remote: { ...xds, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
+        remote: { ...xds, tls, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
         node: describeNode(this.#config, env),
       },
       {
         apply: (push) => this.#store.apply(push),
         recvSynced: () => {
           synced();
-          this.#converse();
+          this.#serving.begin();
         },
         metrics: this.#metrics,
         clock,
@@ -191,51 +227,28 @@ export class Ztunnel {
     this.#xds.start();
   }
 
-  /** The node agent is dialled only now: a pod captured before the mesh is known would be refused everything. */
-  #converse(): void {
-    const { log, clock, random, onFatal } = this.#deps;
-    const client = new ZdsClient<NetworkNamespace>({
-      dial: (signal) => connectSeqpacket(this.#config.capture.socketPath, signal),
-      pods: this.#plane.pods,
-      adoptNamespace: (fd) => NetworkNamespace.fromFd(fd),
-      closeDescriptor: closeSync,
-      clock,
-      random,
-      logger: log.scope('zds'),
-      onState: (state) => this.#capture.recvAgent(state),
-      onFatal,
-    });
-    this.#conversation = client.run(this.#agent.signal);
-  }
-
   #followLocalIdentities(): LocalIdentities {
     const identities = new LocalIdentities(
       { node: this.#config.node.name },
       { want: (identity) => this.#certificates.prefetch(identity), forget: (identity) => this.#certificates.forget(identity) },
     );
-    this.#store.onChange((_snapshot, change) => identities.recvChange(change));
+    // The other pods of its node are not a dedicated proxy's.
+    if (this.#config.mode.kind === 'shared') this.#store.onChange((_snapshot, change) => identities.recvChange(change));
     return identities;
   }
 
-  /** The cluster's own resolver, as the kubelet tells every pod of it; without one, names that the mesh does not know fail. */
-  #readNameservers(): readonly SocketAddress[] {
-    if (this.#config.dns === undefined) return [];
-    try {
-      return nameserversIn(readFileSync(resolverFile, 'utf8'));
-    } catch (error) {
-      this.#logger.warn('names that the mesh does not know cannot be looked up for pods', {
-        file: resolverFile,
-        error: String(error),
-      });
-      return [];
-    }
+  /** A proxy of one workload shares its search list with it. */
+  #readResolver(): Pick<DataPlaneDeps, 'nameservers' | 'searchList'> {
+    if (this.#config.dns === undefined) return { nameservers: [] };
+    const { nameservers, search } = readResolver(resolverFile, this.#logger);
+    return this.#config.mode.kind === 'dedicated' ? { nameservers, searchList: search } : { nameservers };
   }
 
   #recvPods({ kind, up, pending }: PodsChange): void {
     if (kind === 'started') this.#metrics.podStarted();
     if (kind === 'stopped') this.#metrics.podStopped();
     this.#metrics.pods(up, pending);
-    this.#capture.recvPending(pending);
+    this.#serving.recvPending(pending);
   }
 
   #reportCut(cut: readonly string[]): void {
@@ -246,11 +259,16 @@ export class Ztunnel {
   }
 }
 
-/** Section 5: without these rights every pod would fail later, one by one. */
-function checkPrivileges(mark: number): void {
+/** Any will do, and the root directory is always there. */
+function takeDescriptor(): void {
+  closeSync(openSync('/', 'r'));
+}
+
+/** Section 5: without these rights every pod would fail later, one by one. A proxy of one workload that marks nothing needs none. */
+function checkPrivileges({ mode, capture: { packetMark: mark } }: ZtunnelConfig): void {
   try {
-    using own = NetworkNamespace.current();
-    closeSync(outgoingSocket({ namespace: own, family: 4, mark }).fd);
+    if (mode.kind === 'shared') NetworkNamespace.proveEntry();
+    if (mark !== undefined) closeSync(outgoingSocket({ family: 4, mark }).fd);
   } catch (cause) {
     throw new MeshError('MESH-LINUX-001', {
       message: `cannot enter network namespaces or mark sockets: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -260,7 +278,7 @@ function checkPrivileges(mark: number): void {
 }
 
 /** How the control plane knows us: the type by the id's prefix, the node by its metadata (section 3.1). */
-function describeNode({ node, clusterId }: ZtunnelConfig, env: Environment): Node {
+function describeNode({ mode, node, clusterId }: ZtunnelConfig, env: Environment): Node {
   const { name, podName, podNamespace, instanceIp } = node;
   return create(NodeSchema, {
     id: `ztunnel~${instanceIp}~${podName}.${podNamespace}~${podNamespace}.svc.cluster.local`,
@@ -271,6 +289,8 @@ function describeNode({ node, clusterId }: ZtunnelConfig, env: Environment): Nod
       INSTANCE_IPS: instanceIp,
       NODE_NAME: name,
       CLUSTER_ID: clusterId,
+      // So that a token of another account is noticed at once, rather than at the first certificate.
+      ...(mode.kind === 'dedicated' ? { SERVICE_ACCOUNT: mode.workload.serviceAccount } : {}),
     },
   });
 }

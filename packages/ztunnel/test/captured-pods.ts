@@ -1,42 +1,49 @@
-/**
- * Two pods in network namespaces of their own, joined by a veth pair and captured by the rules of l4-contract
- * section 6, written here by hand so that this test does not lean on the node agent's. A third one, joined to both, is
- * not captured.
- */
-import { execFileSync } from 'node:child_process';
+/** Two pods in network namespaces of their own, captured and joined by a veth pair. A third one, joined to both, is not captured. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import net from 'node:net';
 import { once } from 'node:events';
 import { connectTcp } from '@clearmesh/linux/connect-tcp';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
+import { captureIn } from './capture-rules.ts';
 import { bounded } from './path/applications.ts';
 
-export const podIps = { client: '10.77.0.1', server: '10.77.0.2', outside: '10.78.0.2' } as const;
-export type PodRole = keyof typeof podIps;
+export type PodRole = 'client' | 'server' | 'outside';
+export const podIps: Readonly<Record<PodRole, string>> = { client: '10.77.0.1', server: '10.77.0.2', outside: '10.78.0.2' };
+export const podIp6s: Readonly<Record<PodRole, string>> = { client: 'fd77::1', server: 'fd77::2', outside: 'fd78::2' };
 const captured = ['client', 'server'] as const;
+const roles: readonly PodRole[] = [...captured, 'outside'];
 
-const rules = `
-table ip pod {
-  chain mangle-in {
-    type filter hook prerouting priority mangle;
-    meta mark & 0xfff == 0x539 ct mark set 0x111
-  }
-  chain mangle-out {
-    type route hook output priority mangle;
-    ct mark & 0xfff == 0x111 meta mark set 0x111
-  }
-  chain nat-in {
-    type nat hook prerouting priority dstnat;
-    meta l4proto tcp ip daddr != 127.0.0.1 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
-  }
-  chain nat-out {
-    type nat hook output priority -100;
-    meta l4proto tcp meta mark & 0xfff == 0x111 accept
-    oifname "lo" ip daddr != 127.0.0.1 accept
-    meta l4proto tcp ip daddr != 127.0.0.1 meta mark & 0xfff != 0x539 redirect to :15001
-  }
-}`;
+type Family = {
+  readonly pods: Readonly<Record<PodRole, string>>;
+  /** Of the other links: of the client to the outside, and of the server to it. */
+  readonly clientOutside: string;
+  readonly serverOutside: string;
+  readonly outsideServer: string;
+  readonly length: number;
+  readonly wildcard: string;
+};
+
+const families: Readonly<Record<4 | 6, Family>> = {
+  4: {
+    pods: podIps,
+    clientOutside: '10.78.0.1',
+    serverOutside: '10.79.0.1',
+    outsideServer: '10.79.0.2',
+    length: 24,
+    wildcard: '0.0.0.0',
+  },
+  6: {
+    pods: podIp6s,
+    clientOutside: 'fd78::1',
+    serverOutside: 'fd79::1',
+    outsideServer: 'fd79::2',
+    length: 64,
+    wildcard: '::',
+  },
+};
 
 export class CapturedPods implements AsyncDisposable {
   readonly #bed = new NamespaceBed();
@@ -44,15 +51,23 @@ export class CapturedPods implements AsyncDisposable {
   readonly #sockets: net.Socket[] = [];
   readonly #servers: net.Server[] = [];
 
-  constructor() {
+  readonly #version: 4 | 6;
+  readonly #family: Family;
+
+  /** @param options.version of IP; pods have addresses of this one only. @param options.ipv6 whether their kernel has IPv6 at all */
+  constructor({ version = 4, ipv6 = true }: { readonly version?: 4 | 6; readonly ipv6?: boolean } = {}) {
+    this.#version = version;
+    this.#family = families[version];
     try {
       this.#namespaces = { client: this.#bed.add('client'), server: this.#bed.add('server'), outside: this.#bed.add('outside') };
+      if (!ipv6) for (const role of roles) this.#bed.exec(role, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
+      const { pods, length } = this.#family;
       this.#bed.link(
-        { namespace: 'client', device: 'eth0', addresses: [`${podIps.client}/24`] },
-        { namespace: 'server', device: 'eth0', addresses: [`${podIps.server}/24`] },
+        { namespace: 'client', device: 'eth0', addresses: [`${pods.client}/${length}`] },
+        { namespace: 'server', device: 'eth0', addresses: [`${pods.server}/${length}`] },
       );
       this.#linkOutside();
-      for (const role of captured) this.#capture(role);
+      for (const role of captured) captureIn(this.#bed, role, version);
     } catch (error) {
       this.#bed[Symbol.dispose]();
       throw error;
@@ -66,7 +81,7 @@ export class CapturedPods implements AsyncDisposable {
 
   /** An application in a pod. */
   async serve(role: PodRole, onConnection: (socket: net.Socket) => void): Promise<number> {
-    const { fd } = listenSocket({ namespace: this.#namespaces[role], ip: '0.0.0.0', port: 0 });
+    const { fd } = listenSocket({ namespace: this.#namespaces[role], ip: this.#family.wildcard, port: 0 });
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       this.#sockets.push(socket.on('error', () => {}));
       onConnection(socket);
@@ -90,6 +105,12 @@ export class CapturedPods implements AsyncDisposable {
     return socket;
   }
 
+  /** The output of a program that runs as an application of a pod. */
+  run(role: PodRole, command: string, ...args: string[]): Promise<string> {
+    const inside = ['netns', 'exec', this.#bed.nameOf(role), command, ...args];
+    return promisify(execFile)('ip', inside, { timeout: 10_000 }).then(({ stdout }) => stdout);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
@@ -97,20 +118,15 @@ export class CapturedPods implements AsyncDisposable {
   }
 
   #linkOutside(): void {
+    const { pods, clientOutside, serverOutside, outsideServer, length } = this.#family;
     this.#bed.link(
-      { namespace: 'client', device: 'eth1', addresses: ['10.78.0.1/24'] },
-      { namespace: 'outside', device: 'eth0', addresses: [`${podIps.outside}/24`] },
+      { namespace: 'client', device: 'eth1', addresses: [`${clientOutside}/${length}`] },
+      { namespace: 'outside', device: 'eth0', addresses: [`${pods.outside}/${length}`] },
     );
     this.#bed.link(
-      { namespace: 'server', device: 'eth1', addresses: ['10.79.0.1/24'] },
-      { namespace: 'outside', device: 'eth1', addresses: ['10.79.0.2/24'] },
+      { namespace: 'server', device: 'eth1', addresses: [`${serverOutside}/${length}`] },
+      { namespace: 'outside', device: 'eth1', addresses: [`${outsideServer}/${length}`] },
     );
-    this.#bed.exec('outside', 'ip', 'route', 'add', podIps.server, 'via', '10.79.0.1');
-  }
-
-  #capture(role: (typeof captured)[number]): void {
-    this.#bed.exec(role, 'ip', 'rule', 'add', 'fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100');
-    this.#bed.exec(role, 'ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100');
-    execFileSync('ip', ['netns', 'exec', this.#bed.nameOf(role), 'nft', '-f', '-'], { input: rules, timeout: 10_000 });
+    this.#bed.exec('outside', 'ip', `-${this.#version}`, 'route', 'add', pods.server, 'via', serverOutside);
   }
 }

@@ -21,6 +21,9 @@ describe('readConfig', () => {
       originalSource: 'best-effort',
       reusePort: true,
       ipv6: true,
+      keepAlive: { probing: true, idleSeconds: 180, intervalSeconds: 180, probes: 9, userTimeout: false },
+      connections: true,
+      socks: false,
     });
     expect(config.tunnel).to.deep.equal({
       engine: 'framed',
@@ -30,10 +33,12 @@ describe('readConfig', () => {
       poolMaxStreams: 100,
       poolReleaseMs: 300_000,
       responseBaggage: true,
+      localhostAppTunnel: true,
     });
+    expect(config.ports).to.deep.equal({ admin: 15_000, stats: 15_020 });
     expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '' });
     expect(config.xds).to.deep.equal({
-      url: 'https://istiod.istio-system.svc:15012',
+      url: 'https://localhost:15012',
       root: './var/run/secrets/istio/root-cert.pem',
     });
   });
@@ -57,6 +62,8 @@ describe('readConfig', () => {
     ['a DNS proxy that is asked for', { ISTIO_META_DNS_CAPTURE: 'true' }, (c) => c.dns?.port, 15_053],
     ['a DNS proxy elsewhere', { DNS_PROXY_ADDR: '127.0.0.53:5353' }, (c) => [c.dns?.host, c.dns?.port], ['127.0.0.53', 5_353]],
     ['a DNS proxy at an IPv6 address', { DNS_PROXY_ADDR: '[::1]:53' }, (c) => [c.dns?.host, c.dns?.port], ['::1', 53]],
+    ['a DNS proxy of proxy metadata', { ISTIO_META_DNS_PROXY_ADDR: 'localhost:5353' }, (c) => c.dns?.port, 5_353],
+    ['ports of the process', { PROXY_ADMIN_PORT: '1', STATS_PORT: '2' }, (c) => c.ports, { admin: 1, stats: 2 }],
     ['a preferred namespace', { PREFERED_SERVICE_NAMESPACE: 'shared' }, (c) => c.dns?.preferredNamespace, 'shared'],
     ['neither roots nor lists of its own', {}, (c) => c.trust, {}],
     [
@@ -65,9 +72,47 @@ describe('readConfig', () => {
       (c) => c.trust,
       { rootsPath: '/r.pem', crlPath: '/c.pem' },
     ],
+    [
+      'a local configuration instead of a control plane',
+      { LOCAL_XDS_PATH: '/m.yaml', XDS_ADDRESS: '' },
+      (c) => [c.local, c.xds],
+      [{ kind: 'file', path: '/m.yaml' }, undefined],
+    ],
+    [
+      'in a cluster the control plane’s name there',
+      { KUBERNETES_SERVICE_HOST: '10.96.0.1' },
+      (c) => [c.xds?.url, c.ca?.url],
+      ['https://istiod.istio-system.svc:15012', 'https://istiod.istio-system.svc:15012'],
+    ],
+    ['a local configuration as text', { LOCAL_XDS: '{}' }, (c) => [c.local, c.xds], [{ kind: 'text', text: '{}' }, undefined]],
+    [
+      'certificates of its own for a test',
+      { FAKE_CA: 'true', ALLOW_FAKE_CA: 'true', FAKE_CA_DIRECTORY: '/ca' },
+      (c) => [c.selfMadeCa, c.ca],
+      [{ directory: '/ca' }, undefined],
+    ],
     ['a hexadecimal mark', { PACKET_MARK: '0x539' }, (c) => c.capture.packetMark, 1337],
+    [
+      'another patience with silent peers',
+      {
+        KEEPALIVE_ENABLED: 'false',
+        KEEPALIVE_TIME: '1m30s',
+        KEEPALIVE_INTERVAL: '1s',
+        KEEPALIVE_RETRIES: '3',
+        USER_TIMEOUT_ENABLED: 'true',
+      },
+      (c) => c.capture.keepAlive,
+      { probing: false, idleSeconds: 90, intervalSeconds: 1, probes: 3, userTimeout: true },
+    ],
+    ['names only', { ENABLE_PROXY: 'false' }, (c) => c.capture.connections, false],
+    ['application tunnels at the pod’s address', { LOCALHOST_APP_TUNNEL: 'false' }, (c) => c.tunnel.localhostAppTunnel, false],
+    ['TLS 1.2', { TLS12_ENABLED: 'true' }, (c) => c.tls.tls12, true],
+    ['post-quantum keys alone', { COMPLIANCE_POLICY: 'pqc' }, (c) => c.tls.keyExchange, 'post-quantum'],
+    ['threads by number', { ZTUNNEL_WORKER_THREADS: '4' }, (c) => c.workerThreads, '4'],
+    ['threads by share', { ZTUNNEL_WORKER_THREADS: '12.5%' }, (c) => c.workerThreads, '12.5%'],
     ['a required source', { ENABLE_ORIG_SRC: 'true' }, (c) => c.capture.originalSource, 'required'],
     ['the engine of node:http2', { TUNNEL_ENGINE: 'node' }, (c) => c.tunnel.engine, 'node'],
+    ['applications that ask by SOCKS5', { UNSTABLE_ENABLE_SOCKS5: 'true' }, (c) => c.capture.socks, true],
     ['no source', { ENABLE_ORIG_SRC: 'false' }, (c) => c.capture.originalSource, 'off'],
     ['the cluster from proxy metadata', { ISTIO_META_CLUSTER_ID: 'cl-2' }, (c) => c.clusterId, 'cl-2'],
     [
@@ -105,6 +150,8 @@ describe('readConfig', () => {
     ['INSTANCE_IP', '10.0.0.1:80'],
     ['INPOD_UDS', `/${'x'.repeat(107)}`],
     ['ISTIO_META_DNS_CAPTURE', 'on'],
+    ['ISTIO_META_DNS_PROXY_ADDR', '15053'],
+    ['STATS_PORT', '0'],
     ['DNS_PROXY_ADDR', '15053'],
     ['DNS_PROXY_ADDR', 'localhost:0'],
     ['DNS_PROXY_ADDR', 'dns.example:53'],
@@ -115,10 +162,16 @@ describe('readConfig', () => {
     ['SECRET_TTL', '30d'],
     ['LOG_FORMAT', 'xml'],
     ['RUST_LOG', 'loud'],
-    ['PROXY_MODE', 'dedicated'],
-    ['COMPLIANCE_POLICY', 'pqc'],
-    ['TLS12_ENABLED', 'true'],
-    ['LOCAL_XDS', 'workloads: []'],
+    ['PROXY_MODE', 'sidecar'],
+    ['COMPLIANCE_POLICY', 'fips-140-2'],
+    ['FAKE_CA', 'true'],
+    ['ZTUNNEL_WORKER_THREADS', 'all'],
+    ['ZTUNNEL_WORKER_THREADS', '0%'],
+    ['ZTUNNEL_WORKER_THREADS', '101%'],
+    ['KEEPALIVE_TIME', '500ms'],
+    ['KEEPALIVE_TIME', '32768s'],
+    ['KEEPALIVE_INTERVAL', '0s'],
+    ['KEEPALIVE_RETRIES', '128'],
   ];
   for (const [name, value] of rejected) {
     it(`rejects ${name}=${value.slice(0, 30)} by name, value and remedy`, () => {
@@ -128,6 +181,29 @@ describe('readConfig', () => {
           (error: MeshError) => error.code === 'MESH-CONFIG-003' && error.message.includes(`${name}=${JSON.stringify(value)}: `),
         );
     });
+  }
+
+  const contradictory: readonly [string, Record<string, string>, RegExp][] = [
+    ['a proxy of nothing', { ENABLE_PROXY: 'false', ISTIO_META_DNS_CAPTURE: 'false' }, /ENABLE_PROXY="false": .*nothing left/],
+    [
+      'a user timeout that the kernel cannot hold',
+      { USER_TIMEOUT_ENABLED: 'true', KEEPALIVE_INTERVAL: '32767s', KEEPALIVE_RETRIES: '127' },
+      /USER_TIMEOUT_ENABLED="true": .*smaller/,
+    ],
+    ['two local configurations', { LOCAL_XDS_PATH: '/m.yaml', LOCAL_XDS: '{}' }, /LOCAL_XDS="{}": set one of/],
+    [
+      'a local configuration and a control plane',
+      { LOCAL_XDS: '{}', XDS_ADDRESS: 'https://istiod:15012' },
+      /XDS_ADDRESS=.*instead of a control plane/,
+    ],
+    [
+      'certificates of its own and an authority',
+      { FAKE_CA: 'true', ALLOW_FAKE_CA: 'true', CA_ADDRESS: 'https://istiod:15012' },
+      /CA_ADDRESS=.*FAKE_CA asks no/,
+    ],
+  ];
+  for (const [title, env, message] of contradictory) {
+    it(`rejects ${title}`, () => expect(() => readConfig({ ...base, ...env })).to.throw(MeshError, message));
   }
 
   it('names every unusable variable at once', () => {

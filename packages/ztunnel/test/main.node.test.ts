@@ -25,9 +25,10 @@ class ZtunnelProcess {
   output = '';
   #wake: () => void = () => {};
 
-  constructor(namespace: string, env: Readonly<Record<string, string>>) {
+  /** @param before programs that start it */
+  constructor(namespace: string, env: Readonly<Record<string, string>>, before: readonly string[] = []) {
     const environment = { PATH: process.env['PATH'] ?? '', ...env };
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...before, process.execPath, program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -56,7 +57,8 @@ describe('the ztunnel process', () => {
   let namespace: NetworkNamespace;
   let proxy: ZtunnelProcess;
 
-  const start = (env: Readonly<Record<string, string>>): ZtunnelProcess => (proxy = new ZtunnelProcess(bed.nameOf('node'), env));
+  const start = (env: Readonly<Record<string, string>>, before?: readonly string[]): ZtunnelProcess =>
+    (proxy = new ZtunnelProcess(bed.nameOf('node'), env, before));
 
   const http = async (port: number, request: string): Promise<string> => {
     const socket = await connectTcp({ namespace, target: { ip: '127.0.0.1', port } }, AbortSignal.timeout(5_000));
@@ -83,6 +85,22 @@ describe('the ztunnel process', () => {
     expect(proxy.output).to.match(/2 unusable.*NODE_NAME="".*PACKET_MARK="x".*MESH-CONFIG-003/s);
   });
 
+  it('refuses to serve one workload whose name it is not told', async () => {
+    start({ PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'bank/ledger' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(
+      /PROXY_WORKLOAD_INFO="bank\/ledger": set it to NAMESPACE\/NAME\/SERVICEACCOUNT.*MESH-CONFIG-003/s,
+    );
+  });
+
+  it('serves one workload without a node’s name and without a right to enter namespaces, once it knows the mesh', async () => {
+    const info = { PROXY_MODE: 'dedicated', PROXY_WORKLOAD_INFO: 'bank/ledger/ledger-sa' };
+    const { NODE_NAME: _, ...rest } = quiet;
+    start({ ...rest, ...info }, ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--reuid=65534', '--clear-groups']);
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_021, 'GET /healthz/ready')).to.match(/ 500 .*not ready, pending: dns proxy, proxy, state manager\n$/s);
+  });
+
   it('serves readiness, metrics and the dump before it knows anything', async () => {
     start(quiet);
     await proxy.says(/ztunnel started/);
@@ -94,12 +112,59 @@ describe('the ztunnel process', () => {
     expect(await http(15_000, 'POST /logging?level=info,access=debug')).to.match(/current log level is info,access=debug/);
   });
 
+  it('takes what the environment leaves open from PROXY_CONFIG', async () => {
+    start({ ...quiet, PROXY_CONFIG: 'discoveryAddress: istiod:15012\nstatsPort: 15555' });
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_555, 'GET /metrics')).to.match(/istio_build\{component="ztunnel"/);
+    expect(await http(15_000, 'GET /config_dump')).not.to.match(/istiod:15012/);
+  });
+
+  it('ends with status 1 when PROXY_CONFIG cannot be used, and says where', async () => {
+    start({ ...quiet, PROXY_CONFIG: 'statsPort: x' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/PROXY_CONFIG:1:12: statsPort: must be of type integer \(found "x"\)/);
+  });
+
+  it('may have open as many files as the hard limit lets it, and says that those are few', async () => {
+    start(quiet, ['prlimit', '--nofile=256:4096']);
+    await proxy.says(/ztunnel started/);
+    expect(await http(15_020, 'GET /metrics')).to.match(/^process_max_fds 4096$/m);
+    expect(proxy.output).to.match(/"level":"warn".*raise the hard limit.*"files":4096/);
+  });
+
+  it('knows the mesh of a local configuration without a control plane', async () => {
+    const mesh = 'workloads: [{ name: ledger-0, namespace: bank, workloadIps: [10.0.0.1], node: node-a, protocol: HBONE }]';
+    start({ ...quiet, LOCAL_XDS: mesh, FAKE_CA: 'true', ALLOW_FAKE_CA: 'true' });
+    await proxy.says(/certificate issued.*bank\/sa\/default/);
+    expect(proxy.output).to.match(/"level":"warn".*FAKE_CA: .*for tests only/);
+    expect(await http(15_021, 'GET /healthz/ready')).to.match(/not ready, pending: workload proxy manager\n$/s);
+    expect(await http(15_000, 'GET /config_dump')).to.match(/"uid": "Kubernetes\/\/Pod\/bank\/ledger-0"/);
+  });
+
+  it('ends with status 1 when its local configuration cannot be used, and says where', async () => {
+    start({ ...quiet, LOCAL_XDS: 'workloads: [{ uid: a }]' });
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/LOCAL_XDS:1:13: workloads\[0\]\.namespace: is missing/);
+  });
+
   it('drains on SIGTERM and ends with status 0', async () => {
     start(quiet);
     await proxy.says(/ztunnel started/);
     proxy.child.kill('SIGTERM');
     expect(await bounded(proxy.exit, 'the exit')).to.equal(0);
     expect(proxy.output).to.match(/drain requested.*shutdown complete/s);
+  });
+
+  it('ends with status 1 and says why when it can accept nothing for long', async () => {
+    start({ ...quiet, ACCEPT_FAILURE_DEADLINE: '400ms' }, ['prlimit', '--nofile=48:48']);
+    await proxy.says(/ztunnel started/);
+    // Each takes a descriptor of the proxy, for the two seconds in which a request must come.
+    const held = Array.from({ length: 48 }, () =>
+      connectTcp({ namespace, target: { ip: '127.0.0.1', port: 15_020 } }, AbortSignal.timeout(5_000)),
+    );
+    expect(await bounded(proxy.exit, 'the exit')).to.equal(1);
+    expect(proxy.output).to.match(/every new one is closed.*no connection could be accepted for 400 ms/s);
+    for (const socket of await Promise.all(held)) socket.on('error', () => {}).destroy();
   });
 
   it('drains when the operator says quit', async () => {

@@ -20,11 +20,11 @@ type Flags = ClusterFlags &
 export function addProxy(program: Command, deps: CommandDeps, run: RunTask): void {
   const command = program
     .command('proxy')
-    .summary('what the ztunnel of a node knows: workloads, services, policies, certificates, connections')
+    .summary('what the ztunnel of a node knows: workloads, services, policies, certificates, connections, pods')
     .description(
-      'Asks ztunnels by port-forward. A pod stands for the ztunnel of its node; without any, certificates and connections are those of every node.',
+      'Asks ztunnels by port-forward. A pod stands for the ztunnel of its node; without any, certificates, connections and pods are those of every node.',
     )
-    .addArgument(new Argument('<what>').choices(['workloads', 'services', 'policies', 'certificates', 'connections']))
+    .addArgument(new Argument('<what>').choices(['workloads', 'services', 'policies', 'certificates', 'connections', 'pods']))
     .argument('[pod|node]', 'a pod as namespace/name, or a node')
     .option('-f, --file <dump>', 'a file with what ztunnel answers to GET /config_dump, instead of a cluster')
     .option('-n, --namespace <name>', 'only what is of this namespace')

@@ -1,6 +1,6 @@
 /** `clearmesh check --pre`: may the mesh be installed here, and by you? The verdicts are pure; {@link factsBefore} asks. */
 import { defaultDeriveOptions } from '@clearmesh/control-plane/derive/options';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { apiError, listOf } from '../mesh/api.ts';
 import { policyProblems } from '../mesh/cluster-objects.ts';
 import type { ApiClient } from '@clearmesh/control-plane/kubernetes/api-client';

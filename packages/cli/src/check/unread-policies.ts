@@ -1,5 +1,5 @@
 /** Policies that keep everybody out where a control plane starts and cannot read them: found before it does. Pure. */
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { ok, unknown, warning } from './result.ts';
 import type { Result } from './result.ts';
 

@@ -1,5 +1,5 @@
 /** `clearmesh describe pod|service|namespace NAME`. */
-import { nearestName } from '@clearmesh/control-plane/watch/nearest-name';
+import { nearestName } from '@clearmesh/shared/document/nearest-name';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { renderDescription } from '../describe/description.ts';
 import type { Description } from '../describe/description.ts';

@@ -1,8 +1,8 @@
 /** `clearmesh get`: objects of a running mesh, and what the control plane says of them. */
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import { nearestName } from '@clearmesh/control-plane/watch/nearest-name';
+import { nearestName } from '@clearmesh/shared/document/nearest-name';
 import type { StatusReport } from '@clearmesh/control-plane/report/status-report';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { findKindName, kindNames } from '../get/object-kind.ts';
 import { readStatus } from '../get/status-source.ts';
 import { selectObjects, statusRows } from '../get/status-rows.ts';

@@ -1,4 +1,4 @@
-/** `clearmesh proxy workloads|services|policies|certificates|connections`: what ztunnels know. */
+/** `clearmesh proxy workloads|services|policies|certificates|connections|pods`: what ztunnels know. */
 import { readFile } from 'node:fs/promises';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { ClusterPlace } from '../mesh/cluster-access.ts';
@@ -77,5 +77,5 @@ async function fromFile(file: string): Promise<Dumped> {
 /** As ztunnel says it: whoever reads JSON wants all of it. */
 function partOf(text: string, subject: ProxySubject): unknown {
   const whole = JSON.parse(text) as Readonly<Record<string, unknown>>;
-  return whole[subject === 'connections' ? 'workloadState' : subject] ?? [];
+  return whole[subject === 'connections' || subject === 'pods' ? 'workloadState' : subject] ?? [];
 }

@@ -11,7 +11,7 @@ import type { DeriveOptions } from '@clearmesh/control-plane/derive/options';
 import type { Condition } from '@clearmesh/control-plane/report/status-report';
 import type { ClusterObject } from '@clearmesh/control-plane/watch/cluster-object';
 import type { PeerAuthenticationRules } from '@clearmesh/control-plane/watch/check-peer-authentication';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { WatchedKind } from '@clearmesh/control-plane/watch/watched-resources';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { apiError, found } from './api.ts';

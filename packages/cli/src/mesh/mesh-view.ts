@@ -8,7 +8,7 @@ import type { DeriveOptions } from '@clearmesh/control-plane/derive/options';
 import type { Collections } from '@clearmesh/control-plane/manifest/collections';
 import type { PodManifest } from '@clearmesh/control-plane/manifest/pod';
 import type { Condition } from '@clearmesh/control-plane/report/status-report';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { podUid } from '@clearmesh/shared/model/names';
 import { emptyIndexes, MeshSnapshot } from '@clearmesh/shared/snapshot/mesh-snapshot';
 import { SnapshotDraft } from '@clearmesh/shared/snapshot/snapshot-draft';

@@ -1,5 +1,5 @@
 /** An object with an error, in one line. */
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 /** What stands in its place is told with its condition: only the control plane knows whether there was a good version. */
 export function notInForce({ object, field, message, effect }: Problem): string {

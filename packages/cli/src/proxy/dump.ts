@@ -50,6 +50,20 @@ type DumpedConnection = {
   readonly protocol: string;
 };
 
+type DumpedPod = {
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly state: string;
+  /** Numbers, comma-separated; `dns` among them where names are answered; `None`, and "" where that is not told. */
+  readonly listeners: string;
+  /** Inbound and outbound. */
+  readonly connections: readonly [number, number];
+  readonly lastFailure: string;
+  /** False for a pod that the control plane does not know. */
+  readonly known: boolean;
+};
+
 export type ZtunnelDump = {
   readonly version: string;
   readonly workloads: readonly DumpedWorkload[];
@@ -57,6 +71,7 @@ export type ZtunnelDump = {
   readonly policies: readonly DumpedPolicy[];
   readonly certificates: readonly DumpedCertificate[];
   readonly connections: readonly DumpedConnection[];
+  readonly pods: readonly DumpedPod[];
 };
 
 /** @param from for the message: a file, or a pod */
@@ -73,6 +88,7 @@ export function parseDump(text: string, from: string): ZtunnelDump {
     policies: listAt(dump, 'policies').map(policy),
     certificates: listAt(dump, 'certificates').map(certificate),
     connections: Object.values(recordAt(dump, 'workloadState')).flatMap((state) => connections(asRecord(state))),
+    pods: Object.values(recordAt(dump, 'workloadState')).map((state) => pod(asRecord(state))),
   };
 }
 
@@ -147,6 +163,27 @@ function connections(state: Fields): readonly DumpedConnection[] {
       protocol: textAt(each, 'protocol'),
     })),
   );
+}
+
+/** Of a ztunnel of another make there is no status, and the connections it lists are what is known. */
+function pod(state: Fields): DumpedPod {
+  const info = recordAt(state, 'info');
+  const status = recordAt(state, 'status');
+  const held = recordAt(state, 'connections');
+  const counts = recordAt(status, 'connections');
+  const ports = Array.isArray(status['listeners']) ? status['listeners'].map(String) : undefined;
+  const count = (direction: 'inbound' | 'outbound'): number =>
+    typeof counts[direction] === 'number' ? counts[direction] : listAt(held, direction).length;
+  return {
+    name: textAt(info, 'name'),
+    namespace: textAt(info, 'namespace'),
+    serviceAccount: textAt(info, 'serviceAccount'),
+    state: textAt(state, 'state'),
+    listeners: ports?.length === 0 ? 'None' : [...(ports ?? []), ...(status['dns'] === true ? ['dns'] : [])].join(','),
+    connections: [count('inbound'), count('outbound')],
+    lastFailure: textAt(recordAt(status, 'lastFailure'), 'error'),
+    known: status['workload'] !== null,
+  };
 }
 
 function parseJson(text: string): Fields | undefined {

@@ -2,7 +2,7 @@
 import type { Row } from '../terminal/rows.ts';
 import type { DumpedCertificate, DumpedPem, ZtunnelDump } from './dump.ts';
 
-export type ProxySubject = 'workloads' | 'services' | 'policies' | 'certificates' | 'connections';
+export type ProxySubject = 'workloads' | 'services' | 'policies' | 'certificates' | 'connections' | 'pods';
 
 export type Selection = {
   /** Only of this namespace. @default all */
@@ -27,6 +27,8 @@ export function proxyRows(subject: ProxySubject, dump: ZtunnelDump, selection: S
       return dump.certificates.flatMap((certificate) => certificates(certificate, nowMs));
     case 'connections':
       return connections(dump, selection);
+    case 'pods':
+      return pods(dump, selection);
   }
 }
 
@@ -37,6 +39,7 @@ export const proxyColumns: Readonly<Record<ProxySubject, readonly string[]>> = {
   policies: ['namespace', 'policy name', 'action', 'scope'],
   certificates: ['certificate name', 'type', 'status', 'valid cert', 'serial number', 'not after', 'not before'],
   connections: ['workload', 'direction', 'local', 'remote', 'remote target', 'protocol'],
+  pods: ['namespace', 'pod name', 'state', 'listeners', 'certificate', 'inbound', 'outbound', 'last failure'],
 };
 
 function workloads(dump: ZtunnelDump, { namespace, address }: Selection): readonly Row[] {
@@ -111,6 +114,22 @@ function connections(dump: ZtunnelDump, { namespace, direction, raw = false }: S
         protocol: each.protocol,
       };
     });
+}
+
+function pods(dump: ZtunnelDump, { namespace }: Selection): readonly Row[] {
+  return inOrder(dump.pods)
+    .filter((each) => isIn(each.namespace, namespace))
+    .map(({ namespace: own, name, serviceAccount, state, listeners, connections: [inbound, outbound], lastFailure, known }) => ({
+      namespace: own,
+      'pod name': name,
+      state: known ? state : `${state}, unknown to the control plane`,
+      listeners: listeners,
+      certificate:
+        dump.certificates.find(({ identity }) => identity.endsWith(`/ns/${own}/sa/${serviceAccount}`))?.state ?? 'None',
+      inbound: String(inbound),
+      outbound: String(outbound),
+      'last failure': lastFailure,
+    }));
 }
 
 /** `name.namespace:port` for an address that the dump knows. */

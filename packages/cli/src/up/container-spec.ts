@@ -2,7 +2,7 @@
  * What to run for a pod: command, arguments, environment and port of its first container. The mesh itself reads none of
  * this, so its schema lets it through unseen; here is where it becomes typed, and where mistakes in it are named.
  */
-import type { Finding } from '@clearmesh/control-plane/watch/finding';
+import type { Finding } from '@clearmesh/shared/document/finding';
 import type { ContainerSpec, PodField } from './desired-pod.ts';
 
 /** Paths of findings begin at the container. */

@@ -1,7 +1,7 @@
 /** Why a directory of manifests starts nothing. */
 import { relative } from 'node:path';
-import { problemError } from '@clearmesh/control-plane/watch/problem';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import { problemError } from '@clearmesh/shared/document/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 export class ManifestErrors extends Error {
   override readonly name = 'ManifestErrors';

@@ -6,7 +6,7 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { DirectorySource } from '@clearmesh/control-plane/watch/directory-source';
 import type { SourceEvent } from '@clearmesh/control-plane/watch/configuration-source';
 import { ManifestDirectory } from '@clearmesh/control-plane/watch/manifest-directory';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { Kubelet } from './kubelet.ts';
 import { ManifestErrors } from './manifest-errors.ts';
 import { locateFindings, manifestRules, namedNodes } from './manifests.ts';

@@ -6,9 +6,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Collections } from '@clearmesh/control-plane/manifest/collections';
 import { objectName } from '@clearmesh/control-plane/manifest/collections';
-import { findingProblem, parseManifestFile } from '@clearmesh/control-plane/watch/manifest-file';
+import { parseManifestFile } from '@clearmesh/control-plane/watch/manifest-file';
+import { findingProblem } from '@clearmesh/shared/document/document-problem';
 import type { PeerAuthenticationRules } from '@clearmesh/control-plane/watch/check-peer-authentication';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { PodFinding } from './wish.ts';
 
 /** As the control plane's flags have it by default. */

@@ -9,7 +9,7 @@ import { Redirector } from '@clearmesh/node-agent/redirect/redirector';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { Kubelet } from './kubelet.ts';
 import { ManifestFeed } from './manifest-feed.ts';
@@ -76,6 +76,8 @@ export type MeshParts = {
 };
 
 const systemNamespace = 'clearmesh-system';
+/** Of every node proxy. */
+const nodeAccount = 'ztunnel';
 
 /** Starts everything onto `starting`, in the order of its dependencies. */
 export async function startParts(
@@ -196,6 +198,7 @@ function proxyOptions(lab: Lab, node: string, controlPlane: ControlPlaneProcess,
     node: lab.node(node),
     podName: `ztunnel-${node}`,
     podNamespace: systemNamespace,
+    serviceAccount: nodeAccount,
     controlPlaneUrl: controlPlane.url,
     rootCertificate: controlPlane.rootCertificate,
     tokenFile: tokenFile(lab, node),
@@ -212,5 +215,5 @@ function socketOf(lab: Lab, node: string): string {
 }
 
 function accountOf(node: string, random: Random): TokenAccount {
-  return { namespace: systemNamespace, serviceAccount: 'ztunnel', pod: { name: `ztunnel-${node}`, uid: random.hex(16) }, node };
+  return { namespace: systemNamespace, serviceAccount: nodeAccount, pod: { name: `ztunnel-${node}`, uid: random.hex(16) }, node };
 }

@@ -21,6 +21,7 @@ export type NodeProxyOptions = {
   readonly node: LabNode;
   readonly podName: string;
   readonly podNamespace: string;
+  readonly serviceAccount: string;
   readonly controlPlaneUrl: string;
   readonly rootCertificate: string;
   readonly tokenFile: string;
@@ -88,6 +89,7 @@ export function proxyEnvironment(options: NodeProxyOptions): Readonly<Record<str
     NODE_NAME: options.node.name,
     POD_NAME: options.podName,
     POD_NAMESPACE: options.podNamespace,
+    SERVICE_ACCOUNT: options.serviceAccount,
     INSTANCE_IP: options.node.ip,
     CLUSTER_ID: 'Kubernetes',
     CLUSTER_DOMAIN: 'cluster.local',

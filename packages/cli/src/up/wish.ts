@@ -3,7 +3,7 @@ import { objectName } from '@clearmesh/control-plane/manifest/collections';
 import type { Collections } from '@clearmesh/control-plane/manifest/collections';
 import { isFinished, serviceAccountOf } from '@clearmesh/control-plane/manifest/pod';
 import type { PodManifest } from '@clearmesh/control-plane/manifest/pod';
-import type { Finding } from '@clearmesh/control-plane/watch/finding';
+import type { Finding } from '@clearmesh/shared/document/finding';
 import { decideEnrolment } from '@clearmesh/node-agent/enrol/enrolment';
 import { DNS_CAPTURE, redirectionOf } from '@clearmesh/node-agent/redirect/redirection';
 import { readContainer } from './container-spec.ts';

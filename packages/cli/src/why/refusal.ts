@@ -15,7 +15,9 @@ export function refusalChanges(view: MeshView, { reason, service }: RefusedRoute
     case 'self-call':
       return ['Ask for a port of the application: 15001, 15006 and 15008 are the proxy’s own.'];
     case 'network-gateway-unavailable':
-      return ['Call a destination of the same network: tunnels to another one are not offered.'];
+      return [
+        'Make the gateway of that network ready: a Gateway with the label topology.istio.io/network, an address and a listener of protocol HBONE. Or call a destination of the same network.',
+      ];
     case 'unknown-source':
       return ['See whether the control plane knows the pod: clearmesh check.'];
     default:

@@ -6,6 +6,7 @@
  *   caller in the mesh ─▶ resolveOutbound ─┬─ refused
  *                                          ├─ plain: destination outside of the mesh
  *                                          ├─ tunnel ─▶ arrival at the pod
+ *                                          ├─ two tunnels into another network, which decides
  *                                          └─ tunnel to the waypoint ─▶ layer 7 ─▶ route ─▶ tunnel ─▶ arrival at each pod
  */
 import { resolveOutbound } from '@clearmesh/ztunnel/resolve/outbound';
@@ -20,6 +21,7 @@ import type { Connection, Hop } from './connection.ts';
 import { hasSelector } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { tunnelHop } from './hop.ts';
+import { intoOtherNetwork } from './other-network.ts';
 import { enrolChange } from './party.ts';
 import type { Party } from './party.ts';
 import type { AskedRequest } from './question.ts';
@@ -86,7 +88,11 @@ function wayOf(
         },
       ];
     }
+    case 'nested':
+      return [intoOtherNetwork(sender.party, route)];
     case 'lookup':
+      if (route.next.kind === 'nested')
+        return [intoOtherNetwork(sender.party, { ...route.next, ...(route.destination && { destination: route.destination }) })];
       return [outside(name, `${route.hostname}, whose address is looked up`)];
     case 'passthrough':
       return [passthrough(view, name, route.target, route.destination)];

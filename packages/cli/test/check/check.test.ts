@@ -9,7 +9,7 @@ import type { Result } from '../../src/check/result.ts';
 import { plainStyle } from '../../src/terminal/style.ts';
 import { meshView } from '../../src/mesh/mesh-view.ts';
 import type { MeshView } from '../../src/mesh/mesh-view.ts';
-import type { Problem } from '@clearmesh/control-plane/watch/problem';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import { bank, object, viewOf, waypoint } from '../mesh/bank.ts';
 
 const before: FactsBefore = {

@@ -47,6 +47,13 @@ function dumpText(): string {
           inbound: [{ src: `${payments}:4001`, originalDst: null, actualDst: `${ledger}:8080`, protocol: 'HBONE' }],
           outbound: [],
         },
+        status: {
+          workload: 'Kubernetes//Pod/ledger/ledger-0',
+          listeners: [15_001, 15_006, 15_008],
+          dns: true,
+          connections: { inbound: 7, outbound: 2 },
+          lastFailure: { time: '', direction: 'inbound', error: 'no application' },
+        },
       },
       two: {
         state: 'Up',
@@ -56,7 +63,11 @@ function dumpText(): string {
           outbound: [{ src: `${payments}:4000`, originalDst: '10.96.0.20:80', actualDst: `${ledger}:8080`, protocol: 'HBONE' }],
         },
       },
-      three: { state: 'Pending', info: { namespace: 'ledger', name: 'ledger-1', serviceAccount: 'ledger' } },
+      three: {
+        state: 'Pending',
+        info: { namespace: 'ledger', name: 'ledger-1', serviceAccount: 'late' },
+        status: { workload: null, listeners: [], lastFailure: { error: 'port 15006 is taken' } },
+      },
     },
   });
 }
@@ -126,6 +137,15 @@ describe('tables of clearmesh proxy', () => {
     ]);
     expect(rows('connections', { raw: true, direction: 'outbound' })[0]?.[4]).to.equal('10.96.0.20:80');
     expect(rows('connections', { namespace: 'payments' })).to.have.length(1);
+  });
+
+  it('list how each pod fares, and of another make’s ztunnel what it tells', () => {
+    expect(rows('pods')).to.deep.equal([
+      ['ledger', 'ledger-0', 'Up', '15001,15006,15008,dns', 'Available', '7', '2', 'no application'],
+      ['ledger', 'ledger-1', 'Pending, unknown to the control plane', 'None', 'Initializing', '0', '0', 'port 15006 is taken'],
+      ['payments', 'payments-0', 'Up', '', 'None', '0', '1', ''],
+    ]);
+    expect(rows('pods', { namespace: 'payments' })).to.have.length(1);
   });
 
   it('never fail on JSON that is no dump', () => {

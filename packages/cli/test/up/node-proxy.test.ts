@@ -8,6 +8,7 @@ const options: NodeProxyOptions = {
   node: { name: 'node-a', namespacePath: '/run/netns/x', ip: '10.200.0.1', podCidr: '10.244.1.0/24' },
   podName: 'ztunnel-node-a',
   podNamespace: 'clearmesh-system',
+  serviceAccount: 'ztunnel',
   controlPlaneUrl: 'https://10.200.0.9:15012',
   rootCertificate: '/w/root-cert.pem',
   tokenFile: '/w/token',

@@ -32,6 +32,7 @@ export type ControlPlaneMetrics = {
   readonly certificatesRefused: Counter;
   /** Seconds since the epoch. */
   readonly rootExpiry: Gauge;
+  readonly rootPending: Gauge;
 };
 
 export function createMetrics(): ControlPlaneMetrics {
@@ -68,5 +69,9 @@ export function createMetrics(): ControlPlaneMetrics {
     certificatesIssued: registry.counter('clearmesh_certificates_issued_total', 'Workload certificates issued.'),
     certificatesRefused: registry.counter('clearmesh_certificates_refused_total', 'Certificate requests refused, by reason.'),
     rootExpiry: registry.gauge('clearmesh_root_certificate_expiry_timestamp_seconds', 'When the root certificate ends.'),
+    rootPending: registry.gauge(
+      'clearmesh_root_pending',
+      '1 while the authority in the Secret is not the one in force: it waits, or may not take over.',
+    ),
   };
 }

@@ -10,12 +10,12 @@ import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { findKind } from '../manifest/kinds.ts';
 import { readObject } from '../watch/cluster-object.ts';
-import { pathText } from '../watch/field-path.ts';
-import { valueText } from '../watch/problem.ts';
+import { pathText } from '@clearmesh/shared/document/field-path';
+import { valueText } from '@clearmesh/shared/document/problem';
 import type { Static } from 'typebox';
 import type { ApiObject } from '../kubernetes/resource.ts';
 import type { PeerAuthenticationRules } from '../watch/check-peer-authentication.ts';
-import type { Finding } from '../watch/finding.ts';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export type Verdict =
   | { readonly kind: 'allowed' | 'refused'; readonly answer: object }

@@ -2,11 +2,13 @@
  * Who signs for the webhook, written where the API server looks for it: `caBundle` of the ValidatingWebhookConfiguration
  * that the chart made. Without the configuration nothing is asked, and nothing is to be done.
  */
+import type { Cancel } from '@clearmesh/shared/lifecycle/clock';
 import { answerText } from '../kubernetes/api-answer.ts';
 import { Informer } from '../kubernetes/informer.ts';
 import { objectPath } from '../kubernetes/resource.ts';
 import { WorkQueue } from '../lead/work-queue.ts';
 import type { ApiObject, Resource } from '../kubernetes/resource.ts';
+import type { GivenOut } from '../certify/current-root.ts';
 import type { Leadership, LeaderRun, LeaderTask } from '../lead/leader-task.ts';
 import type { WorkResult } from '../lead/work-queue.ts';
 
@@ -26,28 +28,28 @@ type Validator = { readonly authorities: ReadonlyMap<string, string> };
 
 export class ValidatorAuthority implements LeaderTask {
   readonly name = 'webhook';
-  readonly #rootPem: () => string;
+  readonly #root: GivenOut;
 
-  /** @param rootPem what the API server is to believe */
-  constructor(rootPem: () => string) {
-    this.#rootPem = rootPem;
+  constructor(root: GivenOut) {
+    this.#root = root;
   }
 
   lead(leadership: Leadership): LeaderRun {
-    return new AuthorityRun(this.#rootPem, leadership);
+    return new AuthorityRun(this.#root, leadership);
   }
 }
 
 class AuthorityRun implements LeaderRun {
-  readonly #rootPem: () => string;
+  readonly #root: GivenOut;
+  readonly #unlisten: Cancel;
   readonly #leadership: Leadership;
   readonly #queue: WorkQueue;
   readonly #informer: Informer<Validator>;
   #validator: Validator | undefined;
   #writtenMs = -Infinity;
 
-  constructor(rootPem: () => string, leadership: Leadership) {
-    this.#rootPem = rootPem;
+  constructor(root: GivenOut, leadership: Leadership) {
+    this.#root = root;
     this.#leadership = leadership;
     const { api, clock, random, signal, logger } = leadership;
     this.#queue = new WorkQueue({}, { clock, random, signal, work: (_key, until) => this.#settle(until) });
@@ -69,9 +71,11 @@ class AuthorityRun implements LeaderRun {
       },
     );
     this.#informer.start();
+    this.#unlisten = root.onReplaced(() => this.#queue.add(validatorName));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#unlisten();
     await this.#informer[Symbol.asyncDispose]();
     await this.#queue[Symbol.asyncDispose]();
   }
@@ -82,7 +86,7 @@ class AuthorityRun implements LeaderRun {
   }
 
   async #settle(signal: AbortSignal): Promise<WorkResult> {
-    const caBundle = Buffer.from(this.#rootPem()).toString('base64');
+    const caBundle = Buffer.from(this.#root.rootPem).toString('base64');
     const wrong = [...(this.#validator?.authorities ?? [])].filter(([, authority]) => authority !== caBundle);
     if (wrong.length === 0) return { kind: 'done' };
     const { api, clock, logger } = this.#leadership;

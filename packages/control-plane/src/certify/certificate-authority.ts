@@ -6,12 +6,12 @@
  */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { decideIdentity } from './impersonation.ts';
-import { issueLeaf } from './leaf.ts';
-import { readSigningRequest } from './signing-request.ts';
+import { issueLeaf } from '@clearmesh/shared/certify/leaf';
+import { readSigningRequest } from '@clearmesh/shared/certify/signing-request';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { PodManifest } from '../manifest/pod.ts';
 import type { Caller } from './caller.ts';
-import type { RootAuthority } from './root-authority.ts';
+import type { CurrentRoot } from './current-root.ts';
 
 export type CertificateAuthorityOptions = {
   readonly trustDomain: string;
@@ -48,13 +48,13 @@ export type CertificateAnswer =
 
 export class CertificateAuthority {
   readonly #options: CertificateAuthorityOptions;
-  readonly #root: RootAuthority;
+  readonly #root: CurrentRoot;
   readonly #clock: Clock;
   readonly #pods: () => readonly PodManifest[];
 
   constructor(
     options: CertificateAuthorityOptions,
-    deps: { readonly root: RootAuthority; readonly clock: Clock; readonly pods: () => readonly PodManifest[] },
+    deps: { readonly root: CurrentRoot; readonly clock: Clock; readonly pods: () => readonly PodManifest[] },
   ) {
     this.#options = options;
     this.#root = deps.root;
@@ -72,16 +72,16 @@ export class CertificateAuthority {
       return { kind: 'invalid', reason: `validity_duration must be from 1 to ${this.#maxLifetimeS} seconds` };
     const key = await readSigningRequest(request.csr);
     if (key.kind === 'refused') return { kind: 'invalid', reason: key.reason };
-    const leaf = await issueLeaf(this.#root, {
+    const { authority } = this.#root;
+    const leaf = await issueLeaf(authority, {
       publicKey: key.publicKey,
       names: [{ type: 'url', value: decision.identity }],
       nowMs: this.#clock.now(),
       lifetimeMs: lifetimeS * 1000,
     });
-    const { intermediates, rootPem } = this.#root;
     return {
       kind: 'issued',
-      chain: [leaf.pem, ...intermediates, rootPem],
+      chain: [leaf.pem, ...authority.intermediates, authority.rootPem],
       identity: decision.identity,
       notAfterMs: leaf.notAfterMs,
     };

@@ -11,10 +11,10 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { answerText } from '../kubernetes/api-answer.ts';
 import { collectionPath, objectPath } from '../kubernetes/resource.ts';
-import { createRoot, readPlugged, readRoot } from './root-authority.ts';
+import { createRoot, readPlugged, readRoot } from '@clearmesh/shared/certify/root-authority';
 import type { ApiClient } from '../kubernetes/api-client.ts';
 import type { ApiFailure } from '../kubernetes/api-answer.ts';
-import type { RootAuthority } from './root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 export type ClusterRootOptions = {
   /** The system namespace. */
@@ -33,15 +33,15 @@ const secrets = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
 const pluggedSecret = 'cacerts';
 const ownSecret = 'clearmesh-ca-secret';
 
-type Attempt =
-  | { readonly kind: 'root'; readonly root: RootAuthority }
-  | { readonly kind: 'failed'; readonly failure: ApiFailure };
+export type ClusterRoot = { readonly authority: RootAuthority; readonly secret: typeof pluggedSecret | typeof ownSecret };
+
+type Attempt = { readonly kind: 'root'; readonly root: ClusterRoot } | { readonly kind: 'failed'; readonly failure: ApiFailure };
 
 /**
  * Waits for an API server that is away. MESH-CERT-002 when what is there cannot be used: another root in its place would
  * cut every proxy off.
  */
-export async function openClusterRoot(options: ClusterRootOptions, deps: Deps, signal: AbortSignal): Promise<RootAuthority> {
+export async function openClusterRoot(options: ClusterRootOptions, deps: Deps, signal: AbortSignal): Promise<ClusterRoot> {
   const backoff = new Backoff({ initialMs: 250, maxMs: 10_000, jitter: 0.3 }, { random: deps.random });
   for (;;) {
     const attempt = await tryOpen(options, deps, signal);
@@ -54,15 +54,26 @@ export async function openClusterRoot(options: ClusterRootOptions, deps: Deps, s
   }
 }
 
-async function tryOpen(options: ClusterRootOptions, deps: Deps, signal: AbortSignal): Promise<Attempt> {
+/** What is there now; `none` where neither Secret is. Rejects with MESH-CERT-002 as {@link openClusterRoot} does. */
+export async function readClusterRoot(
+  options: ClusterRootOptions,
+  deps: Pick<Deps, 'api' | 'clock'>,
+  signal: AbortSignal,
+): Promise<Attempt | { readonly kind: 'none' }> {
   const plugged = await readSecret(pluggedSecret, options, deps, signal);
   if (plugged.kind === 'failed') return plugged;
-  if (plugged.kind === 'found')
-    return { kind: 'root', root: usable(pluggedSecret, options, () => pluggedRoot(plugged.text, deps)) };
+  if (plugged.kind === 'found') return rootIn(pluggedSecret, options, () => pluggedRoot(plugged.text, deps));
   const own = await readSecret(ownSecret, options, deps, signal);
-  if (own.kind === 'failed') return own;
-  if (own.kind === 'found') return { kind: 'root', root: usable(ownSecret, options, () => ownRoot(own.text, deps)) };
-  return create(options, deps, signal);
+  return own.kind === 'found' ? rootIn(ownSecret, options, () => ownRoot(own.text, deps)) : own;
+}
+
+async function tryOpen(options: ClusterRootOptions, deps: Deps, signal: AbortSignal): Promise<Attempt> {
+  const found = await readClusterRoot(options, deps, signal);
+  return found.kind === 'none' ? create(options, deps, signal) : found;
+}
+
+function rootIn(secret: ClusterRoot['secret'], options: ClusterRootOptions, read: () => RootAuthority): Attempt {
+  return { kind: 'root', root: { secret, authority: usable(secret, options, read) } };
 }
 
 type SecretReading =
@@ -73,7 +84,7 @@ type SecretReading =
 async function readSecret(
   name: string,
   { namespace }: ClusterRootOptions,
-  { api }: Deps,
+  { api }: Pick<Deps, 'api'>,
   signal: AbortSignal,
 ): Promise<SecretReading> {
   const answer = await api.call<SecretBody | undefined>({ path: objectPath(secrets, { namespace, name }) }, signal);
@@ -96,13 +107,13 @@ async function create(options: ClusterRootOptions, deps: Deps, signal: AbortSign
   const answer = await deps.api.call({ method: 'POST', path: collectionPath(secrets, namespace), body }, signal);
   if (answer.kind === 'ok') {
     deps.logger.info('a new root was made', { secret: `${namespace}/${ownSecret}`, trustDomain });
-    return { kind: 'root', root: readRoot(pem, deps.clock.now()) };
+    return { kind: 'root', root: { secret: ownSecret, authority: readRoot(pem, deps.clock.now()) } };
   }
   if (answer.kind === 'refused' && answer.status === 409) return tryOpen(options, deps, signal);
   return { kind: 'failed', failure: answer };
 }
 
-function pluggedRoot(text: SecretText, { clock }: Deps): RootAuthority {
+function pluggedRoot(text: SecretText, { clock }: Pick<Deps, 'clock'>): RootAuthority {
   const certChain = text.get('cert-chain.pem');
   return readPlugged(
     {
@@ -115,7 +126,7 @@ function pluggedRoot(text: SecretText, { clock }: Deps): RootAuthority {
   );
 }
 
-function ownRoot(text: SecretText, { clock }: Deps): RootAuthority {
+function ownRoot(text: SecretText, { clock }: Pick<Deps, 'clock'>): RootAuthority {
   const certificate = required(text, 'ca-cert.pem');
   const rootCert = text.get('root-cert.pem') ?? '';
   return readPlugged(
@@ -132,7 +143,7 @@ function usable(name: string, { namespace }: ClusterRootOptions, read: () => Roo
       message: `Secret ${namespace}/${name}: ${error instanceof Error ? error.message : String(error)}`,
       hint:
         name === pluggedSecret
-          ? 'Mend the Secret, and start the control plane again; without it the mesh’s own root would be used.'
+          ? 'Mend the Secret; without it the mesh’s own root would be used, which proxies may not trust.'
           : 'Restore the Secret from a backup. Without one, delete it: a new root is made, and every proxy must be restarted to trust it.',
       cause: error,
     });

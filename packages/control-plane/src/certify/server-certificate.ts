@@ -1,12 +1,15 @@
-/** The control plane's own certificate: issued by its root, renewed at half of its life, its key only in memory. */
+/**
+ * The control plane's own certificate: issued by its root, renewed at half of its life and when the root is replaced, its key
+ * only in memory.
+ */
 import { KeyObject, webcrypto } from 'node:crypto';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Logger } from '@clearmesh/shared/observe/log';
-import { issueLeaf } from './leaf.ts';
-import { ecP256 } from './root-authority.ts';
-import type { AltName } from './leaf.ts';
-import type { RootAuthority } from './root-authority.ts';
+import { issueLeaf } from '@clearmesh/shared/certify/leaf';
+import { ecP256 } from '@clearmesh/shared/certify/root-authority';
+import type { AltName } from '@clearmesh/shared/certify/leaf';
+import type { CurrentRoot } from './current-root.ts';
 
 /** PEM. */
 export type ServerCredentials = { readonly cert: string; readonly key: string };
@@ -17,7 +20,7 @@ export type ServerCertificateOptions = {
   readonly lifetimeMs?: number;
 };
 
-type Deps = { readonly root: RootAuthority; readonly clock: Clock; readonly logger: Logger };
+type Deps = { readonly root: CurrentRoot; readonly clock: Clock; readonly logger: Logger };
 
 /** Milliseconds before a renewal that failed is tried again. */
 const retryMs = 60_000;
@@ -28,12 +31,17 @@ export class ServerCertificate implements Disposable {
   #credentials: ServerCredentials;
   #listener: (credentials: ServerCredentials) => void = () => {};
   #cancel: Cancel;
+  readonly #unlisten: Cancel;
 
   private constructor(options: ServerCertificateOptions, deps: Deps, credentials: ServerCredentials) {
     this.#options = options;
     this.#deps = deps;
     this.#credentials = credentials;
     this.#cancel = this.#schedule(lifetimeOf(options) / 2);
+    this.#unlisten = deps.root.onReplaced(() => {
+      this.#cancel();
+      void this.#renew();
+    });
   }
 
   static async issue(options: ServerCertificateOptions, deps: Deps): Promise<ServerCertificate> {
@@ -50,6 +58,7 @@ export class ServerCertificate implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#unlisten();
     this.#cancel();
     this.#listener = () => {};
   }
@@ -75,9 +84,10 @@ export class ServerCertificate implements Disposable {
 async function issue(options: ServerCertificateOptions, deps: Deps): Promise<ServerCredentials> {
   const { publicKey, privateKey } = await webcrypto.subtle.generateKey(ecP256, true, ['sign', 'verify']);
   const { names } = options;
-  const leaf = await issueLeaf(deps.root, { publicKey, names, nowMs: deps.clock.now(), lifetimeMs: lifetimeOf(options) });
+  const { authority } = deps.root;
+  const leaf = await issueLeaf(authority, { publicKey, names, nowMs: deps.clock.now(), lifetimeMs: lifetimeOf(options) });
   return {
-    cert: [leaf.pem, ...deps.root.intermediates].join('\n'),
+    cert: [leaf.pem, ...authority.intermediates].join('\n'),
     key: KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' }),
   };
 }

@@ -1,6 +1,6 @@
 /** The waypoint's process in its pod: environment, ports, probes, rights. Names of variables: packages/waypoint/src/config.ts. */
 import { criticalityLabel } from '../derive/banking-domain.ts';
-import { hbonePort } from '../manifest/gateway.ts';
+import { hbonePort, networkLabel } from '../manifest/gateway.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { Json, JsonMap } from './strategic-merge.ts';
 import type { WaypointOptions } from './waypoint-options.ts';
@@ -72,15 +72,22 @@ function environment({ metadata }: GatewayManifest, options: WaypointOptions): r
     value('XDS_ROOT_CA', root),
     value('CA_ADDRESS', options.controlPlane),
     value('CA_ROOT_CA', root),
+    value('TRUST_BUNDLE_PATH', root),
     value('AUTH_TOKEN', `${tokenDirectory}/istio-token`),
     value('CLUSTER_ID', options.clusterId),
     value('TRUST_DOMAIN', options.trustDomain),
     value('NETWORK', options.network),
+    ...(isOwnGateway({ metadata }, options) ? [value('NETWORK_GATEWAY', 'true')] : []),
     value('TERMINATION_GRACE_PERIOD_SECONDS', String(gracePeriodSeconds)),
     value('RUST_LOG', options.log.level),
     value('LOG_FORMAT', options.log.format),
     ...(criticality === undefined ? [] : [value('OTEL_RESOURCE_ATTRIBUTES', `service.criticality=${criticality}`)]),
   ];
+}
+
+/** A waypoint with the label of its own network takes callers of others as well. */
+function isOwnGateway({ metadata }: Pick<GatewayManifest, 'metadata'>, { network }: WaypointOptions): boolean {
+  return network !== '' && metadata.labels?.[networkLabel] === network;
 }
 
 function value(name: string, text: string): Json {

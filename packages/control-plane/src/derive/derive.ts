@@ -20,6 +20,7 @@ import { objectKey } from './l7/object-key.ts';
 import { deriveWaypoints, nextExperimentEnd } from './l7/waypoints.ts';
 import { MtlsModes, nextPermissiveEnd, peerPolicies } from './mtls-mode.ts';
 import { portLevelPolicy, staticStrict } from './peer-authentication.ts';
+import { NetworkGateways } from './network-gateways.ts';
 import { SelectorPolicies } from './policy-scope.ts';
 import { deriveService, keyOfService } from './service.ts';
 import { readinessOf, WaypointBindings } from './waypoint-binding.ts';
@@ -56,7 +57,8 @@ export function derive(given: Collections, options: DeriveOptions, nowMs: number
     ...collections.services.flatMap((service) => serviceFront(service, options) ?? []),
     ...hosts.map(entryFront),
   ]);
-  const endpoints = deriveEndpoints(collections, { fronts, hosts, attached, modes }, options);
+  const gateways = new NetworkGateways(collections.gateways, options);
+  const endpoints = gateways.withGateways(deriveEndpoints(collections, { fronts, hosts, attached, modes }, options));
   const workloads = endpoints.map(({ workload }) => workload);
   const waypoints = new WaypointBindings(collections, options, readinessOf(workloads, services));
   const bindings = bindAll({ services: collections.services, hosts, endpoints }, waypoints, options);
@@ -68,8 +70,8 @@ export function derive(given: Collections, options: DeriveOptions, nowMs: number
     nextExperimentEnd(collections.faultExperiments, options, nowMs),
   );
   return {
-    workloads: workloads.map((workload) => withWaypoint(workload, bindings.workloads.get(workload.uid))),
-    services: services.map((service) => serviceWithWaypoint(service, bindings.services.get(service.key))),
+    workloads: [...workloads.map((workload) => withWaypoint(workload, bindings)), ...gateways.workloads],
+    services: gateways.withNames(services, workloads).map((service) => serviceWithWaypoint(service, bindings)),
     policies: [
       ...policies.flatMap((entry) => entry.converted.policy ?? []),
       ...(peers.length > 0 || options.defaultMtls === 'STRICT' ? [staticStrict(options)] : []),
@@ -84,6 +86,7 @@ export function derive(given: Collections, options: DeriveOptions, nowMs: number
       ...policies.flatMap((entry) => entry.converted.notes),
       ...contestedHosts(collections.serviceEntries, hosts),
       ...unenforced(collections, reach, options),
+      ...gateways.notes,
     ],
     ...(changesAtMs === undefined ? {} : { changesAtMs }),
   };
@@ -141,12 +144,14 @@ function gatewaysOf(binding: Binding | undefined): readonly string[] {
   return [...new Set(gateways)];
 }
 
-function withWaypoint(workload: Workload, binding: Binding | undefined): Workload {
+function withWaypoint(workload: Workload, { workloads }: Bindings): Workload {
+  const binding = workloads.get(workload.uid);
   return binding?.address === undefined ? workload : { ...workload, waypoint: binding.address };
 }
 
 /** Ingress gateways can use only a waypoint that is there. */
-function serviceWithWaypoint(service: Service, binding: Binding | undefined): Service {
+function serviceWithWaypoint(service: Service, { services }: Bindings): Service {
+  const binding = services.get(service.key);
   if (binding?.address === undefined) return { ...service, ingressUseWaypoint: false };
   const { address, canary } = binding;
   if (canary?.kind !== 'used') return { ...service, waypoint: address };

@@ -9,7 +9,7 @@ import { parseSpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { serviceKey } from '@clearmesh/shared/model/names';
 import type { ServiceKey } from '@clearmesh/shared/model/names';
 import type { LoadBalancing, Service, ServiceAddress } from '@clearmesh/shared/model/service';
-import { parseBlock } from '../manifest/block.ts';
+import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { byAge } from './l7/age.ts';
 import { entryProtocol } from './l7/destination.ts';
 import type { HostAddress, ServiceEntryManifest } from '../manifest/service-entry.ts';

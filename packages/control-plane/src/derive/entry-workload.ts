@@ -61,7 +61,8 @@ function entryEndpoint(
   options: DeriveOptions,
 ): Endpoint {
   const { namespace, name, labels = {} } = metadata;
-  const uid = entryEndpointUid(options.clusterId, namespace, name, spec.address ?? '');
+  // All of a network are one endpoint without address.
+  const uid = entryEndpointUid(options.clusterId, namespace, name, spec.address || (spec.network ?? ''));
   const services = new Map(hosts.map((host) => [host.key, entryPorts(spec.ports, entryFront(host))] as const));
   const machine = { uid, metadata, labels, spec, services, policies: policiesOf(namespace, labels) };
   return { workload: workloadOf(machine, options), waypointLabels: spec.labels ?? {} };

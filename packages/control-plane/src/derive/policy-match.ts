@@ -5,7 +5,7 @@
 import { emptyMatch } from '@clearmesh/shared/model/authorization';
 import type { Match, ServiceAccountMatch, StringMatch } from '@clearmesh/shared/model/authorization';
 import type { Cidr } from '@clearmesh/shared/model/ip-address';
-import { parseBlock } from '../manifest/block.ts';
+import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { parsePort } from '../manifest/port.ts';
 import { parseStringMatch } from '@clearmesh/shared/policy/string-match';
 import type { ConditionManifest, OperationManifest, SourceManifest } from '../manifest/authorization-policy.ts';

@@ -5,6 +5,7 @@
  * B1  Level, not edge: each event only says where to look; what is done follows from how things are.
  * B2  Where another writer keeps changing it, that is said, and left alone for a while.
  */
+import type { Cancel } from '@clearmesh/shared/lifecycle/clock';
 import { answerText } from '../kubernetes/api-answer.ts';
 import { Informer } from '../kubernetes/informer.ts';
 import { collectionPath, objectPath } from '../kubernetes/resource.ts';
@@ -14,6 +15,7 @@ import { readBundle } from './bundle.ts';
 import type { ApiAnswer } from '../kubernetes/api-answer.ts';
 import type { InformerOptions } from '../kubernetes/informer.ts';
 import type { ApiObject, Resource } from '../kubernetes/resource.ts';
+import type { GivenOut } from '../certify/current-root.ts';
 import type { Leadership, LeaderRun, LeaderTask } from '../lead/leader-task.ts';
 import type { WorkResult } from '../lead/work-queue.ts';
 import type { Bundle } from './bundle.ts';
@@ -27,20 +29,20 @@ const configMapResource: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plura
 
 export class RootBundles implements LeaderTask {
   readonly name = 'root';
-  readonly #rootPem: () => string;
+  readonly #root: GivenOut;
 
-  /** @param rootPem what every namespace is to hold */
-  constructor(rootPem: () => string) {
-    this.#rootPem = rootPem;
+  constructor(root: GivenOut) {
+    this.#root = root;
   }
 
   lead(leadership: Leadership): LeaderRun {
-    return new BundleRun(this.#rootPem, leadership);
+    return new BundleRun(this.#root, leadership);
   }
 }
 
 class BundleRun implements LeaderRun {
-  readonly #rootPem: () => string;
+  readonly #root: GivenOut;
+  readonly #unlisten: Cancel;
   readonly #leadership: Leadership;
   /** Those that are there, and not about to go. */
   readonly #namespaces = new Set<string>();
@@ -52,8 +54,8 @@ class BundleRun implements LeaderRun {
   readonly #informers: readonly AsyncDisposable[];
   #bundlesListed = false;
 
-  constructor(rootPem: () => string, leadership: Leadership) {
-    this.#rootPem = rootPem;
+  constructor(root: GivenOut, leadership: Leadership) {
+    this.#root = root;
     this.#leadership = leadership;
     const { clock, random, signal } = leadership;
     this.#queue = new WorkQueue(
@@ -61,9 +63,15 @@ class BundleRun implements LeaderRun {
       { clock, random, signal, work: (key, until) => this.#settle(key, until) },
     );
     this.#informers = [this.#watchNamespaces(), this.#watchBundles()];
+    this.#unlisten = root.onReplaced(() => {
+      // Ours, not another writer's.
+      this.#mends.clear();
+      for (const namespace of this.#namespaces) this.#look(namespace);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#unlisten();
     await Promise.all(this.#informers.map((informer) => informer[Symbol.asyncDispose]()));
     await this.#queue[Symbol.asyncDispose]();
   }
@@ -139,7 +147,7 @@ class BundleRun implements LeaderRun {
   }
 
   async #settle(namespace: string, signal: AbortSignal): Promise<WorkResult> {
-    const rootPem = this.#rootPem();
+    const rootPem = this.#root.rootPem;
     const bundle = this.#bundles.get(namespace);
     const held = bundle === undefined ? 'missing' : bundle.rootPem === rootPem ? 'right' : 'wrong';
     const mendedMs = this.#mends.get(namespace) ?? [];

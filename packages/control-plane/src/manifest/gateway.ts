@@ -142,6 +142,21 @@ export function isRemoteWaypoint(gateway: GatewayManifest): boolean {
   return gateway.spec.gatewayClassName === 'istio-remote';
 }
 
+/** Classes whose Gateways stand between networks. */
+const networkGatewayClasses: ReadonlySet<string> = new Set(['istio-remote', 'istio-east-west', 'clearmesh-east-west']);
+/** Label of a Gateway: which network it leads to; on a waypoint the own one, whose gateway it is for others. */
+export const networkLabel = 'topology.istio.io/network';
+
+/** The network that a Gateway leads to; `undefined` for one that stands between no networks. */
+export function networkOf({ metadata, spec }: GatewayManifest): string | undefined {
+  return networkGatewayClasses.has(spec.gatewayClassName) ? metadata.labels?.[networkLabel] : undefined;
+}
+
+/** The listener for tunnels, whatever its port. */
+export function tunnelListener(gateway: GatewayManifest): ListenerManifest | undefined {
+  return gateway.spec.listeners?.find(({ protocol }) => protocol === 'HBONE');
+}
+
 /** The listener that a waypoint takes tunnels on. */
 export function hboneListener(gateway: GatewayManifest): ListenerManifest | undefined {
   return gateway.spec.listeners?.find(({ protocol, port }) => protocol === 'HBONE' && port === hbonePort);

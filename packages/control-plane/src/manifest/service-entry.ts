@@ -1,6 +1,6 @@
 /** Hosts that no Service of the cluster is (networking.istio.io). */
 import { Type } from 'typebox';
-import { parseBlock } from './block.ts';
+import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { defineKind } from './kind.ts';
 import { namespacedMetadata } from './metadata.ts';
 import { strict } from './policy-schema.ts';

@@ -1,7 +1,7 @@
 /** Status of waypoint Gateways (control-plane-contract section 3, Status). */
 import { formatGatewayAddress } from './gateway-address-text.ts';
 import { addressOf } from '../derive/waypoint-binding.ts';
-import { hbonePort, isManaged } from '../manifest/gateway.ts';
+import { hbonePort, isManaged, networkOf } from '../manifest/gateway.ts';
 import { clusterIps } from '../manifest/service.ts';
 import { serviceKey } from '@clearmesh/shared/model/names';
 import type { ServiceKey } from '@clearmesh/shared/model/names';
@@ -100,7 +100,12 @@ export function remoteGatewayStatus(gateway: GatewayManifest, options: DeriveOpt
   const { addresses = [] } = gateway.spec;
   return {
     conditions: [
-      condition('Accepted', 'True', 'Accepted', 'the Gateway names a waypoint that runs elsewhere'),
+      condition(
+        'Accepted',
+        'True',
+        'Accepted',
+        `the Gateway names ${networkOf(gateway) === undefined ? 'a waypoint' : 'the gateway of a network'} that runs elsewhere`,
+      ),
       address === undefined
         ? condition('Programmed', 'False', 'UnsupportedAddress', 'spec.addresses names no address')
         : condition('Programmed', 'True', 'Programmed', `traffic is sent to ${formatGatewayAddress(address)}`),

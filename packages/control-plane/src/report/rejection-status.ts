@@ -2,7 +2,7 @@
 import { condition } from './status-report.ts';
 import { controllerName } from './route-status.ts';
 import { reporterOf } from './reporters.ts';
-import type { Problem } from '../watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { ParentRefManifest } from '../manifest/route.ts';
 import type { Condition, ObjectStatus, ParentStatus } from './status-report.ts';
 

@@ -25,7 +25,7 @@ import type { IsWaypoint } from './entry-status.ts';
 import type { Refusals } from './gateway-status.ts';
 import type { Idle, PolicySurroundings, TargetedPolicy } from './policy-status.ts';
 import type { ObjectStatus, StatusReport } from './status-report.ts';
-import type { Problem } from '../watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 /** A configuration in force. */
 export type Configured = { readonly collections: Collections; readonly model: MeshModel; readonly nowMs: number };

@@ -5,7 +5,7 @@ import type { DeriveOptions } from '../derive/options.ts';
 import type { WaypointListener, WaypointSession } from '../publish/discovery-service.ts';
 import type { Configured } from './report.ts';
 import type { StatusReport } from './status-report.ts';
-import type { Problem } from '../watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 type Session = { readonly gateway: string; readonly pod: string; error: string | undefined };
 

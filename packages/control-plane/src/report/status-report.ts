@@ -8,7 +8,7 @@
  */
 import type { ObjectKey } from '@clearmesh/shared/model/l7/configuration';
 import type { HostAddress } from '../manifest/service-entry.ts';
-import type { Problem } from '../watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 export type Condition = {
   readonly type: string;

@@ -18,7 +18,7 @@ import type { ApiCall } from '../kubernetes/api-client.ts';
 import type { Leadership, LeaderRun, LeaderTask } from '../lead/leader-task.ts';
 import type { WorkResult } from '../lead/work-queue.ts';
 import type { Observed, ObservedObjects } from '../watch/kubernetes-source.ts';
-import type { Problem } from '../watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { StatusReporter } from './reporters.ts';
 import type { StatusPatch } from './status-patch.ts';
 import type { ObjectStatus, StatusReport } from './status-report.ts';

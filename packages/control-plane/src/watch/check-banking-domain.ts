@@ -1,7 +1,7 @@
 /** What a schema cannot say of a BankingDomain. */
 import { checkResilience } from './check-resilience.ts';
 import type { BankingDomainManifest } from '../manifest/banking-domain.ts';
-import type { Finding } from './finding.ts';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export function checkBankingDomain(
   { spec }: BankingDomainManifest,

@@ -7,8 +7,8 @@ import type { FaultExperimentManifest } from '../manifest/fault-experiment.ts';
 import type { OpaPolicyManifest } from '../manifest/opa-policy.ts';
 import type { RateLimitManifest, RateLimitPolicyManifest } from '../manifest/rate-limit-policy.ts';
 import type { TargetRules } from './check-target-refs.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 type Root = { readonly rootNamespace: string };
 

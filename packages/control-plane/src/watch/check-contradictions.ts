@@ -4,8 +4,8 @@ import { objectName } from '../manifest/collections.ts';
 import { isFinished, podAddresses } from '../manifest/pod.ts';
 import { clusterIps } from '../manifest/service.ts';
 import type { Manifest } from '../manifest/collections.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 /** Something only one object may have. */
 type Claim = {

@@ -9,9 +9,9 @@ import {
   waypointForKey,
   waypointForValues,
 } from '../manifest/gateway.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '@clearmesh/shared/document/nearest-name';
 import type { GatewayManifest } from '../manifest/gateway.ts';
-import type { Finding } from './finding.ts';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export function checkGateway(gateway: GatewayManifest): readonly Finding[] {
   if (!isWaypoint(gateway)) {

@@ -1,8 +1,8 @@
 /** Matches of routes and policies that would never, or never certainly, match. */
 import { compilePattern } from '@clearmesh/shared/route/pattern';
 import type { HttpMatchManifest, NamedMatchManifest } from '../manifest/http-match.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export function checkHttpMatches(matches: readonly HttpMatchManifest[] = [], path: FieldPath): readonly Finding[] {
   return matches.flatMap((match, index) => [

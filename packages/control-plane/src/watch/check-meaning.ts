@@ -9,7 +9,7 @@ import { checkResiliencePolicy } from './check-resilience.ts';
 import { checkGrpcRoute, checkHttpRoute } from './check-route.ts';
 import { checkServiceEntry, checkWorkloadEntry } from './check-service-entry.ts';
 import type { Manifest } from '../manifest/collections.ts';
-import type { Finding } from './finding.ts';
+import type { Finding } from '@clearmesh/shared/document/finding';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
 
 export function checkMeaning(manifest: Manifest, rules: PeerAuthenticationRules): readonly Finding[] {

@@ -2,8 +2,8 @@
 import { opensPlaintext, parsePermissiveUntil, permissiveUntilAnnotation } from '../manifest/permissive-until.ts';
 import { parsePort } from '../manifest/port.ts';
 import type { PeerAuthenticationManifest } from '../manifest/peer-authentication.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export type PeerAuthenticationRules = {
   /** PERMISSIVE and DISABLE need `clearmesh.io/permissive-until`. @default true */

@@ -1,11 +1,11 @@
 /** What a schema cannot say of an AuthorizationPolicy: values that would never match, and rules nobody would enforce. */
-import { parseBlock } from '../manifest/block.ts';
+import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { parsePort } from '../manifest/port.ts';
 import type { AuthorizationPolicyManifest, ConditionManifest, RuleManifest } from '../manifest/authorization-policy.ts';
 import { checkTarget, checkTargets } from './check-target-refs.ts';
 import type { TargetRules } from './check-target-refs.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 /** Says why a value is wrong and what to write instead; `undefined` when it is right. */
 type ValueCheck = (value: string) => Pick<Finding, 'message' | 'remedy'> | undefined;

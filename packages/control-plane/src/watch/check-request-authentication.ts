@@ -4,8 +4,8 @@ import { authorizationTargets } from './check-policy.ts';
 import { checkTarget, checkTargets } from './check-target-refs.ts';
 import type { JwtRuleManifest, RequestAuthenticationManifest } from '../manifest/request-authentication.ts';
 import type { TargetRules } from './check-target-refs.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export function checkRequestAuthentication(
   policy: RequestAuthenticationManifest,

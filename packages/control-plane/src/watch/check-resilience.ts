@@ -2,8 +2,8 @@
 import { durationMs } from '../manifest/duration.ts';
 import { checkRequiredTargets } from './check-target-refs.ts';
 import type { ResiliencePolicyManifest } from '../manifest/resilience-policy.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 type Spec = ResiliencePolicyManifest['spec'];
 type Replicated = { readonly namespace: string; readonly rootNamespace: string };

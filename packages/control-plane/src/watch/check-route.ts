@@ -6,8 +6,8 @@ import { checkHttpMatches, checkNamed, checkPattern } from './check-http-match.t
 import type { GrpcMatchManifest, GrpcMethodMatchManifest, GrpcRouteManifest } from '../manifest/grpc-route.ts';
 import type { HttpRouteManifest, HttpRouteRuleManifest } from '../manifest/http-route.ts';
 import type { FilterManifest, PathModifierManifest, RouteManifest } from '../manifest/route.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 /** The field that each type of filter needs. */
 const filterFields = {

@@ -1,7 +1,7 @@
 /** What a schema cannot say of entries for what is outside of Kubernetes. */
 import { parseIp } from '@clearmesh/shared/model/ip-address';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 import type { ServiceEntryManifest } from '../manifest/service-entry.ts';
 import type { EntrySpec, WorkloadEntryManifest } from '../manifest/workload-entry.ts';
 

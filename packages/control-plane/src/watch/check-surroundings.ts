@@ -12,7 +12,7 @@ import type { FaultExperimentManifest } from '../manifest/fault-experiment.ts';
 import type { NamespaceManifest } from '../manifest/namespace.ts';
 import type { PodManifest } from '../manifest/pod.ts';
 import type { ResiliencePolicyManifest } from '../manifest/resilience-policy.ts';
-import type { Finding } from './finding.ts';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export type Misplaced<T> = { readonly at: T; readonly finding: Finding };
 

@@ -1,9 +1,9 @@
 /** Targets of a policy that nobody would find. */
 import { maxTargets, targetGroups } from '../manifest/target-ref.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '@clearmesh/shared/document/nearest-name';
 import type { TargetKind, TargetRefManifest } from '../manifest/target-ref.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 
 export type TargetRules = {
   /** Namespace of the policy. */

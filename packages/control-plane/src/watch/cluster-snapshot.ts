@@ -6,11 +6,11 @@
  */
 import { collect } from '../manifest/collections.ts';
 import { checkSurroundings } from './check-surroundings.ts';
-import { pathText } from './field-path.ts';
-import { valueText } from './problem.ts';
+import { pathText } from '@clearmesh/shared/document/field-path';
+import { valueText } from '@clearmesh/shared/document/problem';
 import type { Collections, Manifest } from '../manifest/collections.ts';
-import type { Finding } from './finding.ts';
-import type { Problem } from './problem.ts';
+import type { Finding } from '@clearmesh/shared/document/finding';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { StoredObject } from './object-store.ts';
 
 export type ClusterSnapshot = {

@@ -1,6 +1,6 @@
 /** Where configuration comes from: a directory, or the Kubernetes API. */
 import type { Collections } from '../manifest/collections.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 /** What a source says, in order. */
 export type SourceEvent =

@@ -8,7 +8,8 @@ import { withGatewayPods } from '../deploy/gateway-pods.ts';
 import { collect } from '../manifest/collections.ts';
 import { checkContradictions, titleOf } from './check-contradictions.ts';
 import { checkSurroundings } from './check-surroundings.ts';
-import { findingProblem, parseManifestFile } from './manifest-file.ts';
+import { findingProblem } from '@clearmesh/shared/document/document-problem';
+import { parseManifestFile } from './manifest-file.ts';
 import { objectName } from '../manifest/collections.ts';
 import { withDeparting } from './departing-pods.ts';
 import { parseStatusFile, withFacts } from './status-file.ts';
@@ -17,7 +18,7 @@ import type { OpaPolicyManifest } from '../manifest/opa-policy.ts';
 import type { PodManifest } from '../manifest/pod.ts';
 import type { LoadedObject, ManifestFile } from './manifest-file.ts';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { StatusFile } from './status-file.ts';
 
 export type ManifestDirectoryOptions = {

@@ -1,17 +1,16 @@
 /** One file of manifests: text to checked objects, or to problems. */
 import { findKind, supportedKinds } from '../manifest/kinds.ts';
 import { checkMeaning } from './check-meaning.ts';
-import { checkShape } from './check-shape.ts';
-import { nearestName } from './nearest-name.ts';
-import { pathText } from './field-path.ts';
-import { readYaml } from './yaml-documents.ts';
-import { valueText } from './problem.ts';
+import { checkShape } from '@clearmesh/shared/document/check-shape';
+import { nearestName } from '@clearmesh/shared/document/nearest-name';
+import { readYaml } from '@clearmesh/shared/document/yaml-documents';
+import { findingProblem, yamlProblem } from '@clearmesh/shared/document/document-problem';
 import type { Manifest } from '../manifest/collections.ts';
-import type { FieldPath } from './field-path.ts';
-import type { Finding } from './finding.ts';
+import type { FieldPath } from '@clearmesh/shared/document/field-path';
+import type { Finding } from '@clearmesh/shared/document/finding';
 import type { PeerAuthenticationRules } from './check-peer-authentication.ts';
-import type { Position, YamlDocument } from './yaml-documents.ts';
-import type { Problem } from './problem.ts';
+import type { Position, YamlDocument } from '@clearmesh/shared/document/yaml-documents';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 export type LoadedObject = {
   readonly manifest: Manifest;
@@ -59,18 +58,6 @@ function readObject(
   return { object: { manifest, file, locate: place }, problems: [] };
 }
 
-/** A finding with its place. */
-export function findingProblem(
-  finding: Finding,
-  code: Problem['code'],
-  file: string,
-  object: string,
-  locate: YamlDocument['locate'],
-): Problem {
-  const { path, at, value, message, remedy } = finding;
-  return { code, file, ...locate(path, at), object, field: pathText(path), value: valueText(value), message, remedy };
-}
-
 function unsupported(value: unknown): Finding {
   const kind = textAt(value, 'kind');
   const apiVersion = textAt(value, 'apiVersion');
@@ -100,21 +87,6 @@ function emptyFile(file: string): Problem {
   return {
     ...yamlProblem(file, 1, 1, 'the file is empty'),
     remedy: 'Remove the file, or write its content; a file without objects needs a comment at least.',
-  };
-}
-
-/** A text that is no YAML: nothing of the file can be used. */
-export function yamlProblem(file: string, line: number, column: number, message: string): Problem {
-  return {
-    code: 'MESH-CONFIG-001',
-    file,
-    line,
-    column,
-    object: '',
-    field: '',
-    value: '',
-    message,
-    remedy: 'Mend the YAML at this place; the document may be cut off.',
   };
 }
 

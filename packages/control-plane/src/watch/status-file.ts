@@ -4,11 +4,11 @@
  */
 import { Type } from 'typebox';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
-import { checkShape } from './check-shape.ts';
-import { findingProblem, yamlProblem } from './manifest-file.ts';
-import { readYaml } from './yaml-documents.ts';
+import { checkShape } from '@clearmesh/shared/document/check-shape';
+import { findingProblem, yamlProblem } from '@clearmesh/shared/document/document-problem';
+import { readYaml } from '@clearmesh/shared/document/yaml-documents';
 import type { PodManifest, PodStatus } from '../manifest/pod.ts';
-import type { Problem } from './problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 /** What the file says of one pod; absent fields leave the manifest as it is. */
 export type PodFacts = {

@@ -7,6 +7,8 @@
 import { hostname } from 'node:os';
 import { ValidatorAuthority } from '../admit/validator-authority.ts';
 import { openClusterRoot } from '../certify/cluster-root.ts';
+import { ClusterRootWatch } from '../certify/cluster-root-watch.ts';
+import { CurrentRoot } from '../certify/current-root.ts';
 import { TokenReviewer } from '../certify/token-reviewer.ts';
 import { WaypointDeployer } from '../deploy/waypoint-deployer.ts';
 import { defaultDeriveOptions } from '../derive/options.ts';
@@ -25,22 +27,18 @@ import type { Surroundings, Wiring } from './parts.ts';
 const leaseName = 'clearmesh-status';
 
 export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promise<Surroundings> {
-  const { options, deps, metrics, resources, signal } = wiring;
-  const { rootNamespace, trustDomain, requirePermissiveExpiry } = options;
+  const { options, deps, metrics, resources } = wiring;
+  const { rootNamespace, requirePermissiveExpiry } = options;
   const { clock, random, logger } = deps;
   const api = resources.use(new ApiClient({}, { kubeConfig: await openCluster(options.setting.kubeconfig), clock }));
-  const root = await openClusterRoot(
-    { namespace: rootNamespace, trustDomain },
-    { api, clock, random, logger: logger.scope('ca') },
-    signal,
-  );
+  const root = await rootOf(wiring, api);
   const rules = { requirePermissiveExpiry, rootNamespace };
   const source = resources.use(new KubernetesSource({ rules }, { api, clock, random, logger: logger.scope('config'), metrics }));
   const statuses = new StatusTask(source);
   const deployer = deployerOf(options);
-  const authority = new ValidatorAuthority(() => root.rootPem);
+  const authority = new ValidatorAuthority(root);
   const tasks: readonly LeaderTask[] = [
-    new RootBundles(() => root.rootPem),
+    new RootBundles(root),
     statuses,
     ...(deployer === undefined ? [] : [deployer]),
     ...(options.setting.webhook === undefined ? [] : [authority]),
@@ -57,6 +55,22 @@ export async function clusterSurroundings(wiring: Wiring<ClusterSetting>): Promi
     onConfiguration: (configured) => leader.recvConfigured(configured),
     describe: () => ({ watches: Object.fromEntries(source.states) }),
   };
+}
+
+/** Read once, and followed from then on. */
+async function rootOf(
+  { options, deps, metrics, resources, signal }: Wiring<ClusterSetting>,
+  api: ApiClient,
+): Promise<CurrentRoot> {
+  const { rootNamespace: namespace, trustDomain } = options;
+  const { clock, random, logger } = deps;
+  const known = { api, clock, random, logger: logger.scope('ca') };
+  const opened = await openClusterRoot({ namespace, trustDomain }, known, signal);
+  const root = new CurrentRoot(opened.authority);
+  const watch = new ClusterRootWatch({ namespace, trustDomain, opened }, { ...known, root, metrics });
+  resources.use(watch);
+  watch.start();
+  return root;
 }
 
 function deployerOf({

@@ -1,6 +1,7 @@
 /** Around a directory: manifests, keys of tokens, the root and the status are files. */
 import { Authenticator } from '../certify/authenticator.ts';
-import { openRoot } from '../certify/root-store.ts';
+import { CurrentRoot } from '../certify/current-root.ts';
+import { openRoot } from '@clearmesh/shared/certify/root-store';
 import { TokenKeys } from '../certify/token-keys.ts';
 import { StatusWriter } from '../report/status-writer.ts';
 import { DirectorySource } from '../watch/directory-source.ts';
@@ -14,7 +15,7 @@ export async function directorySurroundings(wiring: Wiring<DirectorySetting>): P
   const writer =
     statusOut === undefined ? undefined : resources.use(await StatusWriter.open(statusOut, { logger: logger.scope('status') }));
   const source = await sourceOf(wiring);
-  const root = await openRoot({ stateDirectory, trustDomain: options.trustDomain }, deps);
+  const root = new CurrentRoot(await openRoot({ stateDirectory, trustDomain: options.trustDomain }, deps));
   const keys = await TokenKeys.open(tokenKeys, { logger: logger.scope('ca') });
   return {
     name: directory,

@@ -4,7 +4,7 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { ControlPlaneMetrics } from '../admin/control-plane-metrics.ts';
 import type { CallerAuthenticator } from '../certify/caller.ts';
-import type { RootAuthority } from '../certify/root-authority.ts';
+import type { CurrentRoot } from '../certify/current-root.ts';
 import type { Configured } from '../report/report.ts';
 import type { StatusReport } from '../report/status-report.ts';
 import type { ConfigurationSource } from '../watch/configuration-source.ts';
@@ -29,7 +29,7 @@ export type Surroundings = {
   readonly name: string;
   readonly source: ConfigurationSource;
   readonly authenticator: CallerAuthenticator;
-  readonly root: RootAuthority;
+  readonly root: CurrentRoot;
   /** Takes each status of all objects; without one, none is made. */
   readonly write?: (report: StatusReport) => void;
   /** Tells, from now on, why nothing can be made for Gateways, by `namespace/name`. */

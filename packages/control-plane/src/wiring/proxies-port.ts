@@ -22,7 +22,9 @@ export async function listenForProxies(wiring: Wiring, served: Served): Promise<
   const { options, deps, metrics, resources, signal } = wiring;
   const { clock, logger } = deps;
   const { root, authenticator } = served.surroundings;
-  metrics.rootExpiry.set(Math.floor(root.certificate.notAfter.getTime() / 1000));
+  const tellExpiry = (): void => metrics.rootExpiry.set(Math.floor(root.authority.certificate.notAfter.getTime() / 1000));
+  tellExpiry();
+  resources.defer(root.onReplaced(tellExpiry));
   const handler = grpcHandler({
     authenticate: (header) => authenticator.authenticate(header),
     discovery: discoveryOf(wiring, served),

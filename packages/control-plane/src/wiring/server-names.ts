@@ -1,6 +1,6 @@
 /** What the certificates of the control plane's own ports are for. */
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { AltName } from '../certify/leaf.ts';
+import type { AltName } from '@clearmesh/shared/certify/leaf';
 
 /** The Service's names in a cluster, and what a process beside it would dial. */
 export function serverNames(place: {

@@ -3,12 +3,12 @@ import { review } from '../admit/review.ts';
 import { WebhookServer } from '../admit/webhook-server.ts';
 import { ServerCertificate } from '../certify/server-certificate.ts';
 import { serverNames } from './server-names.ts';
-import type { RootAuthority } from '../certify/root-authority.ts';
+import type { CurrentRoot } from '../certify/current-root.ts';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Wiring } from './parts.ts';
 
 /** Opens it, and keeps its certificate young. */
-export async function listenForReviews(wiring: Wiring, listen: SocketAddress, root: RootAuthority): Promise<SocketAddress> {
+export async function listenForReviews(wiring: Wiring, listen: SocketAddress, root: CurrentRoot): Promise<SocketAddress> {
   const { options, deps, metrics, resources, signal } = wiring;
   const logger = deps.logger.scope('webhook');
   const { requirePermissiveExpiry, rootNamespace } = options;

@@ -7,7 +7,7 @@ import { silentLogger } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { Authenticator } from '../../src/certify/authenticator.ts';
 import { TokenKeys } from '../../src/certify/token-keys.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import { TokenIssuer } from '../fixtures/token-issuer.ts';
 import type { TokenSpec } from '../fixtures/token-issuer.ts';
 

@@ -9,10 +9,11 @@ import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { spiffeIdsOf } from '@clearmesh/shared/identity/certificate';
 import { X509Certificate } from 'node:crypto';
 import { CertificateAuthority } from '../../src/certify/certificate-authority.ts';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { CurrentRoot } from '../../src/certify/current-root.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { pod } from '../fixtures/objects.ts';
 import { rsaSigningRequest, signingRequest, stolenKeyRequest } from '../fixtures/signing-requests.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import type { Caller } from '../../src/certify/caller.ts';
 import type { CertificateAnswer, CertificateRequest } from '../../src/certify/certificate-authority.ts';
 
@@ -33,7 +34,11 @@ async function authority(rootLifetimeMs?: number): Promise<CertificateAuthority>
   });
   return new CertificateAuthority(
     { trustDomain: 'cluster.local', trustedNodeAccounts: new Set(['clearmesh-system/ztunnel']) },
-    { root: readRoot(pem, Date.now()), clock: systemClock, pods: () => [pod('ledger-0', { account: 'ledger' }).value] },
+    {
+      root: new CurrentRoot(readRoot(pem, Date.now())),
+      clock: systemClock,
+      pods: () => [pod('ledger-0', { account: 'ledger' }).value],
+    },
   );
 }
 

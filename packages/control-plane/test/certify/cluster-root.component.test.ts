@@ -10,12 +10,12 @@ import { silentLogger } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { openClusterRoot } from '../../src/certify/cluster-root.ts';
-import { issueLeaf } from '../../src/certify/leaf.ts';
-import { ecP256 } from '../../src/certify/root-authority.ts';
+import { issueLeaf } from '@clearmesh/shared/certify/leaf';
+import { ecP256 } from '@clearmesh/shared/certify/root-authority';
 import { ApiPeer, failure } from '../fixtures/api-peer.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import type { RootAuthority } from '../../src/certify/root-authority.ts';
+import type { RootAuthority } from '@clearmesh/shared/certify/root-authority';
 
 const secrets = '/api/v1/namespaces/clearmesh-system/secrets';
 const options = { namespace: 'clearmesh-system', trustDomain: 'cluster.local' };
@@ -42,7 +42,7 @@ function withData({ stringData, ...others }: { stringData: Readonly<Record<strin
 async function open(peer: ApiPeer, clock: Clock = systemClock): Promise<RootAuthority> {
   using api = new ApiClient({}, { kubeConfig: peer.kubeConfig, clock });
   const deps = { api, clock, random: systemRandom, logger: silentLogger };
-  return openClusterRoot(options, deps, AbortSignal.timeout(8000));
+  return (await openClusterRoot(options, deps, AbortSignal.timeout(8000))).authority;
 }
 
 async function keep(peer: ApiPeer, name: string, stringData: Readonly<Record<string, string>>): Promise<void> {

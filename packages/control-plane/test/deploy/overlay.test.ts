@@ -14,7 +14,7 @@ describe('overlays', () => {
     expect(others).to.deep.equal([]);
     expect(container?.image).to.equal('bank/waypoint:1');
     expect(container?.env.filter(({ name }) => name === 'RUST_LOG')).to.deep.equal([{ name: 'RUST_LOG', value: 'debug' }]);
-    expect(container?.env).to.have.length(17);
+    expect(container?.env).to.have.length(18);
   });
 
   it('makes an autoscaler and a disruption budget where they are asked for', () => {

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
+import { waypointContainer } from '../../src/deploy/waypoint-container.ts';
 import { gateway } from '../fixtures/gateways.ts';
 import { objectsOf, podOf, refusal } from '../fixtures/made-waypoint.ts';
+import { waypointOptions } from '../fixtures/waypoint-options.ts';
 
 describe('waypointObjects', () => {
   it('makes account, deployment and service, owned by the Gateway', () => {
@@ -37,6 +39,7 @@ describe('waypointObjects', () => {
       XDS_ROOT_CA: '/var/run/secrets/istio/root-cert.pem',
       CA_ADDRESS: 'https://clearmesh-control-plane.clearmesh-system.svc:15012',
       CA_ROOT_CA: '/var/run/secrets/istio/root-cert.pem',
+      TRUST_BUNDLE_PATH: '/var/run/secrets/istio/root-cert.pem',
       AUTH_TOKEN: '/var/run/secrets/tokens/istio-token',
       CLUSTER_ID: 'Kubernetes',
       TRUST_DOMAIN: 'cluster.local',
@@ -45,6 +48,15 @@ describe('waypointObjects', () => {
       RUST_LOG: 'info',
       LOG_FORMAT: 'plain',
     });
+  });
+
+  it('has a waypoint with the label of its own network take callers of others', () => {
+    const labelled = gateway('gate', { labels: { 'topology.istio.io/network': 'west' } });
+    const flag = (network: string): unknown =>
+      (waypointContainer(labelled, { ...waypointOptions, network })['env'] as readonly object[]).some(
+        (each) => 'name' in each && each.name === 'NETWORK_GATEWAY',
+      );
+    expect(['west', 'east', ''].map(flag)).to.deep.equal([true, false, false]);
   });
 
   it('makes pods without rights, spread over zones and nodes', () => {

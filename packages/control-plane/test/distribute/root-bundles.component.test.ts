@@ -30,7 +30,7 @@ class Leading implements AsyncDisposable {
     };
     const { clock } = this;
     this.#api = new ApiClient({}, { kubeConfig: peer.kubeConfig, clock });
-    this.#run = new RootBundles(() => rootPem).lead({
+    this.#run = new RootBundles({ rootPem, onReplaced: () => () => {} }).lead({
       api: this.#api,
       signal: this.#abort.signal,
       clock,

@@ -8,7 +8,8 @@ import { describe, it } from 'mocha';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
-import { createRoot, readRoot } from '../../src/certify/root-authority.ts';
+import { CurrentRoot } from '../../src/certify/current-root.ts';
+import { createRoot, readRoot } from '@clearmesh/shared/certify/root-authority';
 import { ServerCertificate } from '../../src/certify/server-certificate.ts';
 import type { GrpcHandler } from '../../src/listen/grpc-handler.ts';
 import { SecureServer } from '../../src/listen/secure-server.ts';
@@ -25,7 +26,8 @@ const answerAll: GrpcHandler = (_request, response) => void response.writeHead(2
 type Changes = Partial<SecureServerOptions> & { readonly handler?: GrpcHandler };
 
 async function serve(clock: FakeClock, { handler = answerAll, ...options }: Changes = {}): Promise<Served> {
-  const root = readRoot(await createRoot({ trustDomain: 'cluster.local', nowMs: clock.now() }), clock.now());
+  const pem = await createRoot({ trustDomain: 'cluster.local', nowMs: clock.now() });
+  const root = new CurrentRoot(readRoot(pem, clock.now()));
   const deps = { root, clock, logger: silentLogger };
   const certificate = await ServerCertificate.issue({ names: [{ type: 'dns', value: 'localhost' }] }, deps);
   const server = await SecureServer.listen(

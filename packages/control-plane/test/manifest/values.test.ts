@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { parseBlock } from '../../src/manifest/block.ts';
+import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { parsePermissiveUntil } from '../../src/manifest/permissive-until.ts';
 import { parseDuration } from '../../src/manifest/duration.ts';
 import { parseTime } from '../../src/manifest/time.ts';

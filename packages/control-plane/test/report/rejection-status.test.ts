@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { rejectionStatus } from '../../src/report/rejection-status.ts';
 import { condition } from '../../src/report/status-report.ts';
-import type { Problem } from '../../src/watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 import type { RejectedObject } from '../../src/report/rejection-status.ts';
 import type { ObjectStatus } from '../../src/report/status-report.ts';
 

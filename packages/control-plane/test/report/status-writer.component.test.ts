@@ -5,7 +5,7 @@ import { describe, it } from 'mocha';
 import { silentLogger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { StatusWriter } from '../../src/report/status-writer.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import type { StatusReport } from '../../src/report/status-report.ts';
 
 const report = (object: string): StatusReport => ({ serving: 'current', objects: { [object]: {} }, rejections: [] });

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { parseManifestFile } from '../../src/watch/manifest-file.ts';
-import { problemError } from '../../src/watch/problem.ts';
+import { problemError } from '@clearmesh/shared/document/problem';
 import { podHead, wrongObjects } from './wrong-objects.ts';
 import { peerHead, policyHead, wrongAuthorizationPolicies, wrongPeerAuthentications } from './wrong-policies.ts';
-import type { Problem } from '../../src/watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 const rules = { requirePermissiveExpiry: true, rootNamespace: 'clearmesh-system' };
 

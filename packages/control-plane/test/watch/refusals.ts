@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { it } from 'mocha';
 import { parseManifestFile } from '../../src/watch/manifest-file.ts';
-import type { Problem } from '../../src/watch/problem.ts';
+import type { Problem } from '@clearmesh/shared/document/problem';
 
 const rules = { requirePermissiveExpiry: true, rootNamespace: 'clearmesh-system' };
 /** Title, text, `field value` of the one problem, message, remedy. */

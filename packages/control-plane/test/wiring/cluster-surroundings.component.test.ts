@@ -16,7 +16,7 @@ import { ApiPeer } from '../fixtures/api-peer.ts';
 import { namespaceObject, pathOf, podObject, policyObject, serveAll } from '../fixtures/cluster-objects.ts';
 import { DiscoveryPeer, node } from '../fixtures/running-control-plane.ts';
 import { signingRequest } from '../fixtures/signing-requests.ts';
-import { TemporaryDirectory } from '../fixtures/temporary-directory.ts';
+import { TemporaryDirectory } from '@clearmesh/shared/testing/temporary-directory';
 import { TokenIssuer } from '../fixtures/token-issuer.ts';
 import type { PeerObject } from '../fixtures/api-peer.ts';
 

@@ -1,12 +1,13 @@
 /** What the process uses, read at scrape time: open files first, since running out of them is how proxies die quietly. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
+import { openFilesLimit } from '../lifecycle/open-files-limit.ts';
 
 /** Registers process_open_fds, process_max_fds, process_resident_memory_bytes and process_cpu_seconds_total. */
 export function registerProcessMetrics(registry: Registry): void {
   gauge(registry, 'process_open_fds', 'Open file descriptors', openFiles);
-  gauge(registry, 'process_max_fds', 'Soft limit of open file descriptors', maxOpenFiles);
+  gauge(registry, 'process_max_fds', 'Soft limit of open file descriptors', openFilesLimit);
   gauge(registry, 'process_resident_memory_bytes', 'Resident memory in bytes', () => process.memoryUsage.rss());
   const cpu: Counter = new Counter({
     name: 'process_cpu_seconds_total',
@@ -40,9 +41,4 @@ function readOr0(read: () => number): number {
 function openFiles(): number {
   const directory = '/proc/self/fd';
   return statSync(directory).size || readdirSync(directory).length;
-}
-
-function maxOpenFiles(): number {
-  const [, soft = '0'] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-  return soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft);
 }

@@ -13,6 +13,8 @@ import { CertificateEntry } from './certificate-entry.ts';
 import type { EntryDeps } from './certificate-entry.ts';
 import { issueCertificate } from './issue-certificate.ts';
 import type { PeerTrust } from './peer-trust.ts';
+import { defaultTlsPolicy } from '../tls/tls-policy.ts';
+import type { TlsPolicy } from '../tls/tls-policy.ts';
 import { SigningQueue } from './signing-queue.ts';
 import type { SigningPriority } from './signing-queue.ts';
 import type { CertificateSource, WorkloadCertificate } from './workload-certificate.ts';
@@ -24,6 +26,8 @@ export type CertificateStoreOptions = {
   readonly concurrency?: number;
   /** Time for one attempt, milliseconds. @default 10 000 */
   readonly attemptMs?: number;
+  /** Of every connection that shows one of the certificates. @default TLS 1.3, any key exchange */
+  readonly tls?: TlsPolicy;
   /** Identities held at once; each belongs to a pod of this node. @default 4096 */
   readonly maxIdentities?: number;
 };
@@ -64,7 +68,14 @@ export class CertificateStore implements CertificateSource, Disposable {
   readonly #entries = new Map<SpiffeId, CertificateEntry>();
 
   constructor(options: CertificateStoreOptions, deps: CertificateStoreDeps) {
-    this.#options = { validitySeconds: 86_400, concurrency: 8, attemptMs: 10_000, maxIdentities: 4096, ...options };
+    this.#options = {
+      validitySeconds: 86_400,
+      concurrency: 8,
+      attemptMs: 10_000,
+      maxIdentities: 4096,
+      tls: defaultTlsPolicy,
+      ...options,
+    };
     this.#deps = deps;
     this.#queue = new SigningQueue(this.#options);
   }
@@ -154,7 +165,7 @@ export class CertificateStore implements CertificateSource, Disposable {
   }
 
   async #issue(identity: SpiffeId, signal: AbortSignal): Promise<WorkloadCertificate> {
-    const { attemptMs, validitySeconds } = this.#options;
+    const { attemptMs, validitySeconds, tls } = this.#options;
     const expired = new AbortController();
     const late = new MeshError('MESH-CERT-001', { message: `no answer from the certificate authority within ${attemptMs} ms` });
     const cancel = this.#deps.clock.after(attemptMs, () => expired.abort(late));
@@ -162,7 +173,7 @@ export class CertificateStore implements CertificateSource, Disposable {
     try {
       // An authority that ignores the signal still costs no more than the time it has.
       return await unlessAborted(
-        issueCertificate(identity, validitySeconds, this.#deps.authority, either, this.#deps.trust),
+        issueCertificate(identity, validitySeconds, this.#deps.authority, either, { trust: this.#deps.trust, tls }),
         either,
       );
     } finally {

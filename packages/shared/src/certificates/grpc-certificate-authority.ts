@@ -20,6 +20,8 @@ export type GrpcCertificateAuthorityOptions = ControlPlaneAddress & {
   readonly clusterId: string;
   /** Sent beside `authorization` and `clusterid`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Name the identity that is asked for; a caller who may have its own only names none. @default true */
+  readonly impersonates?: boolean;
   /** Milliseconds. @default 30 000 */
   readonly idleMs?: number;
 };
@@ -56,8 +58,9 @@ export class GrpcCertificateAuthority implements CertificateAuthority, Disposabl
     signal: AbortSignal,
   ): Promise<{ readonly chain: readonly string[] }> {
     const [roots, token] = await Promise.all([this.#deps.readRoots(), this.#deps.readToken()]);
-    const { url, clusterId, headers } = this.#options;
-    const request = { csr, validityDuration: BigInt(validitySeconds), metadata: { ImpersonatedIdentity: identity } };
+    const { url, clusterId, headers, impersonates = true } = this.#options;
+    const metadata = impersonates ? { metadata: { ImpersonatedIdentity: identity } } : {};
+    const request = { csr, validityDuration: BigInt(validitySeconds), ...metadata };
     try {
       const { certChain } = await this.#channelFor(roots).client.createCertificate(request, {
         signal,

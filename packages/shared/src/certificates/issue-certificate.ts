@@ -4,10 +4,14 @@ import { spiffeIdsOf, splitPemBundle } from '../identity/certificate.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import { MeshContexts } from './mesh-contexts.ts';
+import type { TlsPolicy } from '../tls/tls-policy.ts';
 import { createSigningRequest } from '../tls/signing-request.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import type { PeerTrust } from './peer-trust.ts';
 import type { WorkloadCertificate } from './workload-certificate.ts';
+
+/** What a certificate is used with. */
+export type CertificateUse = { readonly trust?: PeerTrust | undefined; readonly tls?: TlsPolicy | undefined };
 
 /** Rejects when the authority does, or when its answer is not what was asked for. */
 export async function issueCertificate(
@@ -15,11 +19,11 @@ export async function issueCertificate(
   validitySeconds: number,
   authority: CertificateAuthority,
   signal: AbortSignal,
-  trust?: PeerTrust,
+  use: CertificateUse = {},
 ): Promise<WorkloadCertificate> {
   const { csrPem, keyPem } = await createSigningRequest(identity);
   const { chain } = await authority.sign(csrPem, identity, validitySeconds, signal);
-  return readAnswer(chain, identity, keyPem, trust);
+  return readAnswer(chain, identity, keyPem, use);
 }
 
 /** Checks the answer of the authority and makes it usable. */
@@ -27,7 +31,7 @@ export function readAnswer(
   answer: readonly string[],
   identity: SpiffeId,
   keyPem: string,
-  trust?: PeerTrust,
+  use: CertificateUse = {},
 ): WorkloadCertificate {
   if (answer.length < 2) throw unusable(identity, `${answer.length} certificates instead of a leaf and its roots`);
   const chain = answer.slice(0, -1).flatMap(splitPemBundle);
@@ -37,14 +41,14 @@ export function readAnswer(
   const names = spiffeIdsOf(leaf.raw);
   if (names.length !== 1 || names[0] !== identity) throw unusable(identity, `it names ${names.join(', ') || 'no SPIFFE id'}`);
   if (!leaf.checkPrivateKey(createPrivateKey(keyPem))) throw unusable(identity, 'it is for another key');
-  const contexts = new MeshContexts({ chain, keyPem, roots }, trust);
+  const contexts = new MeshContexts({ chain, keyPem, roots }, use);
   return {
     identity,
     chain,
     get roots() {
       return contexts.roots;
     },
-    ...(trust === undefined ? {} : { trust }),
+    ...(use.trust === undefined ? {} : { trust: use.trust }),
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
     // OpenSSL's contexts are for both roles.

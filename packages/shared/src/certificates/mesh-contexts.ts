@@ -2,6 +2,7 @@
 import type { SecureContext } from 'node:tls';
 import { createMeshContext } from '../tls/mesh-context.ts';
 import type { MeshCredentials } from '../tls/mesh-context.ts';
+import type { TlsPolicy } from '../tls/tls-policy.ts';
 
 type Made = {
   readonly context: SecureContext;
@@ -10,15 +11,21 @@ type Made = {
   readonly further: readonly string[] | undefined;
 };
 
+export type ContextUse = {
+  /** Further roots. @default none */
+  readonly trust?: { readonly roots: readonly string[] } | undefined;
+  readonly tls?: TlsPolicy | undefined;
+};
+
 export class MeshContexts {
   readonly #credentials: MeshCredentials;
-  readonly #trust: { readonly roots: readonly string[] } | undefined;
+  readonly #use: ContextUse;
   #made: Made;
 
   /** Throws as `createMeshContext` does. */
-  constructor(credentials: MeshCredentials, trust?: { readonly roots: readonly string[] }) {
+  constructor(credentials: MeshCredentials, use: ContextUse = {}) {
     this.#credentials = credentials;
-    this.#trust = trust;
+    this.#use = use;
     this.#made = this.#make();
   }
 
@@ -32,13 +39,13 @@ export class MeshContexts {
   }
 
   #fresh(): Made {
-    if (this.#made.further !== this.#trust?.roots) this.#made = this.#make();
+    if (this.#made.further !== this.#use.trust?.roots) this.#made = this.#make();
     return this.#made;
   }
 
   #make(): Made {
-    const further = this.#trust?.roots;
+    const further = this.#use.trust?.roots;
     const roots = [...new Set([...this.#credentials.roots, ...(further ?? [])])];
-    return { context: createMeshContext({ ...this.#credentials, roots }), roots, further };
+    return { context: createMeshContext({ ...this.#credentials, roots }, this.#use.tls), roots, further };
   }
 }

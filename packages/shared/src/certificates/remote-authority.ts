@@ -1,6 +1,7 @@
 /** The certificate authority of the control plane, or one that says why there is none. */
 import type { RemoteConfig } from '../discovery/remote-environment.ts';
 import { readRoot } from '../discovery/credentials.ts';
+import type { TlsPolicy } from '../tls/tls-policy.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { GrpcCertificateAuthority } from './grpc-certificate-authority.ts';
@@ -9,12 +10,16 @@ export type RemoteAuthorityOptions = {
   /** Absent: CA_ADDRESS is empty. */
   readonly ca: RemoteConfig | undefined;
   readonly clusterId: string;
+  /** @default TLS 1.3 */
+  readonly tls?: TlsPolicy;
   readonly headers: Readonly<Record<string, string>>;
+  /** False for a caller that asks for its own identity only. @default true */
+  readonly impersonates?: boolean;
 };
 
 /** Dispose of it where it can be. */
 export function authorityOf(
-  { ca, clusterId, headers }: RemoteAuthorityOptions,
+  { ca, clusterId, headers, tls, impersonates = true }: RemoteAuthorityOptions,
   deps: { readonly readToken: () => Promise<string> },
 ): CertificateAuthority & Partial<Disposable> {
   if (ca === undefined) {
@@ -23,5 +28,8 @@ export function authorityOf(
     return { sign };
   }
   const { root, ...remote } = ca;
-  return new GrpcCertificateAuthority({ ...remote, clusterId, headers }, { readRoots: () => readRoot(root), ...deps });
+  return new GrpcCertificateAuthority(
+    { ...remote, clusterId, headers, tls, impersonates },
+    { readRoots: () => readRoot(root), ...deps },
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * One HTTP/2 connection for gRPC over TLS 1.3, given to connect-node in place of its own session manager: that one
+ * One HTTP/2 connection for gRPC over TLS, given to connect-node in place of its own session manager: that one
  * leaves the session without an error listener for a moment after it connects, in which garbage from the peer would
  * end the process (an unhandled 'error' event). Here every emitter has a listener from its first moment to its last.
  *

@@ -13,7 +13,10 @@ export type RemoteConfig = {
 
 /** `undefined` where the address is set and empty: the service is switched off. */
 export function readRemote(reader: EnvironmentReader, service: 'XDS' | 'CA'): RemoteConfig | undefined {
-  const url = reader.httpsAddress(`${service}_ADDRESS`, 'https://istiod.istio-system.svc:15012');
+  // The kubelet sets it in every pod; elsewhere there is no such name.
+  const isInCluster = reader.raw('KUBERNETES_SERVICE_HOST') !== undefined;
+  const host = isInCluster ? 'istiod.istio-system.svc' : 'localhost';
+  const url = reader.httpsAddress(`${service}_ADDRESS`, `https://${host}:15012`);
   const altHostname = reader.text(`ALT_${service}_HOSTNAME`, '');
   if (url === undefined) return undefined;
   const root = reader.text(`${service}_ROOT_CA`, './var/run/secrets/istio/root-cert.pem');

@@ -8,6 +8,7 @@ import { AggregatedDiscoveryService } from '../wire/gen/xds/discovery_pb.ts';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '../wire/gen/xds/discovery_pb.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import type { Clock } from '../lifecycle/clock.ts';
+import type { TlsPolicy } from '../tls/tls-policy.ts';
 import { readRoot, readToken } from './credentials.ts';
 import { GrpcSession } from './grpc-session.ts';
 
@@ -18,6 +19,8 @@ export type XdsRemote = {
   readonly root: string;
   /** A further DNS name the server certificate may carry. */
   readonly altHostname?: string;
+  /** @default TLS 1.3 */
+  readonly tls?: TlsPolicy;
   /** Path of the token file, or the token itself. */
   readonly authToken: string;
   readonly clusterId: string;
@@ -39,9 +42,9 @@ export class XdsConnection implements Disposable {
   /** An established connection, or a MeshError with the cause. Waits 5 s at most. */
   static async open(remote: XdsRemote, deps: { readonly clock: Clock }, signal: AbortSignal): Promise<XdsConnection> {
     const [root, token] = await Promise.all([readRoot(remote.root), readToken(remote.authToken)]);
-    const { url, altHostname, clusterId } = remote;
+    const { url, altHostname, clusterId, tls } = remote;
     try {
-      const session = await GrpcSession.open({ url, root, altHostname }, deps, signal);
+      const session = await GrpcSession.open({ url, root, altHostname, tls }, deps, signal);
       return new XdsConnection(session, { ...remote.headers, authorization: `Bearer ${token}`, clusterid: clusterId });
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);

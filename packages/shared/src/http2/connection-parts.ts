@@ -1,6 +1,7 @@
 /** What a connection is told, and whom it tells. */
 import type { Slabs } from './outbox.ts';
 import type { Http2Stream } from './stream.ts';
+import type { UnreadBudget } from './unread-budget.ts';
 
 export type ConnectionOptions = {
   readonly role: 'client' | 'server';
@@ -39,6 +40,7 @@ export interface ConnectionEvents {
 export type ConnectionDeps = {
   readonly events: ConnectionEvents;
   readonly slabs: Slabs;
+  readonly unread: UnreadBudget;
   /** How often a peer may send what costs us and brings nothing. */
   readonly allowances: {
     /** PING and SETTINGS. */

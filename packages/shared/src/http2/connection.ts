@@ -42,7 +42,7 @@ export class Http2Connection implements FrameSink {
   constructor(options: ConnectionOptions, deps: ConnectionDeps) {
     this.#core = new ConnectionCore(options, deps);
     this.#reader = new FrameReader(options.role, this);
-    this.#data = new IncomingData(this.#core);
+    this.#data = new IncomingData(this.#core, deps.unread);
     this.#messages = new IncomingMessages(this.#core, this.#data);
     this.#control = new IncomingControl(this.#core);
   }
@@ -124,6 +124,11 @@ export class Http2Connection implements FrameSink {
     this.#data.consume(stream, bytes);
   }
 
+  /** Nobody reads what `recvData` gave and was not consumed. */
+  release(stream: Http2Stream): void {
+    this.#data.release(stream);
+  }
+
   ping(): void {
     if (this.#core.isOpen) this.#core.sender.ping(0, pingPayload);
   }
@@ -142,13 +147,13 @@ export class Http2Connection implements FrameSink {
   }
 
   /** The transport is gone, or will be, and so is every stream. */
-  lose(): void {
+  lose(cause?: Error): void {
     this.#core.end();
     this.#reader.stop();
     for (const stream of this.#core.streams.values()) {
       if (stream.state === 'closed') continue;
       this.#core.close(stream, 'ended');
-      stream.events.recvLost();
+      stream.events.recvLost(cause);
     }
   }
 

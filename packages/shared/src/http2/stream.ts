@@ -17,8 +17,8 @@ export interface StreamEvents {
   recvReset(code: number): void;
   /** What could not be sent may be tried again. */
   recvCapacity(): void;
-  /** The connection is over. */
-  recvLost(): void;
+  /** The connection is over; `cause` if this side ended it for a reason of its own. */
+  recvLost(cause?: Error): void;
 }
 
 export type StreamFacts = {
@@ -39,6 +39,10 @@ export class Http2Stream {
   events: StreamEvents;
   /** Client only: until the answer that is not informational. */
   awaitsAnswer = false;
+  /** Bytes its owner was given and has not read. */
+  unread = 0;
+  /** Bytes of the connection's window that are given back as they are read. */
+  owed = 0;
 
   constructor(id: number, { send, receive, tunnel }: StreamFacts, events: StreamEvents) {
     this.id = id;

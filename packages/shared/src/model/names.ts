@@ -36,3 +36,8 @@ export function entryEndpointUid(clusterId: string, namespace: string, name: str
 export function sliceEndpointUid(clusterId: string, namespace: string, name: string, address: string): WorkloadUid {
   return `${clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${address}` as WorkloadUid;
 }
+
+/** Of the gateway of another network; `host` is an address or a hostname. */
+export function networkGatewayUid(network: string, host: string, port: number): WorkloadUid {
+  return `NetworkGateway/${network}/${host}/${port}` as WorkloadUid;
+}

@@ -7,6 +7,7 @@
  *
  * R1  The end of one direction is passed on as an end; the other direction goes on as long as it likes.
  * R2  A reset is not passed on: the other side gets what was already read, then an orderly end, then it is closed.
+ *     With `resets` it is, and what was read and not taken yet is lost with it, as without a proxy between.
  * R3  Both streams are destroyed when the promise settles; it never rejects.
  * R4  A reader that stops makes the writer stop.
  * R5  Somebody else may end a side's writing before its time. What comes for it then is read and let go.
@@ -16,6 +17,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
+import { closeStream } from './close-stream.ts';
 
 /**
  * A stream that is done with what is written to it before the call returns, so that the buffer can be used again.
@@ -47,6 +49,8 @@ export type RelayEnd =
 export type RelayOptions = {
   /** How long the other side may take nothing of what was read before a reset, milliseconds. @default 30 000 */
   readonly flushMs?: number;
+  /** Pass on to either side that the other one was reset, or that it was cut (R2). @default false */
+  readonly resets?: boolean;
 };
 
 type State = { readonly kind: 'copying' } | { readonly kind: 'flushing'; cancelTimer: Cancel } | { readonly kind: 'ended' };
@@ -59,13 +63,13 @@ export function relay(
   signal: AbortSignal,
   options: RelayOptions = {},
 ): Promise<RelayEnd> {
-  return new Relay(near, far, options.flushMs ?? 30_000, deps.clock, signal).run();
+  return new Relay(near, far, options, deps.clock, signal).run();
 }
 
 class Relay {
   readonly #near: Duplex;
   readonly #far: Duplex;
-  readonly #flushMs: number;
+  readonly #options: RelayOptions;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #end = Promise.withResolvers<RelayEnd>();
@@ -73,10 +77,10 @@ class Relay {
   /** Directions that are fully over: an `end` and a `finish` of each stream. */
   #endsLeft = 4;
 
-  constructor(near: Duplex, far: Duplex, flushMs: number, clock: Clock, signal: AbortSignal) {
+  constructor(near: Duplex, far: Duplex, options: RelayOptions, clock: Clock, signal: AbortSignal) {
     this.#near = near;
     this.#far = far;
-    this.#flushMs = flushMs;
+    this.#options = options;
     this.#clock = clock;
     this.#signal = signal;
   }
@@ -137,15 +141,16 @@ class Relay {
       error === undefined && lost.readableEnded
         ? { kind: 'complete' }
         : { kind: 'broken', side, error: error ?? new Error('closed before its end') };
-    if (other.destroyed || other.writableFinished) return this.#settle(end);
+    if (other.destroyed || other.writableFinished || this.#isAbrupt(end)) return this.#settle(end);
     this.#flush(other, end);
   }
 
   #flush(other: Duplex, end: RelayEnd): void {
+    const flushMs = this.#options.flushMs ?? 30_000;
     const finish = (): void => this.#settle(end);
     const flushing: State = { kind: 'flushing', cancelTimer: () => {} };
     const watch = (left: number): void => {
-      flushing.cancelTimer = this.#clock.after(this.#flushMs, () =>
+      flushing.cancelTimer = this.#clock.after(flushMs, () =>
         other.writableLength < left ? watch(other.writableLength) : finish(),
       );
     };
@@ -165,9 +170,14 @@ class Relay {
     if (this.#state.kind === 'flushing') this.#state.cancelTimer();
     this.#state = { kind: 'ended' };
     this.#signal.removeEventListener('abort', this.#recvAbort);
-    this.#near.destroy();
-    this.#far.destroy();
+    const how = this.#isAbrupt(end) ? 'reset' : 'in-order';
+    closeStream(this.#near, how);
+    closeStream(this.#far, how);
     this.#end.resolve(end);
+  }
+
+  #isAbrupt(end: RelayEnd): boolean {
+    return this.#options.resets === true && end.kind !== 'complete';
   }
 }
 

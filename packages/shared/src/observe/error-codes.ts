@@ -27,6 +27,7 @@ export type MeshErrorCode =
   | 'MESH-CONFIG-003'
   | 'MESH-REDIRECT-001'
   | 'MESH-CAPTURE-001'
+  | 'MESH-CAPTURE-002'
   | 'MESH-DELIVER-001'
   | 'MESH-HOST-001'
   | 'MESH-LAB-001'
@@ -145,6 +146,13 @@ export const errorCodes: Readonly<Record<MeshErrorCode, Entry>> = {
     retry: true,
     meaning: 'The listeners of a pod could not be opened.',
     remedy: 'See whether another process in the pod uses port 15001, 15006 or 15008; it is tried again every few seconds.',
+  },
+  'MESH-CAPTURE-002': {
+    source: 'internal',
+    retry: false,
+    meaning: 'A proxy could not accept connections for too long, and ended.',
+    remedy:
+      'Raise the limit of open files of its container, and see which pod holds so many connections (process_open_fds, clearmesh proxy pods).',
   },
   'MESH-DELIVER-001': {
     source: 'upstream',

@@ -1,6 +1,7 @@
 import type { SpiffeId } from '../identity/spiffe.ts';
 import { TestAuthority } from './test-authority.ts';
 import { createMeshContext } from '../tls/mesh-context.ts';
+import type { PeerTrust } from '../certificates/peer-trust.ts';
 import type { CertificateSource, WorkloadCertificate } from '../certificates/workload-certificate.ts';
 
 /** Issues a real certificate for whatever identity is asked for, once each. */
@@ -8,12 +9,22 @@ export class TestCertificates implements CertificateSource {
   readonly #authority: TestAuthority;
   readonly #issued = new Map<SpiffeId, Promise<WorkloadCertificate>>();
 
-  private constructor(authority: TestAuthority) {
+  readonly #trust: PeerTrust | undefined;
+
+  private constructor(authority: TestAuthority, trust: PeerTrust | undefined) {
     this.#authority = authority;
+    this.#trust = trust;
   }
 
-  static async create(): Promise<TestCertificates> {
-    return new TestCertificates(await TestAuthority.create());
+  /** @param trust what certificates are held against beside their roots */
+  static async create(trust?: PeerTrust): Promise<TestCertificates> {
+    return new TestCertificates(await TestAuthority.create(), trust);
+  }
+
+  /** A list that revokes what was issued for these. */
+  async revoking(...identities: readonly SpiffeId[]): Promise<string> {
+    const certificates = await Promise.all(identities.map((identity) => this.get(identity)));
+    return this.#authority.revocationList({ revoked: certificates.map(({ chain: [leaf = ''] }) => leaf) });
   }
 
   get(identity: SpiffeId): Promise<WorkloadCertificate> {
@@ -37,6 +48,7 @@ export class TestCertificates implements CertificateSource {
       notAfter: now + 3_600_000,
       clientContext: context,
       serverContext: context,
+      ...(this.#trust === undefined ? {} : { trust: this.#trust }),
     };
   }
 }

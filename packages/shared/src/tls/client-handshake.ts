@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../lifecycle/clock.ts';
@@ -8,12 +8,12 @@ import { alpnProtocols } from './parameters.ts';
 import type { PeerRule } from './peer-identity.ts';
 
 /**
- * The client's side of a mesh handshake over a connected socket, which belongs to the result from now on. No name is sent
- * or checked: the peer is whom `rule` accepts. TLS 1.3 lets a client finish before the server has judged it, so a refusal
- * by the server shows only when the connection is used.
+ * The client's side of a mesh handshake over a connected socket or another stream, which belongs to the result from now on.
+ * No name is sent or checked: the peer is whom `rule` accepts. TLS 1.3 lets a client finish before the server has judged
+ * it, so a refusal by the server shows only when the connection is used.
  */
 export function connectHandshake(
-  raw: Socket,
+  raw: Duplex,
   options: { readonly context: SecureContext; readonly rule: PeerRule; readonly objection?: PeerObjection } & HandshakeLimits,
   deps: { readonly clock: Clock },
 ): Promise<HandshakeOutcome> {

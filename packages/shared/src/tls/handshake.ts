@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { SpiffeId } from '../identity/spiffe.ts';
 import { spiffeIdsOf } from '../identity/certificate.ts';
@@ -40,7 +40,7 @@ export type HandshakeLimits = {
  */
 export function awaitHandshake(
   socket: TLSSocket,
-  raw: Socket,
+  raw: Duplex,
   steps: { readonly event: 'secure' | 'secureConnect'; readonly judge: () => HandshakeOutcome },
   limits: HandshakeLimits,
   deps: { readonly clock: Clock },

@@ -100,6 +100,11 @@ export class TunnelAcceptor implements AsyncDisposable {
     return this.#sessions.size;
   }
 
+  /** Streams open on them. */
+  get streamCount(): number {
+    return this.#sessions.values().reduce((streams, session) => streams + session.activeStreams, 0);
+  }
+
   /** Takes over a connection; whatever happens to it is told by `onConnect` or `onFailure`. */
   accept(socket: Socket): void {
     // Between here and the TLS socket nobody else listens.

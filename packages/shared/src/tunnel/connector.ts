@@ -1,15 +1,15 @@
 /**
  * Makes one tunnel: certificate, TCP, TLS, HTTP/2, in this order, and says at which step it failed.
  */
-import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../lifecycle/clock.ts';
 import { formatSocketAddress } from '../model/ip-address.ts';
 import type { SocketAddress } from '../model/ip-address.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import { connectHandshake } from '../tls/client-handshake.ts';
-import type { TlsFacts } from '../tls/handshake.ts';
+import type { HandshakeOutcome, TlsFacts } from '../tls/handshake.ts';
+import type { HandshakeFailure } from '../tls/handshake-failure.ts';
 import { serverAmong } from '../tls/peer-identity.ts';
 import type { CertificateSource, WorkloadCertificate } from '../certificates/workload-certificate.ts';
 import type { TunnelFailureFlag, TunnelTarget } from './dialer.ts';
@@ -19,8 +19,8 @@ import { cutWhenRevoked, objectionOf } from './revocation.ts';
 export type ConnectorDeps = {
   readonly engine: TunnelEngine;
   readonly certificates: CertificateSource;
-  /** Opens the TCP connection in the pod's namespace. */
-  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Socket>;
+  /** Opens the TCP connection in the pod's namespace, or whatever else the tunnel shall run over. */
+  readonly connect: (target: SocketAddress, signal: AbortSignal) => Promise<Duplex>;
   readonly clock: Clock;
 };
 
@@ -28,6 +28,8 @@ export type ConnectorOptions = {
   readonly settings: EngineSettings;
   /** Time for the TCP connection, and again for the TLS handshake, milliseconds. @default 10 000 */
   readonly connectMs?: number;
+  /** How messages name the peer. @default its address */
+  readonly peerName?: string;
 };
 
 export type TunnelConnection =
@@ -47,7 +49,9 @@ export async function connectTunnel(
     step = 'CONNECT';
     const raw = await connectTcp(target, options, deps, signal);
     step = 'TLS_FAILURE';
-    const { socket, peer, tls } = await secure(raw, certificate, target, options, deps, signal);
+    const secured = await secure(raw, certificate, target, options, deps, signal);
+    if (secured.kind === 'failed') return unsafe(target, options, secured.failure);
+    const { socket, peer, tls } = secured;
     step = 'H2_HANDSHAKE_FAILURE';
     const session = await deps.engine.connect(socket, options.settings);
     cutWhenRevoked(session, socket, certificate, 'source');
@@ -59,6 +63,7 @@ export async function connectTunnel(
 
 const codes = {
   IDENTITY_ERROR: 'MESH-CERT-001',
+  CERT_REVOKED: 'MESH-HBONE-002',
   CONNECT: 'MESH-HBONE-001',
   TLS_FAILURE: 'MESH-HBONE-002',
   H2_HANDSHAKE_FAILURE: 'MESH-HBONE-004',
@@ -70,7 +75,7 @@ async function connectTcp(
   options: ConnectorOptions,
   deps: ConnectorDeps,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Duplex> {
   const connectMs = options.connectMs ?? 10_000;
   const expired = new AbortController();
   const cancel = deps.clock.after(connectMs, () => expired.abort(new Error(`no connection within ${connectMs} ms`)));
@@ -89,20 +94,21 @@ async function connectTcp(
 }
 
 async function secure(
-  raw: Socket,
+  raw: Duplex,
   certificate: WorkloadCertificate,
   target: TunnelTarget,
   options: ConnectorOptions,
   deps: ConnectorDeps,
   signal: AbortSignal,
-): Promise<{ readonly socket: TLSSocket; readonly peer: SpiffeId; readonly tls: TlsFacts }> {
+): Promise<HandshakeOutcome> {
   const rule = serverAmong(target.acceptedPeers);
   const limits = { signal, ...(options.connectMs === undefined ? {} : { deadlineMs: options.connectMs }) };
   const objection = objectionOf(certificate, 'source');
-  const outcome = await connectHandshake(raw, { context: certificate.clientContext, rule, objection, ...limits }, deps);
-  if (outcome.kind === 'verified') return outcome;
-  const { reason, detail } = outcome.failure;
-  throw new MeshError('MESH-HBONE-002', {
-    message: `TLS with ${formatSocketAddress(target.address)} failed (${reason}): ${detail}`,
-  });
+  return connectHandshake(raw, { context: certificate.clientContext, rule, objection, ...limits }, deps);
+}
+
+function unsafe(target: TunnelTarget, { peerName }: ConnectorOptions, { reason, detail }: HandshakeFailure): TunnelConnection {
+  const message = `TLS with ${peerName ?? formatSocketAddress(target.address)} failed (${reason}): ${detail}`;
+  const flag = reason === 'revoked' ? 'CERT_REVOKED' : 'TLS_FAILURE';
+  return { kind: 'failed', flag, error: new MeshError('MESH-HBONE-002', { message }) };
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../lifecycle/clock.ts';
 import type { EnvironmentReader } from '../lifecycle/environment.ts';
 import type { TunnelEngine } from './engine.ts';
 import { FramedEngine } from './framed-engine.ts';
+import type { FramedEngineOptions } from './framed-engine.ts';
 import { NodeHttp2Engine } from './node-http2-engine.ts';
 
 /** `framed` is our own, `node` is node:http2; they speak to each other. */
@@ -13,6 +14,7 @@ export function readEngineName(reader: EnvironmentReader): EngineName {
   return reader.oneOf('TUNNEL_ENGINE', ['framed', 'node'], 'framed');
 }
 
-export function createEngine(name: EngineName, deps: { readonly clock: Clock }): TunnelEngine {
-  return name === 'framed' ? new FramedEngine(deps) : new NodeHttp2Engine(deps);
+/** @param options of ours; node:http2 has a bound of its own for each session */
+export function createEngine(name: EngineName, deps: { readonly clock: Clock }, options: FramedEngineOptions = {}): TunnelEngine {
+  return name === 'framed' ? new FramedEngine(deps, options) : new NodeHttp2Engine(deps);
 }

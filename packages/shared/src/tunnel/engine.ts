@@ -14,6 +14,8 @@
  *     needs no listener.
  * N6  The end of the connection destroys its streams with an error, unless both directions were complete; what had arrived
  *     stays readable first.
+ * N7  resetAndDestroy() of a stream sends RST_STREAM CONNECT_ERROR instead (RFC 9113 section 8.5), and the peer's stream fails with a
+ *     ConnectionReset.
  */
 import type { Duplex } from 'node:stream';
 
@@ -98,8 +100,8 @@ export interface ClientSession extends AsyncDisposable {
   open(request: ConnectRequest, signal: AbortSignal): Promise<ConnectResponse>;
   /** No new streams; the connection closes when the last one ended. */
   drain(): void;
-  /** Ends the connection and all its streams now. */
-  destroy(): void;
+  /** Ends the connection and all its streams now; they fail with `cause`, if there is one. */
+  destroy(cause?: Error): void;
 }
 
 /**
@@ -129,12 +131,14 @@ export interface ServerSession extends AsyncDisposable {
   readonly closed: Promise<SessionEnd>;
   /** Graceful GOAWAY: streams may finish. */
   drain(): void;
-  /** Abrupt GOAWAY NO_ERROR, then everything ends. */
-  destroy(): void;
+  /** Abrupt GOAWAY NO_ERROR, then everything ends; streams fail with `cause`, if there is one. */
+  destroy(cause?: Error): void;
 }
 
 export interface TunnelEngine {
   readonly name: string;
+  /** For connections that run within streams of this engine's: they read while those do, and share nothing with them. */
+  readonly inner: TunnelEngine;
   /** Takes over the transport; rejects when it is gone already. */
   connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession>;
   serve(transport: Duplex, settings: EngineSettings, onConnect: (incoming: IncomingConnect) => void): ServerSession;

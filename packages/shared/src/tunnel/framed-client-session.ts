@@ -51,8 +51,8 @@ export class FramedClientSession implements ClientSession {
     this.#session.drain({ reason: 'closed', detail: 'drained on this side' });
   }
 
-  destroy(): void {
-    this.#session.end({ reason: 'closed', detail: 'ended on this side' });
+  destroy(cause?: Error): void {
+    this.#session.end({ reason: 'closed', detail: 'ended on this side' }, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -113,8 +113,8 @@ class Opening implements StreamEvents {
 
   recvCapacity(): void {}
 
-  recvLost(): void {
-    this.#settle(failed('the connection ended before an answer', false));
+  recvLost(cause?: Error): void {
+    this.#settle(failed('the connection ended before an answer', false, cause));
   }
 
   readonly #recvAbort = (): void => this.#settle(failed('given up before it was answered', false, this.#signal.reason));

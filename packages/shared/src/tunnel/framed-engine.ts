@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { Slabs } from '../http2/outbox.ts';
+import { UnreadBudget } from '../http2/unread-budget.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import { createReadBuffer } from '../net/borrowed-reads.ts';
@@ -12,13 +13,31 @@ import { FramedClientSession } from './framed-client-session.ts';
 import { FramedServerSession } from './framed-server-session.ts';
 import type { FramedDeps } from './framed-session.ts';
 
+export type FramedEngineOptions = {
+  /** Bytes that readers of all tunnels together may leave unread before their peers have to wait. @default 256 MiB */
+  readonly unreadLimit?: number;
+};
+
 export class FramedEngine implements TunnelEngine {
   readonly name = 'framed';
   readonly #deps: FramedDeps;
+  #inner: FramedEngine | undefined;
 
   /** Buffers are shared by all connections: one that is at rest holds none. */
-  constructor(deps: { readonly clock: Clock }) {
-    this.#deps = { clock: deps.clock, slabs: new Slabs(), readBuffer: createReadBuffer() };
+  constructor(deps: { readonly clock: Clock }, options: FramedEngineOptions = {}) {
+    const unread = new UnreadBudget(options.unreadLimit ?? 256 * 1024 * 1024);
+    this.#deps = { clock: deps.clock, slabs: new Slabs(), unread, readBuffer: createReadBuffer() };
+  }
+
+  /** Bytes that readers have not taken yet. */
+  get unreadBytes(): number {
+    return this.#deps.unread.held;
+  }
+
+  /** An inner connection reads in the midst of an outer one's read, whose buffer must stay as it is until that returns. */
+  get inner(): TunnelEngine {
+    this.#inner ??= new FramedEngine(this.#deps);
+    return this.#inner;
   }
 
   connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession> {

@@ -37,8 +37,8 @@ export class FramedServerSession implements ServerSession {
     this.#session.drain({ reason: 'closed', detail: 'drained on this side' });
   }
 
-  destroy(): void {
-    this.#session.end({ reason: 'closed', detail: 'ended on this side' });
+  destroy(cause?: Error): void {
+    this.#session.end({ reason: 'closed', detail: 'ended on this side' }, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,6 +140,7 @@ class FramedIncoming implements IncomingConnect, StreamEvents {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.#early.length = 0;
+    this.#session.connection.release(this.#stream);
     this.#gone?.abort(peerGone);
     this.#session.streamClosed();
   }

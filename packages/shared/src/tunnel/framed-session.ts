@@ -20,6 +20,7 @@ import type { ConnectionDeps, ConnectionEvents, Violation } from '../http2/conne
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
 import type { Slabs } from '../http2/outbox.ts';
 import type { Http2Stream } from '../http2/stream.ts';
+import type { UnreadBudget } from '../http2/unread-budget.ts';
 import { readBorrowed } from '../net/borrowed-reads.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
@@ -48,6 +49,7 @@ type State =
 export type FramedDeps = {
   readonly clock: Clock;
   readonly slabs: Slabs;
+  readonly unread: UnreadBudget;
   /** What transports are read into; connections may share it. */
   readonly readBuffer: Buffer;
 };
@@ -81,7 +83,7 @@ export class FramedSession {
     this.#clock = deps.clock;
     this.connection = new Http2Connection(
       { role, ...settings, uniqueFields },
-      { events: this.#events(events), slabs: deps.slabs, allowances: allowancesOf(deps.clock) },
+      { events: this.#events(events), slabs: deps.slabs, unread: deps.unread, allowances: allowancesOf(deps.clock) },
     );
     this.#keepalive = new Keepalive(
       { intervalMs: settings.pingIntervalMs, timeoutMs: settings.pingTimeoutMs },
@@ -144,14 +146,14 @@ export class FramedSession {
     this.#endWhenIdle(end);
   }
 
-  /** Ends everything; the first reason counts. */
-  end(end: SessionEnd): void {
+  /** Ends everything; the first reason counts. Streams fail with `cause`, if there is one. */
+  end(end: SessionEnd, cause?: Error): void {
     if (this.#state.kind === 'ending' || this.#state.kind === 'closed') return;
     this.#state = { kind: 'ending', end, cancelLinger: this.#clock.after(lingerMs, () => this.#transport.destroy()) };
     this.#keepalive.stop();
     this.#cancelFirstFrames();
     this.connection.goodbye();
-    this.connection.lose();
+    this.connection.lose(cause);
     this.#writeLast();
   }
 

@@ -1,7 +1,7 @@
 /**
- * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N6 of engine.ts.
+ * A stream of the framed engine as its owner sees it: a Duplex that keeps N1 to N7 of engine.ts.
  *
- *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent
+ *   live ── destroy() by its owner ────────────────────────▶ destroyed, RST_STREAM CANCEL sent (or CONNECT_ERROR, N7)
  *   live ── peer reset it with NO_ERROR or CANCEL ─▶ rest: ended ── read ─▶ destroyed
  *   live ── connection gone, data unread ──────────▶ rest: cut ──── read ─▶ destroyed, with an error unless all was complete
  *
@@ -26,6 +26,7 @@ import { slabBytes } from '../http2/outbox.ts';
 import type { Slabs } from '../http2/outbox.ts';
 import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
 import { MeshError } from '../observe/mesh-error.ts';
+import { ConnectionReset } from './connection-reset.ts';
 
 export type FramedStreamDeps = {
   readonly connection: Http2Connection;
@@ -108,7 +109,8 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     if (this.destroyed) return;
     this.#code = code;
     if (code !== errorCode.NO_ERROR && code !== errorCode.CANCEL) {
-      this.destroy(failure(`the stream was reset with ${errorCodeName(code)}`));
+      const isPassedOn = code === errorCode.CONNECT_ERROR;
+      this.destroy(isPassedOn ? new ConnectionReset() : failure(`the stream was reset with ${errorCodeName(code)}`));
       return;
     }
     this.#enterRest();
@@ -135,10 +137,16 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     }
   }
 
+  /** N7. */
+  resetAndDestroy(): void {
+    this.#deps.connection.reset(this.#stream, errorCode.CONNECT_ERROR);
+    this.destroy();
+  }
+
   /** N6. */
-  recvLost(): void {
+  recvLost(cause?: Error): void {
     if (this.destroyed) return;
-    const lost = failure('the tunnel connection ended before the stream did');
+    const lost = cause ?? failure('the tunnel connection ended before the stream did');
     const complete = this.#ended && this.writableFinished;
     if (this.#ended && !this.readableEnded) {
       this.#enterRest();
@@ -174,6 +182,13 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     return sent === bytes.length || this.write(Buffer.from(bytes.subarray(sent)));
   }
 
+  /** T1: at each read, since Readable asks for more only once until more comes. */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size);
+    this.#giveBack();
+    return chunk;
+  }
+
   /** T6. */
   lend(): void {
     this.#lends = true;
@@ -189,10 +204,7 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
   }
 
   override _read(): void {
-    const read = this.#held - this.readableLength;
-    if (read <= 0) return;
-    this.#held -= read;
-    this.#deps.connection.consume(this.#stream, read);
+    this.#giveBack();
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: Done): void {
@@ -227,8 +239,16 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     this.#pending = undefined;
     this.#idle?.cancel();
     this.#deps.connection.reset(this.#stream, errorCode.CANCEL);
+    this.#deps.connection.release(this.#stream);
     this.#deps.onClose();
     callback(error);
+  }
+
+  #giveBack(): void {
+    const read = this.#held - this.readableLength;
+    if (read <= 0) return;
+    this.#held -= read;
+    this.#deps.connection.consume(this.#stream, read);
   }
 
   #send(bytes: Uint8Array, callback: Done): void {

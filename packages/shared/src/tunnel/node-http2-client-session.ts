@@ -64,8 +64,8 @@ export class NodeHttp2ClientSession implements ClientSession {
     this.#life.drain({ reason: 'closed', detail: 'drained on this side' });
   }
 
-  destroy(): void {
-    this.#life.end({ reason: 'closed', detail: 'ended on this side' });
+  destroy(cause?: Error): void {
+    this.#life.end({ reason: 'closed', detail: 'ended on this side' }, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

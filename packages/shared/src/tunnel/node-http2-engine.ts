@@ -21,6 +21,10 @@ export class NodeHttp2Engine implements TunnelEngine {
     this.#clock = deps.clock;
   }
 
+  get inner(): TunnelEngine {
+    return this;
+  }
+
   async connect(transport: Duplex, settings: EngineSettings): Promise<ClientSession> {
     if (transport.destroyed) throw new MeshError('MESH-HBONE-004', { message: 'the connection closed before HTTP/2 began' });
     // The URL gives node:http2 defaults that a CONNECT, which brings its own authority, never uses.

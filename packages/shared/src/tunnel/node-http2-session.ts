@@ -108,11 +108,11 @@ export class SessionLife {
    * Ends everything; the first reason counts. Node's destroy() closes the transport before nghttp2 has written its GOAWAY, so
    * that goes ahead by a turn of the loop.
    */
-  end(end: SessionEnd): void {
+  end(end: SessionEnd, cause?: Error): void {
     this.#enterEnding(end);
     if (this.#session.destroyed) return;
     this.#session.goaway();
-    setImmediate(() => this.#session.destroy());
+    setImmediate(() => this.#session.destroy(cause));
   }
 
   #endWhenIdle(end: SessionEnd): void {

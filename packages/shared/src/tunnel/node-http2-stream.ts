@@ -1,5 +1,5 @@
 /**
- * Makes a stream of node:http2 keep N2, N3 and N6 of engine.ts without a layer of our own in the byte path: the stream is
+ * Makes a stream of node:http2 keep N2, N3, N6 and N7 of engine.ts without a layer of our own in the byte path: the stream is
  * handed over as it is, only the few methods that run at its end are replaced on it.
  *
  *   live ── destroy() by its owner ───────────────────────────────────▶ destroyed, RST_STREAM CANCEL sent
@@ -18,6 +18,8 @@
 import { constants } from 'node:http2';
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { MeshError } from '../observe/mesh-error.ts';
+import { ConnectionReset } from './connection-reset.ts';
+import { PeerRevoked } from './peer-revoked.ts';
 
 type Teardown = (error: Error | null, callback: (error?: Error | null) => void) => void;
 
@@ -27,6 +29,7 @@ type Written = { readonly chunk: { readonly length: number } }[];
 /** What stream implementers may replace on any Duplex, and the two parts of Node's own that are needed besides. */
 type Internals = {
   destroy: (error?: Error | null) => Http2Stream;
+  resetAndDestroy: () => void;
   end: (...args: readonly unknown[]) => Http2Stream;
   write: (chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
   _destroy: Teardown;
@@ -52,6 +55,7 @@ class AdoptedStream {
   readonly #nativeTeardown: Teardown;
   readonly #nativeWritev: Internals['_writev'];
   #state: 'live' | 'remainder' = 'live';
+  #resetting = false;
 
   constructor(stream: Http2Stream, session: Http2Session) {
     this.#stream = stream;
@@ -65,6 +69,7 @@ class AdoptedStream {
   install(): void {
     this.#internals.destroy = this.#destroy;
     this.#internals._destroy = this.#teardown;
+    this.#internals.resetAndDestroy = this.#reset;
     this.#internals._writev = this.#writev;
     this.#stream.once('aborted', this.#recvAborted);
     this.#stream.on('error', ignore);
@@ -101,6 +106,13 @@ class AdoptedStream {
     return this.#nativeDestroy.call(stream, error ?? undefined);
   };
 
+  /** N7. */
+  readonly #reset = (): void => {
+    this.#resetting = true;
+    if (this.#state === 'live' && !this.#stream.closed) this.#stream.close(constants.NGHTTP2_CONNECT_ERROR);
+    this.#stream.destroy();
+  };
+
   /** S5. */
   readonly #writev: Internals['_writev'] = (chunks, callback) => {
     while (chunks.length > 1 && chunks.at(-1)?.chunk.length === 0) chunks.pop();
@@ -113,8 +125,14 @@ class AdoptedStream {
     const wasClosed = stream.closed;
     if (!wasClosed) stream.close(constants.NGHTTP2_CANCEL);
     const cutOff = this.#session.destroyed && (!wasClosed || stream.rstCode === constants.NGHTTP2_CANCEL);
-    this.#nativeTeardown.call(stream, cutOff ? lost(error) : error, callback);
+    // N7: Node's own error, for a reset by the peer, says only that there was one.
+    const passedOn = stream.rstCode === constants.NGHTTP2_CONNECT_ERROR ? this.#connectError() : error;
+    this.#nativeTeardown.call(stream, cutOff ? lost(error) : passedOn, callback);
   };
+
+  #connectError(): Error | null {
+    return this.#resetting ? null : new ConnectionReset();
+  }
 
   #leaveRemainder(finalError: Error | undefined): Http2Stream {
     if (this.#state === 'remainder') return this.#stream;
@@ -140,7 +158,8 @@ function hasUnread(stream: Http2Stream, internals: Internals): boolean {
   return stream.readableLength > 0 || (internals._readableState.ended && !stream.readableEnded);
 }
 
-function lost(cause: Error | null | undefined): MeshError {
+function lost(cause: Error | null | undefined): Error {
+  if (cause instanceof PeerRevoked) return cause;
   return new MeshError('MESH-HBONE-004', { message: 'the tunnel connection ended before the stream did', cause });
 }
 

@@ -16,10 +16,12 @@ import { MeshError } from '../observe/mesh-error.ts';
 import { connectTunnel } from './connector.ts';
 import type { ConnectorDeps, TunnelConnection } from './connector.ts';
 import type { DialOutcome, TunnelDialer, TunnelTarget } from './dialer.ts';
-import type { ClientSession, ConnectRequest, ConnectResponse, EngineSettings, SessionEnd } from './engine.ts';
+import type { ClientSession, ConnectRequest, ConnectResponse, EngineSettings } from './engine.ts';
 import { clientSettings } from './engine-settings.ts';
 import { TunnelPool } from './pool.ts';
 import type { PoolMember, PoolOptions } from './pool.ts';
+import { explainUnanswered } from './unanswered.ts';
+import type { Failure } from './unanswered.ts';
 
 export type PooledDialerOptions = PoolOptions & {
   /** @default clientSettings */
@@ -65,8 +67,6 @@ class Tunnel implements PoolMember {
 }
 
 type Connecting = { readonly target: TunnelTarget; readonly abort: AbortController; readonly outcome: Promise<TunnelConnection> };
-type Failure = DialOutcome & { readonly kind: 'failed' };
-type Unanswered = ConnectResponse & { readonly kind: 'failed' };
 
 export class PooledDialer implements TunnelDialer {
   readonly #options: PooledDialerOptions & { readonly settings: EngineSettings };
@@ -88,6 +88,11 @@ export class PooledDialer implements TunnelDialer {
     return this.#tunnels.size;
   }
 
+  /** Streams open on them. */
+  get streamCount(): number {
+    return this.#tunnels.values().reduce((streams, tunnel) => streams + tunnel.activeStreams, 0);
+  }
+
   async dial(target: TunnelTarget, request: ConnectRequest, signal: AbortSignal): Promise<DialOutcome> {
     const key = keyOf(target);
     for (let attempt = 1; ; attempt++) {
@@ -99,7 +104,8 @@ export class PooledDialer implements TunnelDialer {
         return { kind: 'open', stream, peer: tunnel.peer, ...(baggage === undefined ? {} : { baggage }) };
       }
       if (response.kind === 'refused') return { ...response, peer: tunnel.peer };
-      if (!response.unprocessed || attempt === maxAttempts || signal.aborted) return this.#failureOf(tunnel, response);
+      if (!response.unprocessed || attempt === maxAttempts || signal.aborted)
+        return explainUnanswered(tunnel.session, formatSocketAddress(target.address), response, this.#deps);
       this.#pool.discard(key, tunnel);
     }
   }
@@ -144,19 +150,6 @@ export class PooledDialer implements TunnelDialer {
     }
   }
 
-  /**
-   * In TLS 1.3 a server's refusal of our certificate arrives only now, as the end of a connection already in use. That end
-   * follows the stream's by a turn of the loop or two; a tunnel that drains may live on for hours.
-   */
-  async #failureOf(tunnel: Tunnel, { error, unprocessed }: Unanswered): Promise<Failure> {
-    if (tunnel.usable) return { ...failureOf(tunnel, error, undefined), unsent: unprocessed };
-    const { promise: waited, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#deps.clock.after(500, () => resolve(undefined));
-    const end = await Promise.race([tunnel.session.closed, waited]);
-    cancel();
-    return { ...failureOf(tunnel, error, end), unsent: unprocessed };
-  }
-
   #connect(key: string, target: TunnelTarget): void {
     const abort = new AbortController();
     const outcome = connectTunnel(target, this.#options, this.#deps, abort.signal).then((connection) => {
@@ -186,17 +179,6 @@ export class PooledDialer implements TunnelDialer {
 /** Section 2.4: source identity, accepted peers in order, target, source address. */
 function keyOf(target: TunnelTarget): string {
   return JSON.stringify([target.sourceIdentity, target.acceptedPeers, formatSocketAddress(target.address), target.sourceIp]);
-}
-
-function failureOf(tunnel: Tunnel, error: Error, end: SessionEnd | undefined): Failure {
-  if (end === undefined) return { kind: 'failed', flag: 'H2_HANDSHAKE_FAILURE', error: MeshError.from(error, 'MESH-HBONE-004') };
-  const refused = end.detail.includes('ALERT');
-  const message = `the tunnel to ${formatSocketAddress(tunnel.target.address)} ended before an answer (${end.reason}): ${end.detail}`;
-  return {
-    kind: 'failed',
-    flag: refused ? 'TLS_FAILURE' : 'H2_HANDSHAKE_FAILURE',
-    error: new MeshError(refused ? 'MESH-HBONE-002' : 'MESH-HBONE-004', { message, cause: error }),
-  };
 }
 
 function abandoned(target: TunnelTarget, reason: unknown): Failure {

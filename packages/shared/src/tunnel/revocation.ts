@@ -4,6 +4,7 @@ import type { Reporter } from '../certificates/peer-trust.ts';
 import type { WorkloadCertificate } from '../certificates/workload-certificate.ts';
 import type { PeerObjection } from '../tls/handshake.ts';
 import type { ClientSession, ServerSession } from './engine.ts';
+import { PeerRevoked } from './peer-revoked.ts';
 
 export function objectionOf({ trust, roots }: WorkloadCertificate, reporter: Reporter): PeerObjection {
   return (certificate) => trust?.check({ certificate, roots, reporter });
@@ -18,6 +19,6 @@ export function cutWhenRevoked(
 ): void {
   const certificate = socket.getPeerX509Certificate();
   if (trust === undefined || certificate === undefined) return;
-  const untrack = trust.track({ certificate, roots, reporter }, () => session.destroy());
+  const untrack = trust.track({ certificate, roots, reporter }, () => session.destroy(new PeerRevoked()));
   void session.closed.then(untrack);
 }

@@ -100,6 +100,14 @@ describe('GrpcCertificateAuthority', () => {
     expect(headers).to.deep.equal(['Bearer token-one', 'cl-1', 'two', 'application/grpc+proto']);
   });
 
+  it('names no identity for a caller that may have its own only', async () => {
+    await using server = await FakeAuthority.start(root);
+    const { authority } = client(server.url, { impersonates: false });
+    using _ = authority;
+    await sign(authority);
+    expect(server.seen[0]?.request.metadata).to.equal(undefined);
+  });
+
   it('reads the token anew for each request, on one connection', async () => {
     await using server = await FakeAuthority.start(root);
     const { authority, files } = client(server.url);

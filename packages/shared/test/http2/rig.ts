@@ -3,6 +3,7 @@ import { Http2Connection } from '../../src/http2/connection.ts';
 import type { ConnectionOptions, Violation } from '../../src/http2/connection-parts.ts';
 import { Slabs } from '../../src/http2/outbox.ts';
 import type { Http2Stream, StreamEvents } from '../../src/http2/stream.ts';
+import { UnreadBudget } from '../../src/http2/unread-budget.ts';
 import { framesIn } from '../tunnel/raw-frames.ts';
 import type { Frame } from '../tunnel/raw-frames.ts';
 import { DATA, END_HEADERS, HEADERS, connectBlock, frame, headerBlock, preface, settings } from '../tunnel/raw-frames.ts';
@@ -47,13 +48,18 @@ export class ConnectionRig {
   violation: Violation | undefined;
   pongs = 0;
 
-  constructor(options: Partial<ConnectionOptions> & Pick<ConnectionOptions, 'role'>, allowed: Allowed = {}) {
+  constructor(
+    options: Partial<ConnectionOptions> & Pick<ConnectionOptions, 'role'>,
+    allowed: Allowed = {},
+    unread: UnreadBudget = new UnreadBudget(),
+  ) {
     const allowance = (kind: keyof Allowed) => ({ take: () => (allowed[kind] = (allowed[kind] ?? 1000) - 1) >= 0 });
     const sizes = { streamWindow: 100_000, connectionWindow: 1_000_000, maxFrame: 16_384, maxHeaderList: 4_096 };
     this.connection = new Http2Connection(
       { ...sizes, maxConcurrentStreams: 4, ...options },
       {
         slabs: new Slabs(),
+        unread,
         allowances: { control: allowance('control'), resets: allowance('resets'), useless: allowance('useless') },
         events: {
           recvRequest: (stream, fields) => {
@@ -73,8 +79,12 @@ export class ConnectionRig {
   }
 
   /** A server that was greeted, or a client that was. */
-  static greeted(options: Partial<ConnectionOptions> & Pick<ConnectionOptions, 'role'>, allowed: Allowed = {}): ConnectionRig {
-    const rig = new ConnectionRig(options, allowed);
+  static greeted(
+    options: Partial<ConnectionOptions> & Pick<ConnectionOptions, 'role'>,
+    allowed: Allowed = {},
+    unread: UnreadBudget = new UnreadBudget(),
+  ): ConnectionRig {
+    const rig = new ConnectionRig(options, allowed, unread);
     rig.recv(...(options.role === 'server' ? [preface] : []), settings());
     rig.sent();
     return rig;

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { relay } from '../../src/net/relay.ts';
-import type { RelayEnd } from '../../src/net/relay.ts';
+import type { RelayEnd, RelayOptions } from '../../src/net/relay.ts';
 
 type Bed = {
   readonly client: Duplex;
@@ -16,13 +16,13 @@ type Bed = {
   readonly end: Promise<RelayEnd>;
 };
 
-function bed(): Bed {
+function bed(options: RelayOptions = {}): Bed {
   const [client, near] = duplexPair({ allowHalfOpen: true });
   const [far, server] = duplexPair({ allowHalfOpen: true });
   for (const stream of [client, server]) stream.on('error', () => {});
   const clock = new FakeClock();
   const controller = new AbortController();
-  return { client, server, near, far, clock, controller, end: relay(near, far, { clock }, controller.signal) };
+  return { client, server, near, far, clock, controller, end: relay(near, far, { clock }, controller.signal, options) };
 }
 
 async function text(stream: Duplex): Promise<string> {
@@ -255,5 +255,45 @@ describe('relay', () => {
     const outcome = await end;
     controller.abort();
     expect(outcome).to.deep.equal({ kind: 'complete' });
+  });
+
+  describe('with resets', () => {
+    /** As sockets and streams of a tunnel have it. */
+    const watched = (streams: Bed): string[] => {
+      const resets: string[] = [];
+      for (const side of ['near', 'far'] as const) {
+        const stream = streams[side];
+        Object.assign(stream, { resetAndDestroy: () => (resets.push(side), stream.destroy()) });
+      }
+      return resets;
+    };
+
+    for (const lost of ['near', 'far'] as const) {
+      it(`passes a reset of the ${lost} side on at once`, async () => {
+        const streams = bed({ resets: true });
+        const resets = watched(streams);
+        streams[lost].destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+        expect(await streams.end).to.include({ kind: 'broken', side: lost });
+        expect(resets).to.deep.equal([lost === 'near' ? 'far' : 'near']);
+      });
+    }
+
+    it('resets both sides of what is cut', async () => {
+      const streams = bed({ resets: true });
+      const resets = watched(streams);
+      streams.controller.abort(new Error('a policy'));
+      expect(await streams.end).to.include({ kind: 'cut' });
+      expect(resets).to.deep.equal(['near', 'far']);
+    });
+
+    it('resets nothing that ended in order', async () => {
+      const streams = bed({ resets: true });
+      const resets = watched(streams);
+      streams.client.end('question');
+      streams.server.end('answer');
+      expect([await text(streams.server), await text(streams.client)]).to.deep.equal(['question', 'answer']);
+      expect(await streams.end).to.deep.equal({ kind: 'complete' });
+      expect(resets).to.deep.equal([]);
+    });
   });
 });

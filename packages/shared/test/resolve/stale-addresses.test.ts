@@ -1,20 +1,21 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { workload } from '../../src/testing/builders.ts';
+import { ip, workload } from '../../src/testing/builders.ts';
 import type { WorkloadSpec } from '../../src/testing/builders.ts';
 import type { Workload } from '../../src/model/workload.ts';
 import { staleAddresses } from '../../src/resolve/stale-addresses.ts';
 
 const before = workload({ name: 'a', addresses: ['10.0.0.1', '10.0.0.2'] });
 
-function stale(change: 'removed' | 'replaced', now: readonly Workload[]): readonly string[] {
+function stale(change: 'removed' | 'replaced', now: readonly Workload[], gone: Workload = before): readonly string[] {
   const snapshot = {
     workloadByIp: (_network: string, ip: string) => now.find(({ addresses }) => addresses.some((each) => each === ip)),
   };
-  return staleAddresses(snapshot, {
-    workloadsRemoved: change === 'removed' ? [before] : [],
-    workloadsReplaced: change === 'replaced' ? [before] : [],
-  });
+  const changed = {
+    workloadsRemoved: change === 'removed' ? [gone] : [],
+    workloadsReplaced: change === 'replaced' ? [gone] : [],
+  };
+  return staleAddresses(snapshot, changed, '');
 }
 
 describe('staleAddresses', () => {
@@ -48,5 +49,18 @@ describe('staleAddresses', () => {
       tunnelProtocol: 'NONE',
     });
     expect(stale('replaced', [now])).to.deep.equal([]);
+  });
+
+  describe('of another network', () => {
+    const far = { ...before, network: 'west' };
+    const networkGateway = { kind: 'address', address: { network: 'west', ip: ip('1.2.3.4') }, hboneMtlsPort: 15008 } as const;
+
+    it('are none behind its gateway: here they may be another’s', () => {
+      expect(stale('removed', [], { ...far, networkGateway })).to.deep.equal([]);
+    });
+
+    it('are a gateway’s own', () => {
+      expect(stale('removed', [], far)).to.deep.equal(['10.0.0.1', '10.0.0.2']);
+    });
   });
 });

@@ -8,6 +8,7 @@ import type { LeafSpec, TestAuthority } from '../../src/testing/test-authority.t
 import type { HandshakeOutcome } from '../../src/tls/handshake.ts';
 import { createMeshContext } from '../../src/tls/mesh-context.ts';
 import { clientOf } from '../../src/tls/peer-identity.ts';
+import type { TlsPolicy } from '../../src/tls/tls-policy.ts';
 import { acceptHandshake } from '../../src/tls/server-handshake.ts';
 
 export const serverUri = 'spiffe://cluster.local/ns/bank/sa/server';
@@ -19,16 +20,16 @@ export type MeshServer = AsyncDisposable & {
   outcome(): Promise<HandshakeOutcome>;
 };
 
-export async function contextOf(authority: TestAuthority, spec: LeafSpec): Promise<SecureContext> {
+export async function contextOf(authority: TestAuthority, spec: LeafSpec, policy?: TlsPolicy): Promise<SecureContext> {
   const { certPem, keyPem } = await authority.issue(spec);
-  return createMeshContext({ chain: [certPem], keyPem, roots: [authority.rootPem] });
+  return createMeshContext({ chain: [certPem], keyPem, roots: [authority.rootPem] }, policy);
 }
 
 export async function startServer(
   authority: TestAuthority,
-  options: { readonly clock?: Clock; readonly greet?: string; readonly spec?: LeafSpec } = {},
+  options: { readonly clock?: Clock; readonly greet?: string; readonly spec?: LeafSpec; readonly policy?: TlsPolicy } = {},
 ): Promise<MeshServer> {
-  const context = await contextOf(authority, options.spec ?? { uris: [serverUri] });
+  const context = await contextOf(authority, options.spec ?? { uris: [serverUri] }, options.policy);
   const sockets = new Set<Socket>();
   const settled: HandshakeOutcome[] = [];
   const takers: ((outcome: HandshakeOutcome) => void)[] = [];

@@ -1,57 +1,31 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { after, before, describe, it } from 'mocha';
 import { TestAuthority } from '../../src/testing/test-authority.ts';
-import { clientUri, startServer } from './loopback.ts';
+import { startServer } from './loopback.ts';
 import type { MeshServer } from './loopback.ts';
+import { OpenSslClient, greeting } from './openssl-client.ts';
 
-/** `openssl s_client` knows nothing of us: what it reports was really on the wire. */
 describe('the mesh server as openssl s_client sees it', () => {
-  let directory: string;
   let server: MeshServer;
+  let client: OpenSslClient;
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'clearmesh-tls-'));
     const authority = await TestAuthority.create();
-    const { certPem, keyPem } = await authority.issue({ uris: [clientUri] });
-    await writeFile(join(directory, 'cert.pem'), certPem);
-    await writeFile(join(directory, 'key.pem'), keyPem, { mode: 0o600 });
-    await writeFile(join(directory, 'root.pem'), authority.rootPem);
-    server = await startServer(authority, { greet: 'hello from the mesh' });
+    client = await OpenSslClient.create(authority);
+    server = await startServer(authority, { greet: greeting });
   });
   after(async () => {
     await server[Symbol.asyncDispose]();
-    await rm(directory, { recursive: true });
+    await client[Symbol.asyncDispose]();
   });
 
-  /** The whole output of one connection; stdin is closed once the greeting, or the end, is there. */
-  function visit(...args: readonly string[]): Promise<string> {
-    const files = ['-CAfile', 'root.pem', '-cert', 'cert.pem', '-key', 'key.pem'];
-    const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${server.port}`, '-noservername', ...files, ...args], {
-      cwd: directory,
-    });
-    let output = '';
-    const collect = (chunk: Buffer): void => {
-      output += String(chunk);
-      if (output.includes('hello from the mesh')) child.stdin.end();
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    child.stdin.on('error', () => {});
-    return new Promise((resolve, reject) => {
-      child.once('error', (error) => reject(new Error(`openssl is needed for this test: ${error.message}`)));
-      child.once('close', () => resolve(output));
-    });
-  }
+  const visit = (...args: readonly string[]): Promise<string> => client.visit(server.port, ...args);
 
   it('speaks TLS 1.3 with AES-256 and h2, and verifies', async () => {
     const output = await visit('-alpn', 'h2');
     expect(output).to.include('New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384');
     expect(output).to.include('ALPN protocol: h2');
     expect(output).to.include('Verify return code: 0 (ok)');
-    expect(output).to.include('hello from the mesh');
+    expect(output).to.include(greeting);
   });
 
   it('asks for a client certificate of its own authorities', async () => {

@@ -19,6 +19,7 @@ describeEngine('framed', (deps) => new FramedEngine(deps));
 function mixed(client: CreateEngine, server: CreateEngine): CreateEngine {
   return (deps): TunnelEngine => ({
     name: 'mixed',
+    inner: client(deps),
     connect: (transport, settings) => client(deps).connect(transport, settings),
     serve: (transport, settings, onConnect) => server(deps).serve(transport, settings, onConnect),
   });

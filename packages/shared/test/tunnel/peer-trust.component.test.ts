@@ -83,7 +83,7 @@ async function certificatesOf(
   trust?: PeerTrust,
 ): Promise<CertificateSource & { certPem: string }> {
   const { certPem, keyPem } = await authority.issue({ uris: [id] });
-  const certificate = readAnswer([certPem, authority.rootPem], id, keyPem, trust);
+  const certificate = readAnswer([certPem, authority.rootPem], id, keyPem, { trust });
   return { certPem, get: () => Promise.resolve(certificate) };
 }
 

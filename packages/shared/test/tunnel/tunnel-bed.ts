@@ -64,6 +64,7 @@ export type BedOptions = {
   readonly clock?: Clock;
   /** The dialer's. */
   readonly engine?: TunnelEngine;
+  readonly acceptorEngine?: TunnelEngine;
   readonly clientSpec?: LeafSpec;
   readonly clientAuthority?: TestAuthority;
   /** The acceptor's. */
@@ -107,7 +108,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
   const acceptor = new TunnelAcceptor(
     { identity: server, trustDomain: 'cluster.local', ...options.acceptor },
     {
-      engine,
+      engine: options.acceptorEngine ?? engine,
       certificates: options.certificates ?? { get: () => Promise.resolve(serverCertificate) },
       drain,
       onConnect: (incoming, peer) => {

@@ -89,6 +89,7 @@ describe('tunnels between PooledDialer and TunnelAcceptor', () => {
       let left = crossed as number;
       const engine: TunnelEngine = {
         name: 'crossing',
+        inner: real,
         serve: (...args) => real.serve(...args),
         connect: async (...args) => {
           const session = await real.connect(...args);

@@ -43,14 +43,30 @@ export function connectTarget(
   network: string,
 ): ConnectTarget | ConnectRefusal {
   const parsed = parseAuthority(authority);
-  if (parsed === undefined) return refused(400, 'the authority is not ip:port');
-  if (parsed.kind === 'hostname') return refused(400, 'the authority names a host; only addresses are served');
+  if (parsed === undefined) return refused(400, 'the authority is not host:port');
+  if (parsed.kind === 'hostname') return toName(parsed.hostname, parsed.port, snapshot, bindings, network);
   const { address } = parsed;
   const service = snapshot.servicesByVip(network, address.ip).find(({ key }) => bindings.service(key) !== undefined);
   if (service !== undefined) return toService(service, address, bindings);
   const workload = snapshot.workloadByIp(network, address.ip);
   if (workload !== undefined && bindings.isBoundWorkload(workload.uid)) return toWorkload(workload, address, snapshot, bindings);
   return refused(421, `${formatSocketAddress(address)} is not behind this waypoint`);
+}
+
+/** As callers of other networks ask; the address is that by which callers of this one would. */
+function toName(
+  hostname: string,
+  port: number,
+  snapshot: Snapshot,
+  bindings: Bindings,
+  network: string,
+): ConnectTarget | ConnectRefusal {
+  const service = snapshot.servicesByHostname(hostname).find(({ key }) => bindings.service(key) !== undefined);
+  if (service === undefined) return refused(421, `${hostname} is not behind this waypoint`);
+  const vips = service.addresses.filter(({ prefixLength }) => prefixLength === undefined);
+  const vip = vips.find((address) => address.network === network) ?? vips[0];
+  if (vip === undefined) return refused(503, `service ${service.key} has no address, and is not reached by its name`);
+  return toService(service, { ip: vip.ip, port }, bindings);
 }
 
 function toService(service: Service, address: SocketAddress, bindings: Bindings): ConnectTarget | ConnectRefusal {

@@ -38,7 +38,7 @@ export class EndpointFinder {
     // The family of the service's own address is preferred, as the caller's ztunnel would.
     const ip = service.addresses[0]?.ip ?? ('0.0.0.0' as IpAddress);
     const endpoints = eligibleEndpoints(snapshot, source, service, { ip, port }, 'standard').flatMap((endpoint) =>
-      only === undefined || endpoint.workload.uid === only ? endpointOf(endpoint, protocol) : [],
+      only === undefined || endpoint.workload.uid === only ? endpointOf(source, endpoint, protocol) : [],
     );
     // The newest is the likeliest to be asked for again.
     found.unshift({ ...asked, endpoints });
@@ -47,12 +47,13 @@ export class EndpointFinder {
   }
 }
 
-/** A workload that is known by name only, or behind a gateway, cannot be dialled from here. */
+/** A workload that is known by name only, or in another network, whose addresses mean something else here, cannot be dialled. */
 function endpointOf(
+  source: Workload,
   { workload, targetPort, reach }: Endpoint,
   protocol: UpstreamEndpoint['protocol'],
 ): readonly UpstreamEndpoint[] {
-  if (reach.kind !== 'address') return [];
+  if (reach.kind !== 'address' || workload.network !== source.network) return [];
   return [
     {
       id: `${workload.uid}/${targetPort}`,

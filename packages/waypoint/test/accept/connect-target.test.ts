@@ -29,13 +29,33 @@ describe('connectTarget (control-plane-contract section 4.1)', () => {
     if (target.kind === 'target') expect(target.called).to.deep.include({ key: ledger.key, port: 8080, namespace: 'bank' });
   });
 
+  it('takes the name of a bound service, as callers of another network ask for it', () => {
+    const target = connectTarget('ledger.bank.svc.cluster.local:8080', snapshot, bound, '');
+    expect(target).to.deep.include({ kind: 'target', protocol: 'HTTP11' });
+    if (target.kind === 'target')
+      expect(target.called).to.deep.include({ key: ledger.key, port: 8080, address: { ip: '10.96.0.20', port: 8080 } });
+  });
+
+  it('prefers the address in its own network for policies that name addresses, and needs one', () => {
+    const addressed = (...addresses: readonly string[]): unknown => {
+      const two = service({ name: 'ledger', addresses, ports: { 8080: 8081 } });
+      const target = connectTarget('ledger.bank.svc.cluster.local:8080', snapshotOf({ services: [two] }), bound, 'west');
+      return target.kind === 'target' ? target.called.address.ip : target.status;
+    };
+    expect(addressed('east/10.96.0.1', 'west/10.96.0.2')).to.equal('10.96.0.2');
+    expect(addressed('east/10.96.0.1')).to.equal('10.96.0.1');
+    expect(addressed('west/10.96.0.0/24')).to.equal(503);
+  });
+
   const refused: readonly (readonly [what: string, authority: string, status: number])[] = [
     ['an undeclared port of a bound service', '10.96.0.20:9090', 503],
     ['the VIP of a service that is not bound', '10.96.0.30:80', 421],
     ['a pod that is not bound by its own address', '10.0.0.2:8081', 421],
     ['an address nobody has', '10.1.2.3:80', 421],
     ['the waypoint’s own admin port', '127.0.0.1:15000', 421],
-    ['a host name', 'ledger.bank.svc.cluster.local:8080', 400],
+    ['the name of a service that is not bound', 'other.bank.svc.cluster.local:80', 421],
+    ['a name nobody has', 'example.com:80', 421],
+    ['an undeclared port of a bound service by its name', 'ledger.bank.svc.cluster.local:9090', 503],
     ['an address without port', '10.96.0.20', 400],
     ['nothing', '', 400],
     ['a port out of range', '10.96.0.20:70000', 400],

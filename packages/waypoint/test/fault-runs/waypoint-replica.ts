@@ -150,6 +150,7 @@ function openPlane(
       podName: name,
       clusterId: 'Kubernetes',
       network: '',
+      networkGateway: false,
       trustDomain: 'cluster.local',
       instanceIp: ip(address),
       tracing: {},

@@ -9,15 +9,24 @@
  *     `namespace/name` of the DENY policy, else ""; `response_flags` is DENY, NWP or -.
  *   clearmesh_ignored_callers_total
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
+ *   clearmesh_dry_run_decisions_total{outcome, policy}
+ *     What policies in dry run would have done: would-deny, would-allow, no-allow-would-match.
+ *   clearmesh_accept_failures_total
+ *     Looks at which there was no file descriptor for a connection to be accepted with.
+ *   clearmesh_access_log_lines_total{result}
+ *     Lines of the access log: written, filtered or sampled out.
  *   clearmesh_gateway_retries_total
- *     Connections tried at another workload of their waypoint, since one could not be reached.
+ *     Connections tried at another workload of their waypoint, or at another gateway of a network, since one could not be
+ *     reached.
  *   clearmesh_misdirected_retries_total
  *     Connections answered with 421 that took the way the mesh named meanwhile.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
+import type { DryRunNote } from '@clearmesh/shared/policy/evaluate';
 import type { Direction } from '../path/access-log.ts';
+import type { AccessFate } from '../path/access-selection.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
 import type { XdsTermination } from '@clearmesh/shared/discovery/xds-client';
 import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
@@ -44,8 +53,11 @@ export class Metrics {
   readonly dns: DnsQueryMetrics;
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
-  readonly #waypointRetries: Counter;
+  readonly #gatewayRetries: Counter;
   readonly #misdirectedRetries: Counter;
+  readonly #accessLines: Counter;
+  readonly #acceptFailures: Counter;
+  readonly #dryRuns: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
   readonly #xdsBytes: Counter;
@@ -82,9 +94,9 @@ export class Metrics {
       'Requests that spoke for another caller without being the waypoint of the destination',
       [],
     );
-    this.#waypointRetries = this.#counter(
+    this.#gatewayRetries = this.#counter(
       'clearmesh_gateway_retries_total',
-      'Connections tried at another workload of their waypoint',
+      'Connections tried at another workload of their waypoint, or at another gateway of a network',
       [],
     );
     this.#misdirectedRetries = this.#counter(
@@ -92,6 +104,18 @@ export class Metrics {
       'Connections answered with 421 that took the way the mesh named meanwhile',
       [],
     );
+    this.#dryRuns = this.#counter('clearmesh_dry_run_decisions_total', 'Decisions that policies in dry run would have made', [
+      'outcome',
+      'policy',
+    ]);
+    this.#acceptFailures = this.#counter(
+      'clearmesh_accept_failures_total',
+      'Looks at which no connection could be accepted, for want of file descriptors',
+      [],
+    );
+    this.#accessLines = this.#counter('clearmesh_access_log_lines_total', 'Lines of the access log by what became of them', [
+      'result',
+    ]);
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
     this.dns = new DnsQueryMetrics({}, { registry: this.registry, clock: deps.clock });
   }
@@ -101,12 +125,25 @@ export class Metrics {
     this.#denials.inc({ direction, reason, policy: policy ?? '', response_flags });
   }
 
+  /** @param policy absent where it is the lack of one that matches */
+  dryRun(outcome: DryRunNote['outcome'], policy: PolicyKey | undefined): void {
+    this.#dryRuns.inc({ outcome, policy: policy ?? '' });
+  }
+
+  acceptFailed(): void {
+    this.#acceptFailures.inc();
+  }
+
+  accessLine(result: AccessFate): void {
+    this.#accessLines.inc({ result });
+  }
+
   callerIgnored(): void {
     this.#ignoredCallers.inc();
   }
 
-  waypointRetried(): void {
-    this.#waypointRetries.inc();
+  gatewayRetried(): void {
+    this.#gatewayRetries.inc();
   }
 
   misdirectedRetried(): void {

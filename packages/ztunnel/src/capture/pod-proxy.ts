@@ -1,5 +1,5 @@
 /**
- * Everything of one pod: three listeners in its network namespace and the path behind them, and its DNS proxy (l4-contract
+ * Everything of one pod: its listeners in its network namespace and the path behind them, and its DNS proxy (l4-contract
  * section 1).
  * It starts whole or not at all, and ends as one.
  *
@@ -24,6 +24,8 @@ import type { PodSpec, RunningPod } from './pods.ts';
 export interface PodPath extends AsyncDisposable {
   /** From an application, redirected to 15001. */
   recvOutbound(accepted: Accepted): void;
+  /** From an application that asks in words, to 15080. */
+  recvSocks(accepted: Accepted): void;
   /** To the application in plain text, redirected to 15006. */
   recvPlaintext(accepted: Accepted): void;
   /** From a peer's proxy, to 15008. */
@@ -45,6 +47,13 @@ export type PodPathContext = {
   readonly originalSource: CaptureConfig['originalSource'];
 };
 
+export type PodProxyOptions = {
+  readonly spec: PodSpec<NetworkNamespace>;
+  readonly capture: CaptureConfig;
+  /** A pod that nothing is redirected in. @default false */
+  readonly tunnelOnly?: boolean;
+};
+
 export type PodProxyDeps<Path extends PodPath> = {
   readonly listen: (options: ListenOptions) => ListeningSocket;
   readonly createPath: (context: PodPathContext) => Path;
@@ -60,6 +69,8 @@ const yieldMs = 200;
 const outboundPort = 15_001;
 const plaintextPort = 15_006;
 const tunnelPort = 15_008;
+/** Of the pod's own applications. */
+const socksListener = { port: 15_080, ip: '127.0.0.1', tunnel: false } as const;
 
 /** One served pod, open from the constructor on. */
 export class PodProxy<Path extends PodPath> implements RunningPod {
@@ -73,22 +84,31 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   #cancelYield: Cancel | undefined;
 
   /** Throws MESH-CAPTURE-001 when a port cannot be opened; nothing is left open then. */
-  constructor(options: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig }, deps: PodProxyDeps<Path>) {
-    const { spec, capture } = options;
+  constructor(options: PodProxyOptions, deps: PodProxyDeps<Path>) {
+    const { spec, capture, tunnelOnly = false } = options;
     this.#drain = new Drain({ clock: deps.clock });
     this.#logger = deps.logger;
     this.#clock = deps.clock;
-    this.#listeners = openAll(options, deps, [
+    const captured: readonly Port[] = [
       { port: outboundPort, tunnel: false, onAccept: (accepted) => this.path.recvOutbound(accepted) },
       { port: plaintextPort, tunnel: false, onAccept: (accepted) => this.path.recvPlaintext(accepted) },
-      { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) },
-    ]);
+      ...(capture.socks ? [{ ...socksListener, onAccept: (accepted: Accepted) => this.path.recvSocks(accepted) }] : []),
+    ];
+    const tunnel: Port = { port: tunnelPort, tunnel: true, onAccept: (accepted) => this.path.recvTunnel(accepted) };
+    const ports = tunnelOnly ? [tunnel] : capture.connections ? [...captured, tunnel] : [];
+    this.#listeners = openAll(options, deps, ports);
     this.#names = openOrClose(this.#listeners, () => deps.openNames?.(spec));
     const transparent = this.#listeners.every((listener) => listener.transparent);
     if (!transparent && capture.originalSource === 'best-effort') {
       deps.logger.warn('the application will see the proxy’s address, since IP_TRANSPARENT is not allowed', { uid: spec.uid });
     }
     this.path = deps.createPath({ spec, drain: this.#drain, originalSource: transparent ? capture.originalSource : 'off' });
+  }
+
+  /** Ports that take connections now, and whether names are answered. */
+  get listening(): { readonly ports: readonly number[]; readonly dns: boolean } {
+    const ports = this.#listeners.map(({ port }) => port).filter((port) => port !== undefined);
+    return { ports, dns: this.#names !== undefined && ports.length > 0 };
   }
 
   async drain(deadlineMs: number): Promise<{ readonly cut: readonly string[] }> {
@@ -128,10 +148,16 @@ export class PodProxy<Path extends PodPath> implements RunningPod {
   }
 }
 
-type Port = { readonly port: number; readonly tunnel: boolean; readonly onAccept: (accepted: Accepted) => void };
+type Port = {
+  readonly port: number;
+  /** @default every address */
+  readonly ip?: string;
+  readonly tunnel: boolean;
+  readonly onAccept: (accepted: Accepted) => void;
+};
 
 function openAll(
-  { spec, capture }: { readonly spec: PodSpec<NetworkNamespace>; readonly capture: CaptureConfig },
+  { spec, capture }: PodProxyOptions,
   { listen, logger }: Pick<PodProxyDeps<PodPath>, 'listen' | 'logger'>,
   ports: readonly Port[],
 ): readonly PodListener[] {
@@ -153,16 +179,16 @@ function openOrClose<T>(open: readonly PodListener[], more: () => T): T {
   }
 }
 
-function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, { port, tunnel }: Port): PodListenerOptions {
+function listenOptions(spec: PodSpec<NetworkNamespace>, capture: CaptureConfig, { port, ip, tunnel }: Port): PodListenerOptions {
   return {
     namespace: spec.namespace,
-    ip: capture.ipv6 ? '::' : '0.0.0.0',
+    ip: ip ?? (capture.ipv6 ? '::' : '0.0.0.0'),
     port,
-    mark: capture.packetMark,
+    ...(capture.packetMark === undefined ? {} : { mark: capture.packetMark }),
     transparent: capture.originalSource,
     reusePort: capture.reusePort,
-    // 180 s, 180 s, 9 probes; a tunnel has PINGs of its own instead.
-    keepAlive: tunnel ? false : {},
+    // A tunnel has PINGs of its own instead.
+    keepAlive: tunnel ? false : capture.keepAlive,
     allowHalfOpen: !tunnel,
   };
 }

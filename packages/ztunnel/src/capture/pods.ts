@@ -60,7 +60,7 @@ export type PodsChange = {
 };
 
 /** One line of the dump. */
-export type PodState<Pod> = { readonly uid: string; readonly info: ZdsPodInfo } & (
+export type PodState<Pod> = { readonly uid: string; readonly info: ZdsPodInfo; readonly inode: bigint } & (
   | { readonly state: 'Up'; readonly pod: Pod }
   | { readonly state: 'Pending'; readonly lastError: string }
 );
@@ -145,13 +145,19 @@ export class Pods<Namespace extends NamespaceHandle, Pod extends RunningPod> {
     for (const entry of this.#parting) this.#end(entry);
   }
 
+  /** Pods that were taken away and still have something open. */
+  *parting(): Generator<Pod> {
+    for (const { pod } of this.#parting) yield pod;
+  }
+
   /** The pods as the dump shows them. */
   *states(): Generator<PodState<Pod>> {
     for (const [uid, entry] of this.#entries) {
-      const { info } = entry.spec;
+      const { info, namespace } = entry.spec;
+      const known = { uid, info, inode: namespace.inode };
       yield entry.kind === 'up'
-        ? { uid, info, state: 'Up', pod: entry.pod }
-        : { uid, info, state: 'Pending', lastError: entry.lastError };
+        ? { ...known, state: 'Up', pod: entry.pod }
+        : { ...known, state: 'Pending', lastError: entry.lastError };
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import type net from 'node:net';
 import type { ConnectOptions } from '@clearmesh/linux/connect-tcp';
+import type { KeepAlive } from '@clearmesh/linux/socket-options';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
@@ -31,6 +32,8 @@ export type PodNetworkOptions = {
   readonly mark?: number;
   /** `required` fails a connection that cannot keep its source; `off` never tries. */
   readonly originalSource: 'required' | 'best-effort' | 'off';
+  /** @default 180 s, 180 s, 9 probes */
+  readonly keepAlive?: KeepAlive;
   /** Milliseconds. @default 10 000 */
   readonly connectTimeoutMs?: number;
 };
@@ -52,6 +55,7 @@ export function podNetwork(options: PodNetworkOptions, deps: PodNetworkDeps): Po
             allowHalfOpen,
             ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
             ...(options.mark === undefined ? {} : { mark: options.mark }),
+            ...(options.keepAlive === undefined ? {} : { keepAlive: options.keepAlive }),
             ...(source === undefined || options.originalSource === 'off' ? {} : { source: { ip: source, transparent: true } }),
             onUnspoofed: (cause) => {
               const fields = { target: formatSocketAddress(target), source, error: cause.message };

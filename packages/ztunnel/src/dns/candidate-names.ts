@@ -8,6 +8,8 @@ export type Searching = {
   readonly namespace: string;
   /** Such as `cluster.local`. */
   readonly clusterDomain: string;
+  /** Search suffixes of its resolv.conf, where that is known. @default those that Kubernetes gives a pod */
+  readonly searchList?: readonly string[];
 };
 
 /** In the order of preference, each name once: as asked, as Kubernetes would expand it, and then without a search suffix. */
@@ -36,8 +38,8 @@ export function* withWildcards(name: string): Generator<string> {
 }
 
 /** As in a pod's resolv.conf. */
-function searchSuffixes({ namespace, clusterDomain }: Searching): readonly string[] {
-  return [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain];
+function searchSuffixes({ namespace, clusterDomain, searchList }: Searching): readonly string[] {
+  return searchList ?? [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain];
 }
 
 function expansions(name: string, { namespace, clusterDomain }: Searching): readonly string[] {

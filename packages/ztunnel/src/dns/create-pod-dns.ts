@@ -21,28 +21,31 @@ export type CreatePodDnsDeps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly nameservers: readonly SocketAddress[];
+  /** Of the pod. @default the usual one of its namespace */
+  readonly searchList?: readonly string[];
 };
 
 /** Opens the DNS proxy of a pod; throws MESH-CAPTURE-001 when a port cannot be opened. */
 export function createPodDns(
   { host, port, preferredNamespace }: DnsConfig,
   { capture, clusterDomain }: Pick<ZtunnelConfig, 'capture' | 'clusterDomain'>,
-  { store, metrics, log, clock, random, nameservers }: CreatePodDnsDeps,
+  { store, metrics, log, clock, random, nameservers, searchList }: CreatePodDnsDeps,
 ): (spec: PodSpec<NetworkNamespace>) => PodDns {
-  const { packetMark: mark, ipv6, reusePort } = capture;
+  const { packetMark, ipv6, reusePort, keepAlive } = capture;
+  const marked = packetMark === undefined ? {} : { mark: packetMark };
   const logger = log.scope('dns');
   return ({ namespace, info: pod }) => {
     const forwarder = new Forwarder(
       { nameservers },
       {
-        openDatagram: (family) => datagramSocket({ namespace, ip: family === 4 ? '0.0.0.0' : '::', port: 0, mark }).fd,
-        connect: (target, signal) => connectTcp({ namespace, target, mark }, signal),
+        openDatagram: (family) => datagramSocket({ namespace, ip: family === 4 ? '0.0.0.0' : '::', port: 0, ...marked }).fd,
+        connect: (target, signal) => connectTcp({ namespace, target, ...marked, keepAlive }, signal),
         clock,
         random,
       },
     );
     const responder = new DnsResponder(
-      { pod, clusterDomain, preferredNamespace, ipv6 },
+      { pod, clusterDomain, preferredNamespace, ipv6, ...(searchList === undefined ? {} : { searchList }) },
       {
         snapshots: store,
         forward: (query, protocol, signal) => forwarder.forward(query, protocol, signal),
@@ -52,7 +55,7 @@ export function createPodDns(
       },
     );
     return new PodDns(
-      { namespace, host, port, mark, reusePort, ipv6 },
+      { namespace, host, port, ...marked, reusePort, keepAlive, ipv6 },
       { listen: listenSocket, openDatagram: datagramSocket, responder, clock, logger },
     );
   };

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import type { DatagramOptions, DatagramSocket } from '@clearmesh/linux/datagram-socket';
 import type { ListenOptions, ListeningSocket } from '@clearmesh/linux/listen-socket';
+import type { KeepAlive } from '@clearmesh/linux/socket-options';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { ipFamily } from '@clearmesh/shared/model/ip-address';
@@ -27,6 +28,8 @@ export type PodDnsOptions = {
   readonly port: number;
   readonly mark?: number;
   readonly reusePort: boolean;
+  /** @default 180 s, 180 s, 9 probes */
+  readonly keepAlive?: KeepAlive;
   /** Whether ::1 belongs to `localhost`. */
   readonly ipv6: boolean;
 };
@@ -80,7 +83,7 @@ export class PodDns implements Disposable {
   }
 
   #open(ip: IpAddress, options: PodDnsOptions, deps: PodDnsDeps): void {
-    const { namespace, port, mark, reusePort } = options;
+    const { namespace, port, mark, reusePort, keepAlive = {} } = options;
     const { responder, logger } = deps;
     const where = {
       ip,
@@ -94,7 +97,7 @@ export class PodDns implements Disposable {
     this.#datagrams.push(new DatagramPort(openDatagram(where, deps), ipFamily(ip), { respond, logger }));
     this.#listeners.push(
       new PodListener(
-        { ...where, keepAlive: {}, allowHalfOpen: true },
+        { ...where, keepAlive, allowHalfOpen: true },
         { listen: deps.listen, onAccept: ({ socket }) => this.#streams.accept(socket), logger },
       ),
     );

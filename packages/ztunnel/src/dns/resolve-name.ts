@@ -22,6 +22,8 @@ export type NameQuestion = {
 
 export type NamingOptions = {
   readonly clusterDomain: string;
+  /** Search suffixes of the client. @default those of its namespace */
+  readonly searchList?: readonly string[];
   /** Of services with one hostname, those of this namespace come before the first; "" for none. */
   readonly preferredNamespace: string;
   /** Whether IPv6 addresses are told. */

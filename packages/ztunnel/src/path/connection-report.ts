@@ -13,10 +13,14 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { DenialFacts } from '../admin/metrics.ts';
 import type { Denial } from '../authorise/permit.ts';
 import type { RelayEnd, RelaySide } from '@clearmesh/shared/net/relay';
+import { ConnectionReset } from '@clearmesh/shared/tunnel/connection-reset';
+import { PeerRevoked } from '@clearmesh/shared/tunnel/peer-revoked';
+import type { LineChoice } from './access-selection.ts';
 import { logComplete, logOpened } from './access-log.ts';
 import type { AccessFacts, AccessTrace, Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
 import type { DenialReason, ResponseFlag } from './connection-cut.ts';
+import type { FailureSink } from './last-failure.ts';
 
 /** What telemetry says of a workload: of its own knowledge, or by the peer's baggage. */
 export type TelemetryWorkload = Pick<
@@ -70,6 +74,8 @@ export type ReportDeps = {
   readonly metrics: { readonly tcp: ConnectionMetrics; denied(facts: DenialFacts): void };
   /** The access scope. */
   readonly log: Logger;
+  readonly lines: LineChoice;
+  readonly failures: FailureSink;
   readonly clock: Clock;
 };
 
@@ -99,12 +105,31 @@ export class ConnectionReport {
 
   /** The end, once. */
   complete(end: ConnectionEnd): void {
-    const { access, startedMs, bytes, series } = this.#opened;
-    const { log, clock, metrics } = this.#deps;
+    const { access, bytes, series } = this.#opened;
+    const { metrics, failures } = this.#deps;
     const total = bytes();
     series.close(total, end.flag);
+    if (end.error !== undefined) failures.recvFailure({ direction: access.direction, error: end.error });
     if (end.denial !== undefined)
       metrics.denied({ direction: access.direction, reason: end.denial, policy: end.policy, flag: end.flag });
+    if (this.#isLogged(end)) this.#log(end, total);
+  }
+
+  #isLogged({ flag, error, denial }: ConnectionEnd): boolean {
+    const { direction, source, destination, trace } = this.#opened.access;
+    return this.#deps.lines.isWanted({
+      result: denial !== undefined || flag === 'DENY' ? 'denied' : error === undefined ? 'ok' : 'failed',
+      direction,
+      flag,
+      namespaces: [source.workload?.namespace, destination.workload?.namespace],
+      traceId: trace?.traceId,
+      isSpan: trace?.spanId !== undefined,
+    });
+  }
+
+  #log(end: ConnectionEnd, total: Bytes): void {
+    const { access, startedMs } = this.#opened;
+    const { log, clock } = this.#deps;
     // The log counts from this proxy's point of view: the client's bytes are sent when outbound, received when inbound.
     const [bytesSent, bytesReceived] =
       access.direction === 'outbound' ? [total.received, total.sent] : [total.sent, total.received];
@@ -121,7 +146,10 @@ export function endOfRelay(end: RelayEnd, tunnelSide: RelaySide | undefined): Co
     case 'cut':
       return endOfCut(end.reason);
     case 'broken':
-      return end.side === tunnelSide || !isReset(end.error) ? { flag: '-', error: end.error.message } : { flag: '-' };
+      if (end.error instanceof PeerRevoked) return { flag: 'CERT_REVOKED', error: end.error.message };
+      return (end.side === tunnelSide && !(end.error instanceof ConnectionReset)) || !isReset(end.error)
+        ? { flag: '-', error: end.error.message }
+        : { flag: '-' };
     default:
       return unreachable(end);
   }

@@ -62,6 +62,10 @@ class Entry implements OpenConnection {
     return this.#controller.signal;
   }
 
+  get heldBytes(): number {
+    return bytesWithin(this.#near) + bytesWithin(this.#far);
+  }
+
   cut(reason: ConnectionCut): void {
     this.#controller.abort(reason);
   }
@@ -110,6 +114,17 @@ export class Connections {
     return entry;
   }
 
+  /** How many are open now, joined or not. */
+  get counts(): { readonly inbound: number; readonly outbound: number } {
+    const inbound = this.#pod.open.values().reduce((count, entry) => count + (entry.direction === 'inbound' ? 1 : 0), 0);
+    return { inbound, outbound: this.#pod.open.size - inbound };
+  }
+
+  /** Bytes that were taken from one side and that the other one has not taken yet. */
+  get heldBytes(): number {
+    return this.#pod.open.values().reduce((bytes, entry) => bytes + entry.heldBytes, 0);
+  }
+
   /** What is open and joined now. */
   summaries(direction: Direction): readonly ConnectionSummary[] {
     const found: ConnectionSummary[] = [];
@@ -126,6 +141,10 @@ export class Connections {
   #cutAll(): void {
     for (const entry of this.#pod.open) entry.cut(drainCut());
   }
+}
+
+function bytesWithin(stream: Duplex | undefined): number {
+  return stream === undefined ? 0 : stream.readableLength + stream.writableLength;
 }
 
 function drainCut(): ConnectionCut {

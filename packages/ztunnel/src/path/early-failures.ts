@@ -3,9 +3,11 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { DenialFacts } from '../admin/metrics.ts';
+import type { LineChoice } from './access-selection.ts';
 import { logFailed } from './access-log.ts';
 import type { Direction } from './access-log.ts';
 import { ConnectionCut } from './connection-cut.ts';
+import type { FailureSink } from './last-failure.ts';
 import { Refusal } from './refusal.ts';
 
 export type EarlyFailure = {
@@ -19,18 +21,23 @@ export type EarlyFailure = {
 export type EarlyFailureDeps = {
   /** The access scope. */
   readonly log: Logger;
+  readonly lines: LineChoice;
   readonly metrics: { denied(facts: DenialFacts): void };
+  readonly failures: FailureSink;
 };
 
 /** Writes the line and counts. */
 export function recordEarlyFailure(
   { direction, source, destination, thrown }: EarlyFailure,
-  { log, metrics }: EarlyFailureDeps,
+  { log, lines, metrics, failures }: EarlyFailureDeps,
 ): void {
-  if (thrown instanceof Refusal) metrics.denied({ direction, reason: thrown.reason, flag: thrown.flag });
-  else if (thrown instanceof ConnectionCut && thrown.denial !== undefined)
-    metrics.denied({ direction, reason: thrown.denial, flag: thrown.flag });
-  logFailed(log, { direction, source, destination, error: messageOf(thrown) });
+  const denial = thrown instanceof Refusal ? thrown.reason : thrown instanceof ConnectionCut ? thrown.denial : undefined;
+  const flag = thrown instanceof Refusal || thrown instanceof ConnectionCut ? thrown.flag : '-';
+  if (denial !== undefined) metrics.denied({ direction, reason: denial, flag });
+  const error = messageOf(thrown);
+  failures.recvFailure({ direction, error });
+  const result = denial === undefined ? 'failed' : 'denied';
+  if (lines.isWanted({ result, direction, flag, namespaces: [] })) logFailed(log, { direction, source, destination, error });
 }
 
 function messageOf(thrown: unknown): string {

@@ -32,6 +32,7 @@ import type { Denial, Permit } from '../authorise/permit.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { relay } from '@clearmesh/shared/net/relay';
+import type { OwnPorts } from '../resolve/illegal-ports.ts';
 import { resolveInbound } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
@@ -54,12 +55,18 @@ import { Refusal, badRequest, refusalOf } from './refusal.ts';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
-export type InboundOptions = {
+export type InboundOptions = OwnPorts & {
   readonly pod: PodName;
   /** The proxy's own network; "" where the mesh has one only. */
   readonly network: string;
   /** Tell the peer whom it reached, for its telemetry. @default true */
   readonly responseBaggage: boolean;
+  /** Reach an application behind a PROXY header over loopback. @default true */
+  readonly localhostAppTunnel?: boolean;
+  /** Either side learns that the other one was reset. @default false */
+  readonly resets?: boolean;
+  /** The only ports that a tunnel reaches. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
   /** For CONNECTs of a peer that is not known as the pod's waypoint yet. */
   readonly waits?: SnapshotWaitsOptions;
 };
@@ -136,7 +143,7 @@ export class InboundPath {
     const { forwarded, caller: header } = incoming.headers;
     const forwardedHost = parseForwarded(forwarded ?? '').host;
     const facts = { authority, accepted: peer.local, workload, ...(forwardedHost === undefined ? {} : { forwardedHost }) };
-    const target = resolveInbound(facts, this.#deps.snapshots.current);
+    const target = resolveInbound(facts, this.#deps.snapshots.current, this.#options);
     if (target.kind === 'rejected') throw refusalOf(target);
     if (header === undefined) return { workload, target };
     return { workload, target, claimed: this.#claims.recvClaim({ header, peer: peer.identity, workload }) };
@@ -191,7 +198,8 @@ export class InboundPath {
   async #copy({ incoming, connection, workload }: Resolved, application: net.Socket, report: ConnectionReport): Promise<void> {
     const stream = incoming.accept(this.#options.responseBaggage ? { baggage: formatBaggage(workload) } : {});
     connection.carries(stream, application);
-    const end = await relay(stream, application, this.#deps, connection.signal);
+    const { resets = false } = this.#options;
+    const end = await relay(stream, application, this.#deps, connection.signal, { resets });
     report.complete(endOfRelay(end, 'near'));
   }
 

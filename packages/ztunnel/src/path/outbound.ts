@@ -2,14 +2,16 @@
  * A connection an application opened, from capture to its end (l4-contract section 7).
  *
  *   accepted ─▶ source workload ─▶ route ─┬─ tunnel ──────▶ CONNECT at the peer ─▶ copy
+ *                                         ├─ nested ──────▶ CONNECT at the gateway, and in it at the far end ─▶ copy
  *                                         ├─ passthrough ─▶ plain TCP ───────────▶ copy
  *                                         └─ refused ─────▶ closed, with the reason logged
  *
  * O1  Nothing is read from the application before the other side is there, so nothing needs to be kept.
  * O2  What cannot be decided or dialled closes the connection. There is one endpoint and one try for it, but for a
- *     waypoint: a workload of it that could not be reached is replaced by another of the same waypoint (route-dialer.ts),
- *     and a peer that has heard of a waypoint first may send the connection there (misdirected.ts).
+ *     waypoint and a network's gateway: one that could not be reached is replaced by another (route-dialer.ts), and a peer that has heard of a waypoint first may send the connection there (misdirected.ts).
  * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
+ * O4  The kernel has answered the client before the proxy hears of it, so that a failure can only end what is open. With `resets`
+ *     it does so by a reset, which no application takes for the end of an answer.
  */
 import type { Duplex } from 'node:stream';
 import type net from 'node:net';
@@ -17,36 +19,54 @@ import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
 import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
+import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
 import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
-import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
+import type { OwnPorts } from '../resolve/illegal-ports.ts';
+import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
+import type { DialOutcome } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
-import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
+import type {
+  Bytes,
+  ConnectionEnd,
+  ConnectionReport,
+  ReportDeps,
+  ReportFacts,
+  TelemetryPeer,
+  TelemetryWorkload,
+} from './connection-report.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { MisdirectedRoutes, explainMisdirected, isMisdirected } from './misdirected.ts';
 import type { MisdirectedDeps } from './misdirected.ts';
 import { Refusal } from './refusal.ts';
-import { RouteDialer } from './route-dialer.ts';
-import type { Dialled, RouteDialerDeps } from './route-dialer.ts';
+import { workloadOfBaggage } from './peer-workload.ts';
+import { RouteDialer, authorityOf } from './route-dialer.ts';
+import type { Dialled, DialledRoute, RouteDialerDeps, RouteDialerOptions } from './route-dialer.ts';
+import { unopenedBy, unopenedByFlag, unopenedByStatus } from './unopened.ts';
+import type { Unopened } from './unopened.ts';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
-export type OutboundOptions = {
-  readonly pod: PodName;
-  /** For connections that a peer answered with 421. */
-  readonly waits?: SnapshotWaitsOptions;
-};
+export type OutboundOptions = OwnPorts &
+  RouteDialerOptions & {
+    readonly pod: PodName;
+    /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
+    readonly resets?: boolean;
+    /** For connections that a peer answered with 421. */
+    readonly waits?: SnapshotWaitsOptions;
+  };
 
 export type OutboundDeps = ReportDeps &
   RouteDialerDeps & {
@@ -58,12 +78,24 @@ export type OutboundDeps = ReportDeps &
     readonly originalDestination: (socket: net.Socket) => SocketAddress | undefined;
   };
 
+/** A connection that its client asked for in words. */
+export type Asked = {
+  readonly destination: SocketAddress;
+  /** Those of the connection itself, without what was said to ask for it. */
+  readonly bytes: () => Bytes;
+  /** The other side is there: the last moment to say so. */
+  readonly opened: () => void;
+};
+
 type Attempt = {
   readonly socket: net.Socket;
+  readonly asked: Asked | undefined;
   readonly captured: Captured;
   readonly connection: OpenConnection;
   readonly startedMs: number;
 };
+
+type Refused = Extract<DialOutcome, { kind: 'refused' }>;
 
 /** Whom the connection joins. */
 type Joined = Omit<ReportFacts, 'direction' | 'source'> & { readonly source: Pick<TelemetryPeer, 'identity'> };
@@ -71,31 +103,52 @@ type Joined = Omit<ReportFacts, 'direction' | 'source'> & { readonly source: Pic
 /** Carries the outbound connections of one pod. */
 export class OutboundPath {
   readonly #pod: PodName;
+  readonly #resets: boolean;
+  readonly #ownPorts: OwnPorts;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
   readonly #misdirected: MisdirectedRoutes;
 
   constructor(options: OutboundOptions, deps: OutboundDeps) {
     this.#pod = options.pod;
+    this.#resets = options.resets ?? false;
+    this.#ownPorts = options;
     this.#deps = deps;
-    this.#dialer = new RouteDialer(deps);
+    this.#dialer = new RouteDialer(options, deps);
     this.#misdirected = new MisdirectedRoutes({ ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
   }
 
   /** Takes a connection from its accept to its end; never rejects. */
-  async carry({ socket, remote, local }: Accepted): Promise<void> {
+  carry(accepted: Accepted): Promise<unknown> {
+    return this.#carry(accepted, undefined);
+  }
+
+  /** The same for one that was asked for; says why not when nothing came about, and leaves the socket open then. Never rejects. */
+  carryAsked(accepted: Accepted, asked: Asked): Promise<Unopened | undefined> {
+    return this.#carry(accepted, asked);
+  }
+
+  async #carry({ socket, remote, local }: Accepted, asked: Asked | undefined): Promise<Unopened | undefined> {
     const startedMs = this.#deps.clock.monotonicMs();
     using connection = this.#deps.connections.open('outbound', remote);
-    let originalDestination = local;
+    let originalDestination = asked?.destination ?? local;
     try {
-      originalDestination = this.#deps.originalDestination(socket) ?? local;
+      if (asked === undefined) originalDestination = this.#deps.originalDestination(socket) ?? local;
       const source = await ownWorkload(this.#deps.snapshots, this.#pod, 'unknown-source', connection.signal);
-      const captured: Captured = { source, client: remote, originalDestination };
-      await this.#follow(await this.#route(captured, connection.signal), { socket, captured, connection, startedMs });
+      const captured: Captured = { source, client: remote, originalDestination, ownPorts: this.#ownPorts };
+      return await this.#follow(await this.#route(captured, connection.signal), {
+        socket,
+        asked,
+        captured,
+        connection,
+        startedMs,
+      });
     } catch (thrown) {
       recordEarlyFailure({ direction: 'outbound', source: remote, destination: originalDestination, thrown }, this.#deps);
+      return unopenedBy(thrown);
     } finally {
-      socket.destroy();
+      // O4.
+      if (asked === undefined) closeStream(socket, this.#resets ? 'reset' : 'in-order');
     }
   }
 
@@ -105,9 +158,10 @@ export class OutboundPath {
     return completeLookup(route, await this.#deps.lookUp(route.hostname, signal), this.#deps.random);
   }
 
-  #follow(route: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<void> {
+  #follow(route: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<Unopened | undefined> {
     switch (route.kind) {
       case 'tunnel':
+      case 'nested':
         return this.#tunnel(route, attempt);
       case 'passthrough':
         return this.#passThrough(route, attempt);
@@ -118,7 +172,7 @@ export class OutboundPath {
     }
   }
 
-  async #tunnel(drawn: TunnelRoute, attempt: Attempt): Promise<void> {
+  async #tunnel(drawn: DialledRoute, attempt: Attempt): Promise<Unopened | undefined> {
     const { captured, connection } = attempt;
     const trace = newTraceparent(this.#deps.random);
     const { route, outcome } = await this.#dial(drawn, attempt, trace);
@@ -126,10 +180,10 @@ export class OutboundPath {
       source: { identity: spiffeId(captured.source) },
       destination: {
         address: route.peer,
-        hboneAddress: formatSocketAddress(route.authority),
-        workload: route.destination,
+        hboneAddress: authorityOf(route),
+        workload: destinationOf(route, outcome),
         service: route.service,
-        identity: outcome.kind === 'failed' ? undefined : outcome.peer,
+        identity: identityOf(outcome),
       },
       trace: { traceId: trace.traceId },
     });
@@ -137,78 +191,99 @@ export class OutboundPath {
       case 'open':
         return this.#copy(attempt, outcome.stream, report, 'far');
       case 'refused':
-        return report.complete(this.#endOfRefusal(route, outcome.status, connection.signal));
+        report.complete(this.#endOfRefusal(route, outcome, connection.signal));
+        return unopenedByStatus(outcome.status);
       case 'failed':
-        return report.complete(endOfFailure(outcome.flag, outcome.error, connection.signal));
+        report.complete(endOfFailure(outcome.flag, outcome.error, connection.signal));
+        return unopenedByFlag(outcome.flag);
       default:
         return unreachable(outcome);
     }
   }
 
   /** The tunnel, or the other way once that the peer asks to look for. */
-  async #dial(drawn: TunnelRoute, attempt: Attempt, trace: Traceparent): Promise<Dialled> {
+  async #dial(drawn: DialledRoute, attempt: Attempt, trace: Traceparent): Promise<Dialled> {
     const { captured } = attempt;
     const dialled = await this.#dialer.dial(drawn, attempt, requestFor(drawn, captured, trace));
-    if (!isMisdirected(dialled.outcome)) return dialled;
+    // The far end of another network answers by what its own control plane says; this one’s has no other way to name.
+    if (dialled.route.kind === 'nested' || !isMisdirected(dialled.outcome)) return dialled;
     const other = await this.#misdirected.another(dialled.route, attempt);
     return other === undefined ? dialled : this.#dialer.dial(other, attempt, requestFor(other, captured, trace));
   }
 
   /** 401 and 421 are policies of the destination; everything else says that the peer could not connect. */
-  #endOfRefusal(route: TunnelRoute, status: number, signal: AbortSignal): ConnectionEnd {
-    const answer = `http status: ${status} ${statusTexts[status] ?? ''}`.trimEnd();
+  #endOfRefusal(route: DialledRoute, { status, at }: Refused, signal: AbortSignal): ConnectionEnd {
+    const by = at === 'gateway' ? `the gateway of network "${route.destination?.network}" answered ` : '';
+    const answer = `${by}http status: ${status} ${statusTexts[status] ?? ''}`.trimEnd();
     if (signal.aborted) return endOfFailure('-', answer, signal);
-    if (status !== 421) return { flag: status === 401 ? 'DENY' : 'CONNECT', error: answer };
+    if (status !== 421 || route.kind === 'nested') {
+      return { flag: status === 401 || status === 421 ? 'DENY' : 'CONNECT', error: answer };
+    }
     return { flag: 'DENY', error: `${answer}: ${explainMisdirected(route, this.#deps.snapshots.current)}` };
   }
 
-  async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<void> {
+  async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<Unopened | undefined> {
     const { captured, connection } = attempt;
     const target = formatSocketAddress(route.target);
     connection.joined({ originalDst: formatSocketAddress(captured.originalDestination), actualDst: target, protocol: 'TCP' });
     const destination = { address: route.target, workload: route.destination, service: route.service };
     const report = this.#report(attempt, { source: {}, destination });
     try {
-      await this.#copy(attempt, await this.#deps.network.connect(route.target, {}, connection.signal), report, undefined);
+      return await this.#copy(attempt, await this.#deps.network.connect(route.target, {}, connection.signal), report, undefined);
     } catch (thrown) {
       report.complete(endOfFailure('CONNECT', thrown, connection.signal));
+      return unopenedBy(thrown);
     }
   }
 
   #report(attempt: Attempt, { source, ...known }: Joined): ConnectionReport {
-    const { socket, captured, startedMs } = attempt;
+    const { socket, asked, captured, startedMs } = attempt;
     const facts: ReportFacts = {
       direction: 'outbound',
       source: { address: captured.client, workload: captured.source, ...source },
       ...known,
     };
     // The accepted socket is the client's: what was read of it was sent towards the server.
-    return openReport(facts, startedMs, () => ({ received: socket.bytesRead, sent: socket.bytesWritten }), this.#deps);
+    const bytes = (): Bytes => ({ received: socket.bytesRead, sent: socket.bytesWritten });
+    return openReport(facts, startedMs, asked?.bytes ?? bytes, this.#deps);
   }
 
   async #copy(
-    { socket, connection }: Attempt,
+    { socket, asked, connection }: Attempt,
     far: Duplex,
     report: ConnectionReport,
     tunnelSide: 'far' | undefined,
-  ): Promise<void> {
+  ): Promise<undefined> {
+    asked?.opened();
     connection.carries(socket, far);
-    const end = await relay(socket, far, this.#deps, connection.signal);
+    const end = await relay(socket, far, this.#deps, connection.signal, { resets: this.#resets });
     report.complete(endOfRelay(end, tunnelSide));
   }
 }
 
 /** What an application's connection asks of the peer. It never speaks for anybody but its own pod. */
-function requestFor(route: TunnelRoute, { source, client }: Captured, trace: Traceparent): ConnectRequest {
+function requestFor(route: DialledRoute, { source, client }: Captured, trace: Traceparent): ConnectRequest {
   const host = route.service?.hostname;
   return {
-    authority: formatSocketAddress(route.authority),
+    authority: authorityOf(route),
     headers: {
       baggage: formatBaggage(source),
       forwarded: formatForwarded(host === undefined ? { client } : { client, host }),
       traceparent: formatTraceparent(trace),
     },
   };
+}
+
+/** Behind a gateway nobody knows who answers but who does: what it says of itself, and else what was drawn (section 2.8). */
+function destinationOf(route: DialledRoute, outcome: DialOutcome): TelemetryWorkload | undefined {
+  const told = route.kind === 'nested' && outcome.kind === 'open' ? workloadOfBaggage(outcome.baggage) : undefined;
+  return told ?? route.destination;
+}
+
+/** A network's gateway is not whom the connection is for. */
+function identityOf(outcome: DialOutcome): SpiffeId | undefined {
+  if (outcome.kind === 'open') return outcome.peer;
+  return outcome.kind === 'failed' || outcome.at === 'gateway' ? undefined : outcome.peer;
 }
 
 /** NWP: a required waypoint is never gone around (design decision 1). */

@@ -1,4 +1,4 @@
-/** Who called, as telemetry tells it; policy never asks this (l4-contract sections 2.8 and 8.1). */
+/** Who the peer is, as telemetry tells it; policy never asks this (l4-contract sections 2.8 and 8.1). */
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { parseBaggage } from '@clearmesh/shared/wire/baggage';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
@@ -17,10 +17,11 @@ export function peerWorkload(
 ): TelemetryWorkload | undefined {
   const foreign = headers.xForwardedNetwork !== undefined && headers.xForwardedNetwork.toLowerCase() !== network.toLowerCase();
   const known = foreign ? undefined : snapshot.workloadByIp(network, ip);
-  return known ?? fromBaggage(headers.baggage);
+  return known ?? workloadOfBaggage(headers.baggage);
 }
 
-function fromBaggage(baggage: string | undefined): TelemetryWorkload | undefined {
+/** What a peer says of itself; `undefined` where it says nothing. */
+export function workloadOfBaggage(baggage: string | undefined): TelemetryWorkload | undefined {
   if (baggage === undefined) return undefined;
   const facts = parseBaggage([baggage]);
   if (facts.namespace === undefined && facts.workloadName === undefined) return undefined;

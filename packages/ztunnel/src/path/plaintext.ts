@@ -10,7 +10,9 @@ import type { Permit } from '../authorise/permit.ts';
 import type { Accepted } from '../capture/pod-listener.ts';
 import { connectToApplication } from '../deliver/application.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
+import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
+import type { OwnPorts } from '../resolve/illegal-ports.ts';
 import { resolvePlaintext } from '../resolve/inbound.ts';
 import type { InboundTarget } from '../resolve/inbound.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
@@ -25,10 +27,12 @@ import type { WorkloadSource } from './own-workload.ts';
 import { peerWorkload } from './peer-workload.ts';
 import { refusalOf } from './refusal.ts';
 
-export type PlaintextOptions = {
+export type PlaintextOptions = OwnPorts & {
   readonly pod: PodName;
   /** The proxy's own network; "" where the mesh has one only. */
   readonly network: string;
+  /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
+  readonly resets?: boolean;
 };
 
 export type PlaintextDeps = ReportDeps &
@@ -67,13 +71,13 @@ export class PlaintextPath {
     try {
       destination = this.#deps.originalDestination(socket) ?? local;
       const workload = await guardedWorkload(this.#deps.snapshots, this.#options.pod, connection.signal);
-      const target = resolvePlaintext(destination, workload, this.#deps.snapshots.current);
+      const target = resolvePlaintext(destination, workload, this.#deps.snapshots.current, this.#options);
       if (target.kind === 'rejected') throw refusalOf(target);
       await this.#admit({ socket, remote, connection, startedMs, workload, target });
     } catch (thrown) {
       recordEarlyFailure({ direction: 'inbound', source: remote, destination, thrown }, this.#deps);
     } finally {
-      socket.destroy();
+      closeStream(socket, this.#options.resets === true ? 'reset' : 'in-order');
     }
   }
 
@@ -95,7 +99,8 @@ export class PlaintextPath {
   async #copy({ socket, connection }: Attempt, permit: Permit, report: ConnectionReport): Promise<void> {
     const application = await connectToApplication(permit, { localhost: false }, this.#deps.network, connection.signal);
     connection.carries(socket, application);
-    const end = await relay(socket, application, this.#deps, connection.signal);
+    const { resets = false } = this.#options;
+    const end = await relay(socket, application, this.#deps, connection.signal, { resets });
     report.complete(endOfRelay(end, undefined));
   }
 

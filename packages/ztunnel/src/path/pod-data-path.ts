@@ -9,6 +9,7 @@
 import type net from 'node:net';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Drain } from '@clearmesh/shared/lifecycle/drain';
+import { closeStream } from '@clearmesh/shared/net/close-stream';
 import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -18,7 +19,7 @@ import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { AcceptFailure, AcceptedPeer } from '@clearmesh/shared/tunnel/acceptor';
-import type { TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
+import type { NestedTunnelDialer, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { IncomingConnect } from '@clearmesh/shared/tunnel/engine';
 import type { Direction } from './access-log.ts';
 import type { AdmissionDeps } from './admission.ts';
@@ -27,16 +28,22 @@ import { Connections } from './connections.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
+import { LastFailure } from './last-failure.ts';
 import { OutboundPath } from './outbound.ts';
 import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { PlaintextPath } from './plaintext.ts';
+import { SocksPath } from './socks.ts';
+import type { NamingOptions } from '../dns/resolve-name.ts';
 import { Refusal } from './refusal.ts';
 import type { SnapshotWaitsOptions } from '@clearmesh/shared/snapshot/snapshot-waits';
 
 /** Terminates HBONE for one identity. */
 export interface Acceptor extends AsyncDisposable {
+  /** Tunnels open now, and the connections in them. */
+  readonly sessionCount: number;
+  readonly streamCount: number;
   accept(socket: net.Socket): void;
 }
 
@@ -54,13 +61,23 @@ export type PodDataPathOptions = {
   readonly network: string;
   /** @default true */
   readonly responseBaggage: boolean;
+  /** Reach an application behind a PROXY header over loopback. @default true */
+  readonly localhostAppTunnel?: boolean;
+  /** Of its identity. @default what the control plane says */
+  readonly trustDomain?: string;
+  /** The only ports that a tunnel reaches. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
+  /** What names mean to a SOCKS client of the pod; absent: it has no SOCKS listener. */
+  readonly socks?: NamingOptions;
   /** Connections of the pod at a time, both directions and tunnelled ones together. @default 32 768 */
   readonly maxConnections?: number;
+  /** Clients learn that a connection was refused, failed or was reset by a reset of theirs. @default false */
+  readonly resets?: boolean;
   /** For the mesh to say what another proxy knows already, each direction by itself. */
   readonly waits?: SnapshotWaitsOptions;
 };
 
-export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
+export type PodDataPathDeps<Dialer extends TunnelDialer> = Omit<ReportDeps, 'failures'> &
   AdmissionDeps & {
     readonly drain: Drain;
     readonly metrics: OutboundDeps['metrics'];
@@ -69,6 +86,8 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;
+    /** Into other networks, by tunnels of `dialer`. */
+    readonly nested: NestedTunnelDialer;
     readonly createAcceptor: (request: AcceptorRequest) => Acceptor;
     /** What both show; the path ends it after them. */
     readonly certificates: Disposable;
@@ -85,28 +104,42 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   /** What is open now, for dumps. */
   readonly connections: Connections;
   readonly dialer: Dialer;
+  readonly failures: LastFailure;
   readonly #pod: PodName;
+  readonly #trustDomain: string | undefined;
   readonly #maxConnections: number;
-  readonly #deps: PodDataPathDeps<Dialer>;
+  readonly #resets: boolean;
+  readonly #deps: PodDataPathDeps<Dialer> & ReportDeps;
   readonly #outbound: OutboundPath;
   readonly #inbound: InboundPath;
   readonly #plaintext: PlaintextPath;
+  readonly #socks: SocksPath | undefined;
   #acceptor: AcceptorState = { kind: 'none' };
 
   constructor(options: PodDataPathOptions, deps: PodDataPathDeps<Dialer>) {
     this.connections = new Connections(deps);
     this.dialer = deps.dialer;
     this.#pod = options.pod;
+    this.#trustDomain = options.trustDomain;
     this.#maxConnections = options.maxConnections ?? 32_768;
-    this.#deps = deps;
-    const shared = { ...deps, connections: this.connections };
-    this.#outbound = new OutboundPath(options, shared);
-    this.#inbound = new InboundPath(options, shared);
-    this.#plaintext = new PlaintextPath(options, shared);
+    this.#resets = options.resets ?? false;
+    this.failures = new LastFailure(deps);
+    this.#deps = { ...deps, failures: this.failures };
+    const shared = { ...this.#deps, connections: this.connections };
+    const { pod, socks: naming } = options;
+    const withPorts = { ...options, socks: naming !== undefined };
+    this.#outbound = new OutboundPath(withPorts, shared);
+    this.#inbound = new InboundPath(withPorts, shared);
+    this.#plaintext = new PlaintextPath(withPorts, shared);
+    this.#socks = naming === undefined ? undefined : new SocksPath({ pod, naming }, shared, this.#outbound);
   }
 
   recvOutbound(accepted: Accepted): void {
     if (this.#takes('outbound', accepted)) void this.#outbound.carry(accepted);
+  }
+
+  recvSocks(accepted: Accepted): void {
+    if (this.#takes('outbound', accepted)) void this.#socks?.carry(accepted);
   }
 
   recvPlaintext(accepted: Accepted): void {
@@ -115,6 +148,13 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
 
   recvTunnel(accepted: Accepted): void {
     if (this.#takes('inbound', accepted)) void this.#acceptTunnel(accepted);
+  }
+
+  /** Tunnels of peers to this pod, and the connections in them. */
+  get accepted(): { readonly tunnels: number; readonly streams: number } {
+    if (this.#acceptor.kind === 'none') return { tunnels: 0, streams: 0 };
+    const { sessionCount: tunnels, streamCount: streams } = this.#acceptor.acceptor;
+    return { tunnels, streams };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,12 +178,13 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   }
 
   #acceptorFor(workload: Workload): Acceptor {
-    const identity = spiffeId(workload);
+    const trustDomain = this.#trustDomain ?? workload.trustDomain;
+    const identity = spiffeId({ ...workload, trustDomain });
     if (this.#acceptor.kind === 'made' && this.#acceptor.identity === identity) return this.#acceptor.acceptor;
     void this.#endAcceptor();
     const acceptor = this.#deps.createAcceptor({
       identity,
-      trustDomain: workload.trustDomain,
+      trustDomain,
       drain: this.#deps.drain,
       onConnect: (incoming, peer) => this.#recvConnect(incoming, peer),
       onFailure: (failure) => this.#recvFailure(failure),
@@ -161,7 +202,7 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
   /** P3. */
   #takes(direction: Direction, accepted: Accepted): boolean {
     if (this.connections.size < this.#maxConnections) return true;
-    accepted.socket.destroy();
+    closeStream(accepted.socket, this.#resets ? 'reset' : 'in-order');
     this.#recordFull(direction, accepted);
     return false;
   }
@@ -176,7 +217,11 @@ export class PodDataPath<Dialer extends TunnelDialer> implements PodPath {
     const thrown =
       reason === 'certificate-unavailable'
         ? new Refusal({ reason, message: error.message, flag: 'IDENTITY_ERROR' })
-        : new Refusal({ reason: `tls-${reason}`, message: error.message, flag: 'TLS_FAILURE' });
+        : new Refusal({
+            reason: `tls-${reason}`,
+            message: error.message,
+            flag: reason === 'revoked' ? 'CERT_REVOKED' : 'TLS_FAILURE',
+          });
     recordEarlyFailure({ direction: 'inbound', source: remote, destination: local, thrown }, this.#deps);
   }
 

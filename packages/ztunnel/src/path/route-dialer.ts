@@ -1,70 +1,84 @@
 /**
- * The tunnel of one connection, and another workload of the same waypoint when the drawn one cannot be reached.
+ * The tunnel of one connection, or its two tunnels into another network; and another workload of the same waypoint, or
+ * another gateway of a network, when the drawn one cannot be reached.
  *
  *   dial ─┬─ open | refused ──────────────────────────────▶ that is it
  *         └─ failed ─┬─ direct, or a request went out ─────▶ that is it
- *                    └─ to a waypoint, and nothing was sent ─▶ another workload of it ─▶ dial (two others at most)
+ *                    └─ to a gateway, and nothing was sent ─▶ another one ─▶ dial (two others at most)
  *
  * R1  Only a peer that certainly did nothing is replaced: no tunnel came about, or it turned the request away unread.
  *     Of the application nothing was read yet in any case, so nothing can arrive twice.
- * R2  Waypoints only: their workloads are the same to the application, and a rolling replacement of theirs should not
- *     be seen. An endpoint that was chosen for the application itself is not replaced by another.
+ * R2  Waypoints and gateways of networks only: their workloads are the same to the application, and a rolling
+ *     replacement of theirs should not be seen. An endpoint that was chosen for the application itself is not replaced by
+ *     another; whom a network's gateway leads to was not chosen yet.
  */
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
-import type { DialOutcome, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
+import type { DialOutcome, NestedTunnelDialer, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
-import { completeLookup } from '../resolve/outbound.ts';
-import type { Captured, TunnelRoute } from '../resolve/route.ts';
-import { anotherWaypoint } from '../resolve/via-waypoint.ts';
+import { anotherWay, completeLookup } from '../resolve/outbound.ts';
+import type { Captured, NestedRoute, TunnelRoute } from '../resolve/route.ts';
 import type { OpenConnection } from './connections.ts';
 
 export type RouteDialerDeps = {
   readonly dialer: TunnelDialer;
+  /** Into other networks; by tunnels of `dialer`. */
+  readonly nested: NestedTunnelDialer;
   readonly snapshots: SnapshotSource;
   readonly random: Random;
   readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
   /** The access scope. */
   readonly log: Logger;
-  readonly metrics: { waypointRetried(): void };
+  readonly metrics: { gatewayRetried(): void };
 };
 
 /** For whom a tunnel is dialled. */
 export type Dialling = { readonly captured: Captured; readonly connection: OpenConnection };
 
+export type DialledRoute = TunnelRoute | NestedRoute;
+
 /** Where the last try went, and what came of it. */
-export type Dialled = { readonly route: TunnelRoute; readonly outcome: DialOutcome };
+export type Dialled = { readonly route: DialledRoute; readonly outcome: DialOutcome };
 
 type Failed = Extract<DialOutcome, { kind: 'failed' }>;
 
-/** Other workloads of a waypoint that one connection tries. */
+export type RouteDialerOptions = {
+  /** The proxy's own network; "" where the mesh has one only. */
+  readonly network: string;
+};
+
+/** Other gateways that one connection tries. */
 const maxOthers = 2;
 
 export class RouteDialer {
+  readonly #options: RouteDialerOptions;
   readonly #deps: RouteDialerDeps;
 
-  constructor(deps: RouteDialerDeps) {
+  constructor(options: RouteDialerOptions, deps: RouteDialerDeps) {
+    this.#options = options;
     this.#deps = deps;
   }
 
-  async dial(first: TunnelRoute, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
+  async dial(first: DialledRoute, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
     const outcome = await this.#dial(first, dialling, request);
     return isReplaceable(first, outcome, dialling)
       ? this.#dialOthers(first, outcome, dialling, request)
       : { route: first, outcome };
   }
 
-  async #dialOthers(first: TunnelRoute, failed: Failed, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
+  async #dialOthers(first: DialledRoute, failed: Failed, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
     const tried = new Set<WorkloadUid>();
     let route = first;
     let outcome: DialOutcome = failed;
     while (tried.size < maxOthers && isReplaceable(route, outcome, dialling)) {
-      if (route.destination !== undefined) tried.add(route.destination.uid);
+      const dialled = dialledWorkload(route);
+      if (dialled !== undefined) tried.add(dialled.uid);
       const next = await this.#another(route, dialling, tried);
       if (next === undefined) break;
       this.#recvFailed(route, outcome, dialling);
@@ -74,35 +88,40 @@ export class RouteDialer {
     return { route, outcome };
   }
 
-  #dial(route: TunnelRoute, { captured, connection }: Dialling, request: ConnectRequest): Promise<DialOutcome> {
+  #dial(route: DialledRoute, { captured, connection }: Dialling, request: ConnectRequest): Promise<DialOutcome> {
     const { peer, acceptedPeers } = route;
     const actualDst = formatSocketAddress(peer);
     connection.joined({ originalDst: request.authority, actualDst, protocol: 'HBONE' });
     const { source, client } = captured;
     const target = { sourceIdentity: spiffeId(source), acceptedPeers, address: peer, sourceIp: client.ip };
-    return this.#deps.dialer.dial(target, request, connection.signal);
+    const { dialer, nested } = this.#deps;
+    if (route.kind === 'tunnel') return dialer.dial(target, request, connection.signal);
+    const { innerPeers } = route;
+    return nested.dial({ outer: target, innerPeers, ownNetwork: this.#options.network }, request, connection.signal);
   }
 
   async #another(
-    route: TunnelRoute,
+    route: DialledRoute,
     { captured, connection }: Dialling,
     exclude: ReadonlySet<WorkloadUid>,
-  ): Promise<TunnelRoute | undefined> {
+  ): Promise<DialledRoute | undefined> {
     const { snapshots, random, lookUp } = this.#deps;
-    const next = anotherWaypoint(route, { captured, snapshot: snapshots.current, random, exclude });
+    const next = anotherWay(route, { captured, snapshot: snapshots.current, random, exclude });
     if (next?.kind !== 'lookup') return next;
     const found = completeLookup(next, await lookUp(next.hostname, connection.signal), random);
-    return found.kind === 'tunnel' ? found : undefined;
+    return found.kind === 'tunnel' || found.kind === 'nested' ? found : undefined;
   }
 
-  #recvFailed(route: TunnelRoute, { error }: Failed, { captured }: Dialling): void {
-    this.#deps.metrics.waypointRetried();
-    this.#deps.log.warn('waypoint not reached, another workload of it is tried', {
+  #recvFailed(route: DialledRoute, { error }: Failed, { captured }: Dialling): void {
+    const which =
+      route.kind === 'tunnel' ? 'waypoint not reached, another workload of it' : 'network gateway not reached, another one';
+    this.#deps.metrics.gatewayRetried();
+    this.#deps.log.warn(`${which} is tried`, {
       'src.addr': formatSocketAddress(captured.client),
       'dst.addr': formatSocketAddress(route.peer),
-      'dst.hbone_addr': formatSocketAddress(route.authority),
+      'dst.hbone_addr': authorityOf(route),
       'dst.service': route.service?.hostname,
-      'dst.workload': route.destination?.name,
+      'dst.workload': dialledWorkload(route)?.name,
       direction: 'outbound',
       error: error.message,
     });
@@ -110,7 +129,19 @@ export class RouteDialer {
 }
 
 /** R1, R2. Without a certificate of its own the pod has nothing to show to another one either. */
-function isReplaceable(route: TunnelRoute, outcome: DialOutcome, { connection }: Dialling): outcome is Failed {
+function isReplaceable(route: DialledRoute, outcome: DialOutcome, { connection }: Dialling): outcome is Failed {
   if (outcome.kind !== 'failed' || outcome.unsent !== true || outcome.flag === 'IDENTITY_ERROR') return false;
-  return route.via === 'waypoint' && route.destination !== undefined && !connection.signal.aborted;
+  return (
+    (route.kind === 'nested' || route.via === 'waypoint') && dialledWorkload(route) !== undefined && !connection.signal.aborted
+  );
+}
+
+/** What the CONNECT asks for. */
+export function authorityOf(route: DialledRoute): string {
+  return route.kind === 'tunnel' ? formatSocketAddress(route.authority) : route.authority;
+}
+
+/** Whose address is dialled. */
+function dialledWorkload(route: DialledRoute): Workload | undefined {
+  return route.kind === 'tunnel' ? route.destination : route.networkGateway;
 }

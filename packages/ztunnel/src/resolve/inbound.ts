@@ -15,6 +15,7 @@ import { serviceByHostname, serviceByVip } from '@clearmesh/shared/resolve/addre
 import { targetPortAt } from '@clearmesh/shared/resolve/endpoint';
 import { belongsToGateway, waypointsOf } from '@clearmesh/shared/resolve/gateway';
 import { isIllegalPort } from './illegal-ports.ts';
+import type { OwnPorts } from './illegal-ports.ts';
 
 export type IncomingFacts = {
   /** The parsed `:authority`; `undefined` when it was not parsable. */
@@ -26,9 +27,11 @@ export type IncomingFacts = {
   readonly forwardedHost?: string;
 };
 
-export type InboundOptions = {
+export type InboundOptions = OwnPorts & {
   /** A PROXY tunnel is reached over loopback, so that the application may listen there only. @default true */
   readonly localhostAppTunnel?: boolean;
+  /** The only ports that may be reached. @default all but the proxy's */
+  readonly admittedPorts?: ReadonlySet<number>;
 };
 
 export type InboundTarget = {
@@ -64,9 +67,10 @@ export function resolveInbound(
   if (resolved.kind === 'rejected') return resolved;
   const tunnel = workload.applicationTunnel;
   const port = tunnel !== undefined && tunnel.port > 0 ? tunnel.port : resolved.port;
-  if (resolved.port === 0 || isIllegalPort(resolved.port) || isIllegalPort(port)) {
-    return rejected(503, `port ${isIllegalPort(port) ? port : resolved.port} is never a target`);
+  if (resolved.port === 0 || isIllegalPort(resolved.port, options) || isIllegalPort(port, options)) {
+    return rejected(503, `port ${isIllegalPort(port, options) ? port : resolved.port} is never a target`);
   }
+  if (options.admittedPorts?.has(port) === false) return rejected(503, `port ${port} is not open to tunnels here`);
   const facts = { address: { ip: accepted.ip, port }, ...(resolved.service === undefined ? {} : { service: resolved.service }) };
   if (tunnel?.protocol !== 'PROXY') return { kind: 'target', proxyProtocol: false, localhost: false, ...facts };
   const proxyDestination = authority.kind === 'ip' ? authority.address : proxyAddress(resolved.service, workload, authority.port);
@@ -83,8 +87,9 @@ export function resolvePlaintext(
   destination: SocketAddress,
   workload: Workload,
   snapshot: Snapshot,
+  own: OwnPorts = {},
 ): InboundTarget | InboundRejected {
-  if (destination.port === 0 || isIllegalPort(destination.port))
+  if (destination.port === 0 || isIllegalPort(destination.port, own))
     return rejected(503, `port ${destination.port} is never a target`);
   const service = serviceAtPort(snapshot, workload, destination.port);
   return {

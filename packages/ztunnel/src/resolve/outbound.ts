@@ -6,10 +6,11 @@
  *   nothing known there, or PASSTHROUGH ─▶ plain TCP
  *   service without endpoint ─▶ refused
  *   workload with a waypoint, addressed directly ─▶ tunnel to the waypoint | refused
+ *   workload of another network ─▶ two tunnels, by its gateway | the same by another gateway | refused
  *   HBONE workload ─▶ tunnel to it; any other ─▶ plain TCP to it
  *
  * O1  Everything that cannot be decided closes the connection with a reason; nothing falls back to plain text.
- * O2  Workloads of another network are refused: a second tunnel through their gateway (section 2.8) is not offered.
+ * O2  Nothing goes to a workload of another network but through the gateway of that network, in a tunnel.
  */
 import { formatSocketAddress, ipFamily } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
@@ -20,17 +21,19 @@ import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { serviceByBlock, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
 import { belongsToGateway } from '@clearmesh/shared/resolve/gateway';
 import { hbonePort, isSelfCall } from './illegal-ports.ts';
-import { refuse, refuseNetwork } from './route.ts';
-import type { Captured, LookupRoute, Route, RouteFacts } from './route.ts';
+import { refuse } from './route.ts';
+import type { Captured, LookupRoute, NestedRoute, RefusedRoute, Route, RouteFacts, TunnelRoute } from './route.ts';
 import { acceptedPeers, findUpstream } from './upstream.ts';
 import type { Upstream } from './upstream.ts';
-import { viaWaypoint } from './via-waypoint.ts';
+import { behindSameGateway, viaNetworkGateway } from './via-network-gateway.ts';
+import type { NetworkContext } from './via-network-gateway.ts';
+import { anotherWaypoint, viaWaypoint } from './via-waypoint.ts';
 import { chooseGateway, requiresWaypoint } from './waypoint.ts';
 
 /** The route of one connection; endpoint and waypoint are drawn by `random`. */
 export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: Random): Route {
   const { source, originalDestination: target } = captured;
-  if (isSelfCall(source, target)) {
+  if (isSelfCall(source, target, captured.ownPorts)) {
     return refuse('self-call', `${formatSocketAddress(target)} is a port of the pod’s own proxy`, {});
   }
   const service = addressedService(snapshot, source, target.ip);
@@ -42,16 +45,50 @@ export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: 
         })
       : viaWaypoint({ captured, snapshot, random }, gateway, { service });
   }
-  const found = findUpstream({ snapshot, source, random, mode: 'standard' }, source.network, target);
-  switch (found.kind) {
-    case 'unknown':
-      return { kind: 'passthrough', target };
-    case 'passthrough':
-      return { kind: 'passthrough', target, service: found.service };
-    case 'no-endpoint':
-      return refuse('no-healthy-upstream', found.detail, { service: found.service });
-    case 'found':
-      return toUpstream(captured, snapshot, random, found.upstream, service !== undefined);
+  return byUpstream({ captured, snapshot, random }, service !== undefined);
+}
+
+/**
+ * Another way for a connection whose waypoint or network gateway could not be reached; `exclude` are the workloads that
+ * were tried. `undefined` for a direct tunnel, and when there is no other way.
+ */
+export function anotherWay(
+  route: TunnelRoute | NestedRoute,
+  context: NetworkContext,
+): TunnelRoute | NestedRoute | LookupRoute | undefined {
+  if (route.via === 'waypoint') return anotherWaypoint(route, context);
+  if (route.kind === 'tunnel') return undefined;
+  const next = byUpstream(context, true);
+  return next.kind === 'nested' || (next.kind === 'lookup' && next.next.kind === 'nested') ? next : undefined;
+}
+
+/**
+ * Steps 4 to 8. Where the gateway of the workload that was drawn is of no use, workloads behind it are left out, and
+ * another is drawn: a service may have endpoints in several networks.
+ */
+function byUpstream(context: NetworkContext, byService: boolean): Route {
+  const { captured, snapshot, random } = context;
+  const { source, originalDestination: target } = captured;
+  const exclude = new Set(context.exclude);
+  let refused: RefusedRoute | undefined;
+  for (;;) {
+    const found = findUpstream({ snapshot, source, random, mode: 'standard', exclude }, source.network, target);
+    switch (found.kind) {
+      case 'unknown':
+        return { kind: 'passthrough', target };
+      case 'passthrough':
+        return { kind: 'passthrough', target, service: found.service };
+      case 'no-endpoint':
+        return refused ?? refuse('no-healthy-upstream', found.detail, { service: found.service });
+      case 'found': {
+        const { workload, service } = found.upstream;
+        const next = toUpstream(context, found.upstream, byService);
+        if (next.kind !== 'refused' || next.reason !== 'network-gateway-unavailable' || service === undefined) return next;
+        refused ??= next;
+        exclude.add(workload.uid);
+        for (const uid of behindSameGateway(snapshot.endpoints(service.key), workload)) exclude.add(uid);
+      }
+    }
   }
 }
 
@@ -67,6 +104,10 @@ export function completeLookup(route: LookupRoute, addresses: readonly IpAddress
   if (ip === undefined) return refuse('no-healthy-upstream', `the name ${route.hostname} has no address`, facts);
   const { next } = route;
   if (next.kind === 'passthrough') return { kind: 'passthrough', target: { ip, port: next.port }, ...facts };
+  if (next.kind === 'nested') {
+    const { peerPort, ...nested } = next;
+    return { ...nested, peer: { ip, port: peerPort }, ...facts };
+  }
   const authority = 'authority' in next ? next.authority : { ip, port: next.targetPort };
   const { acceptedPeers, via, gateway, peerPort } = next;
   const through = gateway === undefined ? {} : { gateway };
@@ -86,13 +127,16 @@ function addressedService(snapshot: Snapshot, source: Workload, ip: IpAddress): 
 }
 
 /** Steps 5 to 8. */
-function toUpstream(captured: Captured, snapshot: Snapshot, random: Random, upstream: Upstream, byService: boolean): Route {
+function toUpstream(context: NetworkContext, upstream: Upstream, byService: boolean): Route {
+  const { captured, snapshot } = context;
   const { source, originalDestination: target } = captured;
-  const { workload, targetPort, reach } = upstream;
-  const facts = { ...(upstream.service === undefined ? {} : { service: upstream.service }), destination: workload };
-  if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, facts);
+  const { workload, targetPort, reach, service } = upstream;
+  const facts = { ...(service === undefined ? {} : { service }), destination: workload };
+  if (workload.network !== source.network || reach.kind === 'gateway') {
+    return viaNetworkGateway(context, { workload, innerPeers: service?.subjectAltNames ?? [], via: 'direct' }, facts);
+  }
   if (!byService && workload.waypoint !== undefined && !belongsToGateway(snapshot, workload.waypoint, source)) {
-    return viaWaypoint({ captured, snapshot, random }, workload.waypoint, facts);
+    return viaWaypoint(context, workload.waypoint, facts);
   }
   const peers = acceptedPeers(workload, upstream.service);
   const hbone = workload.tunnelProtocol === 'HBONE';

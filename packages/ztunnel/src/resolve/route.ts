@@ -6,14 +6,17 @@ import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { OwnPorts } from './illegal-ports.ts';
 
 /** What capture knows of one outbound connection. */
 export type Captured = {
   readonly source: Workload;
   /** The client's own address and port. */
   readonly client: SocketAddress;
-  /** SO_ORIGINAL_DST. */
+  /** SO_ORIGINAL_DST, or what the client asked for in words. */
   readonly originalDestination: SocketAddress;
+  /** Of its proxy. @default those that each has */
+  readonly ownPorts?: OwnPorts;
 };
 
 /** Telemetry facts every route carries. */
@@ -36,6 +39,28 @@ export type TunnelRoute = {
   readonly gateway?: GatewayAddress;
 } & RouteFacts;
 
+/**
+ * Into another network: a tunnel to its gateway, and within it one to whoever serves there (section 2.8). Both are asked
+ * for `authority`, the service's hostname with its own port: addresses mean nothing on the other side.
+ */
+export type NestedRoute = {
+  readonly kind: 'nested';
+  /** The gateway. */
+  readonly peer: SocketAddress;
+  /** `hostname:port`. */
+  readonly authority: string;
+  /** Who may answer at the gateway; never empty. */
+  readonly acceptedPeers: readonly [SpiffeId, ...SpiffeId[]];
+  /** Who may answer at the far end; the gateway chooses which workload does. */
+  readonly innerPeers: readonly [SpiffeId, ...SpiffeId[]];
+  /** Where `innerPeers` are: with the service's endpoints, or with its waypoint. */
+  readonly via: 'direct' | 'waypoint';
+  /** Which waypoint; absent when the far end is an endpoint. */
+  readonly gateway?: GatewayAddress;
+  /** The workload at `peer`. */
+  readonly networkGateway: Workload;
+} & RouteFacts;
+
 /** Plain TCP to the address: the destination is not in the mesh. */
 export type PassthroughRoute = { readonly kind: 'passthrough'; readonly target: SocketAddress } & RouteFacts;
 
@@ -52,13 +77,14 @@ export type LookupRoute = {
     | { readonly kind: 'passthrough'; readonly port: number }
     | ({ readonly kind: 'tunnel'; readonly peerPort: number } & Pick<TunnelRoute, 'acceptedPeers' | 'via' | 'gateway'> &
         /** Without an authority it is the address found, with this port. */
-        ({ readonly authority: SocketAddress } | { readonly targetPort: number }));
+        ({ readonly authority: SocketAddress } | { readonly targetPort: number }))
+    | (Omit<NestedRoute, 'peer' | keyof RouteFacts> & { readonly peerPort: number });
 } & RouteFacts;
 
 /** The connection is closed, and the reason is logged and counted. */
 export type RefusedRoute = { readonly kind: 'refused'; readonly reason: RefusalReason; readonly detail: string } & RouteFacts;
 
-export type Route = TunnelRoute | PassthroughRoute | LookupRoute | RefusedRoute;
+export type Route = TunnelRoute | NestedRoute | PassthroughRoute | LookupRoute | RefusedRoute;
 
 /** `waypoint-unavailable` is flag NWP: a required waypoint is missing (design decision 1: never bypassed). */
 export type RefusalReason =
@@ -77,10 +103,4 @@ export function refuse(reason: RefusalReason, detail: string, { service, destina
     ...(service === undefined ? {} : { service }),
     ...(destination === undefined ? {} : { destination }),
   };
-}
-
-/** The chosen workload is in another network. */
-export function refuseNetwork(source: Workload, workload: Workload, facts: RouteFacts): RefusedRoute {
-  const detail = `workload ${workload.uid} is in network "${workload.network}" and the client in "${source.network}"; tunnels through a network gateway are not offered`;
-  return refuse('network-gateway-unavailable', detail, facts);
 }

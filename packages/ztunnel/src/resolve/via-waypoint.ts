@@ -9,9 +9,10 @@ import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
-import { refuse, refuseNetwork } from './route.ts';
-import type { Captured, LookupRoute, RefusedRoute, RouteFacts, TunnelRoute } from './route.ts';
+import { refuse } from './route.ts';
+import type { Captured, LookupRoute, NestedRoute, RefusedRoute, RouteFacts, TunnelRoute } from './route.ts';
 import { acceptedPeers } from './upstream.ts';
+import { viaNetworkGateway } from './via-network-gateway.ts';
 import { resolveGateway } from './waypoint.ts';
 
 export type WaypointContext = {
@@ -27,13 +28,16 @@ export function viaWaypoint(
   { captured, ...context }: WaypointContext,
   gateway: GatewayAddress,
   facts: RouteFacts,
-): TunnelRoute | LookupRoute | RefusedRoute {
+): TunnelRoute | NestedRoute | LookupRoute | RefusedRoute {
   const { source, originalDestination: authority } = captured;
   const found = resolveGateway({ source, ...context }, gateway, authority.ip);
   if (found.kind === 'unavailable') return refuse('waypoint-unavailable', found.detail, facts);
   const { workload, targetPort, reach, service: gatewayService } = found.upstream;
   const destination = { ...facts, destination: workload };
-  if (workload.network !== source.network || reach.kind === 'gateway') return refuseNetwork(source, workload, destination);
+  if (workload.network !== source.network || reach.kind === 'gateway') {
+    const far = { workload, innerPeers: gatewayService?.subjectAltNames ?? [], via: 'waypoint', gateway } as const;
+    return viaNetworkGateway({ captured, ...context }, far, destination);
+  }
   const through = { authority, acceptedPeers: acceptedPeers(workload, gatewayService), via: 'waypoint', gateway } as const;
   if (reach.kind === 'hostname') {
     const next = { kind: 'tunnel', peerPort: targetPort, ...through } as const;
@@ -43,7 +47,10 @@ export function viaWaypoint(
 }
 
 /** The same way by another workload of the same waypoint; `undefined` for a direct tunnel, and when there is none left. */
-export function anotherWaypoint(route: TunnelRoute, context: WaypointContext): TunnelRoute | LookupRoute | undefined {
+export function anotherWaypoint(
+  route: TunnelRoute | NestedRoute,
+  context: WaypointContext,
+): TunnelRoute | NestedRoute | LookupRoute | undefined {
   if (route.gateway === undefined) return undefined;
   const { service } = route;
   const next = viaWaypoint(context, route.gateway, service === undefined ? {} : { service });

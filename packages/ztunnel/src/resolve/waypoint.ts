@@ -1,4 +1,7 @@
-/** Which waypoint a service or workload requires, and where it is (l4-contract section 7, steps 3 and 6). */
+/**
+ * Which waypoint a service or workload requires, and where a gateway is: a waypoint, or that of a network (l4-contract
+ * section 7, steps 3, 5 and 6).
+ */
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { serviceKey } from '@clearmesh/shared/model/names';
@@ -10,9 +13,12 @@ import { findUpstream, upstreamOfService } from './upstream.ts';
 import type { Upstream, UpstreamContext, UpstreamLookup } from './upstream.ts';
 import { chooseWeighted } from '@clearmesh/shared/resolve/weighted-choice';
 
-export type WaypointLookup =
+export type GatewayLookup =
   | { readonly kind: 'found'; readonly upstream: Upstream }
   | { readonly kind: 'unavailable'; readonly detail: string };
+
+/** How messages call it. */
+type GatewayRole = 'waypoint' | 'network gateway';
 
 export function requiresWaypoint(service: Service): boolean {
   return service.waypoint !== undefined || service.weightedWaypoints.length > 0;
@@ -28,26 +34,31 @@ export function resolveGateway(
   context: Omit<UpstreamContext, 'mode'>,
   gateway: GatewayAddress,
   preferIp: IpAddress,
-): WaypointLookup {
-  if (gateway.hboneMtlsPort === 0) return unavailable(gateway, 'it names no port');
+  role: GatewayRole = 'waypoint',
+): GatewayLookup {
+  const unavailable = (why: string): GatewayLookup => ({
+    kind: 'unavailable',
+    detail: `${role} ${formatGateway(gateway)} is not available: ${why}`,
+  });
+  if (gateway.hboneMtlsPort === 0) return unavailable('it names no port');
   const found = lookUp({ ...context, mode: 'waypoint' }, gateway, preferIp);
   switch (found.kind) {
     case 'found':
       // A service leaves them out already.
       if (context.exclude?.has(found.upstream.workload.uid) === true) {
-        return unavailable(gateway, `workload ${found.upstream.workload.uid} was tried already`);
+        return unavailable(`workload ${found.upstream.workload.uid} was tried already`);
       }
-      // A waypoint that is not ready is no waypoint (design decision 1); services have left such endpoints out already.
+      // A gateway that is not ready is none (design decision 1); services have left such endpoints out already.
       if (found.upstream.service === undefined && found.upstream.workload.status === 'UNHEALTHY') {
-        return unavailable(gateway, `workload ${found.upstream.workload.uid} is not ready`);
+        return unavailable(`workload ${found.upstream.workload.uid} is not ready`);
       }
       return found;
     case 'no-endpoint':
-      return unavailable(gateway, found.detail);
+      return unavailable(found.detail);
     case 'passthrough':
-      return unavailable(gateway, `service ${found.service.key} passes connections through and selects no workload`);
+      return unavailable(`service ${found.service.key} passes connections through and selects no workload`);
     case 'unknown':
-      return unavailable(gateway, 'no workload or service is known there');
+      return unavailable('no workload or service is known there');
   }
 }
 
@@ -63,8 +74,4 @@ function lookUp(context: UpstreamContext, gateway: GatewayAddress, preferIp: IpA
   return workload === undefined || reach === undefined
     ? { kind: 'unknown' }
     : { kind: 'found', upstream: { workload, targetPort: port, reach } };
-}
-
-function unavailable(gateway: GatewayAddress, why: string): WaypointLookup {
-  return { kind: 'unavailable', detail: `waypoint ${formatGateway(gateway)} is not available: ${why}` };
 }

@@ -29,6 +29,9 @@ describe('Metrics', () => {
       'clearmesh_ignored_callers_total',
       'clearmesh_gateway_retries_total',
       'clearmesh_misdirected_retries_total',
+      'clearmesh_access_log_lines_total',
+      'clearmesh_accept_failures_total',
+      'clearmesh_dry_run_decisions_total',
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',
       'istio_tcp_connections_failed_total',
@@ -46,8 +49,8 @@ describe('Metrics', () => {
   it('counts ignored callers, second tries at waypoints and ways taken after 421', async () => {
     const metrics = new Metrics({ version: '0.1.0' }, { clock: new FakeClock() });
     metrics.callerIgnored();
-    metrics.waypointRetried();
-    metrics.waypointRetried();
+    metrics.gatewayRetried();
+    metrics.gatewayRetried();
     metrics.misdirectedRetried();
     expect(await lines(metrics)).to.include.members([
       'clearmesh_ignored_callers_total 1',

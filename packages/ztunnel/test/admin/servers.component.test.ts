@@ -151,6 +151,7 @@ describe('admin server', () => {
     server = await startAdminServer(loopback, {
       snapshot: () => snapshotOf({ workloads: [workload()] }),
       certificates: () => [certificate],
+      pods: () => [{ uid: 'uid-client', listeners: [15_001] }],
       workloadState: () => ({
         'uid-client': {
           state: 'Up',
@@ -161,6 +162,7 @@ describe('admin server', () => {
       config: () => ({ network: 'net-1' }),
       version: '0.1.0',
       log,
+      clock: new FakeClock(),
       quit: () => void quits++,
       logger: silentLogger,
     });
@@ -185,6 +187,11 @@ describe('admin server', () => {
     ]);
     expect(json['workloadState']).to.have.nested.property('uid-client.state', 'Up');
     expect(json['workloads']).to.have.nested.property('[0].uid', 'Kubernetes//Pod/bank/client');
+  });
+
+  it('tells how each pod fares', async () => {
+    const { status, body } = await ask(server, '/pods');
+    expect([status, JSON.parse(body.toString())]).to.deep.equal([200, [{ uid: 'uid-client', listeners: [15_001] }]]);
   });
 
   it('dumps certificates with base64 PEM, decimal serial and times to the second, and no key', async () => {

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
+import type { ListenOptions, ListeningSocket } from '@clearmesh/linux/listen-socket';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
@@ -10,6 +11,7 @@ import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { PodProxy } from '../../src/capture/pod-proxy.ts';
 import type { PodNames, PodPath } from '../../src/capture/pod-proxy.ts';
 import { readConfig } from '../../src/config.ts';
+import type { CaptureConfig } from '../../src/config.ts';
 
 const ports = [15_001, 15_006, 15_008] as const;
 const { capture } = readConfig({ NODE_NAME: 'node-a' });
@@ -18,6 +20,7 @@ const { capture } = readConfig({ NODE_NAME: 'node-a' });
 class IdlePath implements PodPath {
   recvOutbound(): void {}
   recvPlaintext(): void {}
+  recvSocks(): void {}
   recvTunnel(): void {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }
@@ -26,21 +29,28 @@ describe('the listeners of a pod', () => {
   let bed: NamespaceBed;
   let namespace: NetworkNamespace;
   let paths: number;
+  let requests: ListenOptions[];
+
+  const listen = (request: ListenOptions): ListeningSocket => {
+    requests.push(request);
+    return listenSocket(request);
+  };
 
   beforeEach(() => {
     bed = new NamespaceBed();
     namespace = bed.add('pod');
     paths = 0;
+    requests = [];
   });
   afterEach(() => bed[Symbol.dispose]());
 
-  const open = (openNames?: () => PodNames): PodProxy<IdlePath> => {
+  const open = (openNames?: () => PodNames, asked: Partial<CaptureConfig> = {}): PodProxy<IdlePath> => {
     const spec = { uid: 'uid', info: { name: 'client', namespace: 'bank', serviceAccount: 'client-sa' }, namespace };
     const createPath = (): IdlePath => (paths++, new IdlePath());
     const names = openNames === undefined ? {} : { openNames };
     return new PodProxy(
-      { spec, capture },
-      { listen: listenSocket, createPath, ...names, clock: systemClock, logger: silentLogger },
+      { spec, capture: { ...capture, ...asked } },
+      { listen, createPath, ...names, clock: systemClock, logger: silentLogger },
     );
   };
 
@@ -72,8 +82,25 @@ describe('the listeners of a pod', () => {
   it('are all open when nothing is in the way, and closed at the end', () => {
     const proxy = open();
     expect([free(), paths]).to.deep.equal([[], 1]);
+    expect(proxy.listening).to.deep.equal({ ports, dns: false });
     proxy.destroy();
     expect(free()).to.deep.equal(ports);
+    expect(proxy.listening.ports).to.deep.equal([]);
+  });
+
+  it('are none where its names alone are served, and its DNS proxy is open', () => {
+    let isOpen = false;
+    const names: PodNames = { yield: () => {}, finish: async () => {}, [Symbol.dispose]: () => void (isOpen = false) };
+    const proxy = open(() => ((isOpen = true), names), { connections: false });
+    expect([free(), isOpen]).to.deep.equal([ports, true]);
+    proxy.destroy();
+    expect(isOpen).to.equal(false);
+  });
+
+  it('give up silent peers as they are told to, but for tunnels, which have PINGs', () => {
+    const keepAlive = { idleSeconds: 90, userTimeout: true };
+    open(undefined, { keepAlive }).destroy();
+    expect(requests.map((request) => request.keepAlive)).to.deep.equal([keepAlive, keepAlive, false]);
   });
 
   it('are all closed when its DNS proxy cannot be opened', () => {

@@ -39,9 +39,13 @@ describe('podNetwork', () => {
         requests.push(request);
         return new net.Socket();
       };
-      const network = podNetwork({ originalSource, mark: 1337 }, { connectTcp, clock: new FakeClock(), logger: silentLogger });
+      const keepAlive = { idleSeconds: 90 };
+      const network = podNetwork(
+        { originalSource, mark: 1337, keepAlive },
+        { connectTcp, clock: new FakeClock(), logger: silentLogger },
+      );
       await network.connect(target, { source: ip('10.0.0.1') }, forever);
-      expect(requests[0]).to.include({ target, mark: 1337 });
+      expect(requests[0]).to.include({ target, mark: 1337, keepAlive });
       expect(requests[0]?.source?.ip).to.equal(passed ? '10.0.0.1' : undefined);
     });
   }

@@ -30,6 +30,16 @@ describe('what a name may stand for', () => {
   ];
   for (const [asked, gives] of cases) it(`${asked}: ${gives.length} names`, () => expect(names(asked)).to.deep.equal(gives));
 
+  it('follows the client’s own search list, where that is known', () => {
+    const own = candidateNames('ledger.branch.bank', { ...searching, searchList: ['branch.bank', 'bank'] });
+    expect(own.flatMap(({ name, stripped }) => (stripped === undefined ? [] : [`${name} (${stripped})`]))).to.deep.equal([
+      'ledger (ledger)',
+      'ledger.bank.svc.cluster.local (ledger)',
+      'ledger.branch (ledger.branch)',
+      'ledger.branch.svc.cluster.local (ledger.branch)',
+    ]);
+  });
+
   it('is few names, each once, the asked one first', () => {
     const label = fc.constantFrom('a', 'bank', 'svc', 'cluster', 'local', 'example', 'com');
     fc.assert(

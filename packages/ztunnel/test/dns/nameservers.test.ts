@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
-import { nameserversIn } from '../../src/dns/nameservers.ts';
+import { nameserversIn, searchListIn } from '../../src/dns/nameservers.ts';
 
 describe('the resolvers of a resolv.conf', () => {
   const cases: readonly [says: string, text: string, gives: readonly string[]][] = [
@@ -15,4 +15,23 @@ describe('the resolvers of a resolv.conf', () => {
   for (const [says, text, gives] of cases) {
     it(says, () => expect(nameserversIn(text).map(formatSocketAddress)).to.deep.equal(gives));
   }
+});
+
+describe('the search list of a resolv.conf', () => {
+  const cases: readonly [says: string, text: string, gives: readonly string[]][] = [
+    [
+      'is in its order',
+      'search bank.svc.cluster.local svc.cluster.local\nnameserver 1.1.1.1',
+      ['bank.svc.cluster.local', 'svc.cluster.local'],
+    ],
+    ['is the last one', 'domain example\nsearch a.example.  B.example # two', ['a.example', 'b.example']],
+    ['is not in comments', '#search example', []],
+    [
+      'has an end',
+      `search ${Array.from({ length: 40 }, (_, n) => `s${n}`).join(' ')}`,
+      Array.from({ length: 32 }, (_, n) => `s${n}`),
+    ],
+    ['may be missing', '', []],
+  ];
+  for (const [says, text, gives] of cases) it(says, () => expect(searchListIn(text)).to.deep.equal(gives));
 });

@@ -27,6 +27,21 @@ describe('a connection to a workload with an application tunnel', () => {
     expect(head?.subarray(31).toString()).to.equal(clientPrincipal);
   });
 
+  it('arrives at the pod’s address, header and all, where loopback is not wanted', async () => {
+    await using bed = await MeshBed.create({ localhostAppTunnel: false });
+    const heads: Buffer[] = [];
+    const callers: (string | undefined)[] = [];
+    await using tunnel = await Application.listen(serverIp, (socket) => {
+      callers.push(socket.remoteAddress);
+      socket.once('data', (chunk: Buffer) => heads.push(chunk) && socket.end('served'));
+    });
+    bed.push({ workloads: [workload({ ...serverSpec, applicationTunnel: { protocol: 'PROXY', port: tunnel.port } })] });
+    const client = await bed.call(8_443);
+    expect((await untilEnd(client)).data.toString()).to.equal('served');
+    expect(callers).to.deep.equal([clientIp]);
+    expect(heads[0]?.readUInt16BE(26)).to.equal(8_443);
+  });
+
   it('arrives without a header at the pod’s address where no protocol is asked for, from the client’s address', async () => {
     const callers: (string | undefined)[] = [];
     await using tunnel = await Application.listen(serverIp, (socket) => {

@@ -36,6 +36,8 @@ function bed(direction: Direction): Bed {
     () => ({ received: 10, sent: 20 }),
     {
       clock,
+      failures: { recvFailure: () => {} },
+      lines: { isWanted: () => true },
       log: { ...silentLogger, info: keep, error: keep },
       metrics: {
         tcp: { open: () => ({ close: (bytes: Bytes, flag) => closed.push([bytes, flag]) }) },

@@ -10,7 +10,7 @@ import { Drain } from '@clearmesh/shared/lifecycle/drain';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import type { Authorization } from '@clearmesh/shared/model/authorization';
-import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { createLogger, silentLogger } from '@clearmesh/shared/observe/log';
@@ -26,6 +26,8 @@ import { LocalIdentities } from '../../src/capture/local-identities.ts';
 import { PodCertificates } from '../../src/capture/pod-certificates.ts';
 import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
+import { AccessSelection } from '../../src/path/access-selection.ts';
+import type { AccessSelectionOptions } from '../../src/path/access-selection.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
@@ -33,6 +35,7 @@ import { PolicyLog } from '../../src/path/policy-log.ts';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
 import { TunnelAcceptor } from '@clearmesh/shared/tunnel/acceptor';
 import { FramedEngine } from '@clearmesh/shared/tunnel/framed-engine';
+import { NestedDialer } from '@clearmesh/shared/tunnel/nested-dialer';
 import { PooledDialer } from '@clearmesh/shared/tunnel/pooled-dialer';
 import { TestCertificates } from '@clearmesh/shared/testing/test-certificates';
 import { bounded } from './applications.ts';
@@ -51,7 +54,7 @@ export type Side = 'client' | 'server';
 type Pod = {
   readonly path: PodDataPath<PooledDialer>;
   readonly drain: Drain;
-  readonly listeners: Record<'outbound' | 'plaintext' | 'tunnel', PodListener>;
+  readonly listeners: Record<'outbound' | 'plaintext' | 'tunnel' | 'socks', PodListener>;
 };
 
 export type MeshPush = {
@@ -62,7 +65,14 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits'>>;
+type Limits = Partial<
+  Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'localhostAppTunnel' | 'waits' | 'resets' | 'socks'>
+> & {
+  readonly accessLog?: AccessSelectionOptions;
+  readonly certificates?: TestCertificates;
+  /** Each pod's. @default one for both, without a name */
+  readonly networks?: Readonly<Record<Side, string>>;
+};
 
 export class MeshBed implements AsyncDisposable {
   /** Moves only the wait for a workload; everything else runs in real time. */
@@ -79,6 +89,8 @@ export class MeshBed implements AsyncDisposable {
   readonly ports: Map<string, number> = new Map();
   readonly certificates: TestCertificates;
   readonly engine: FramedEngine = new FramedEngine({ clock: systemClock });
+  /** What the system's resolver knows. */
+  readonly names: Map<string, readonly IpAddress[]> = new Map();
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
   readonly #limits: Limits;
@@ -107,7 +119,7 @@ export class MeshBed implements AsyncDisposable {
 
   /** Both workloads known, no policy. */
   static async create(limits: Limits = {}): Promise<MeshBed> {
-    const bed = new MeshBed(await TestCertificates.create(), limits);
+    const bed = new MeshBed(limits.certificates ?? (await TestCertificates.create()), limits);
     bed.push({ workloads: [workload(clientSpec), workload(serverSpec)] });
     return bed;
   }
@@ -143,6 +155,11 @@ export class MeshBed implements AsyncDisposable {
   async call(port: number, options: { readonly ip?: string } = {}): Promise<net.Socket> {
     this.originalDestination = { ip: ip(options.ip ?? serverIp), port };
     return this.#connect(clientIp, this.client.listeners.outbound.port, clientIp);
+  }
+
+  /** A connection of the client's application to its SOCKS listener. */
+  callSocks(): Promise<net.Socket> {
+    return this.#connect(clientIp, this.client.listeners.socks.port, clientIp);
   }
 
   /** A connection from outside the mesh, captured in plain text at the server. */
@@ -202,24 +219,34 @@ export class MeshBed implements AsyncDisposable {
     const identities = new LocalIdentities({ node: '' }, { want: () => {}, forget: () => {} });
     const certificates = new PodCertificates({ certificates: this.certificates, identities });
     const shared = { engine: this.engine, certificates, clock: systemClock, logger: silentLogger };
+    const dialer = new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) });
     const path = new PodDataPath<PooledDialer>(
-      { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...this.#limits },
+      {
+        pod: { namespace: 'bank', name, serviceAccount },
+        network: this.#limits.networks?.[name] ?? '',
+        responseBaggage: true,
+        ...this.#limits,
+      },
       {
         metrics: this.metrics,
         log,
+        lines: new AccessSelection(this.#limits.accessLog ?? {}, { random: systemRandom, metrics: this.metrics }).ofPod({
+          namespace: 'bank',
+        }),
         clock: systemClock,
         drain,
         snapshots: this.stores[name],
         live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
-        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
+        policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger, metrics: this.metrics }),
         network,
         certificates,
-        dialer: new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) }),
+        dialer,
+        nested: new NestedDialer({}, { ...shared, outer: dialer }),
         createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
           new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
         originalDestination: () => this.originalDestination,
-        lookUp: async () => [],
+        lookUp: async (hostname) => this.names.get(hostname) ?? [],
         random: systemRandom,
       },
     );
@@ -228,6 +255,7 @@ export class MeshBed implements AsyncDisposable {
     const listeners = {
       outbound: open(true, (accepted) => path.recvOutbound(accepted)),
       plaintext: open(true, (accepted) => path.recvPlaintext(accepted)),
+      socks: open(true, (accepted) => path.recvSocks(accepted)),
       tunnel: open(false, (accepted) => path.recvTunnel(accepted)),
     };
     return { path, drain, listeners };

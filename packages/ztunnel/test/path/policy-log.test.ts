@@ -23,11 +23,21 @@ const denial: Denial = {
   dryRun: [{ outcome: 'would-allow', policy, rule: 2 }],
 };
 
-function bed(decisions: 'debug' | 'info'): { readonly log: PolicyLog; readonly lines: () => readonly Record<string, unknown>[] } {
+type Bed = {
+  readonly log: PolicyLog;
+  readonly lines: () => readonly Record<string, unknown>[];
+  /** Outcome and policy. */
+  readonly counted: (readonly [string, string | undefined])[];
+};
+
+function bed(decisions: 'debug' | 'info'): Bed {
+  const counted: Bed['counted'] = [];
+  const metrics = { dryRun: (...facts: readonly [string, string | undefined]) => void counted.push(facts) };
   const lines: string[] = [];
   const logger = createLogger('policy', { level: 'debug', format: 'json', write: (line) => lines.push(line) });
   return {
-    log: new PolicyLog({ decisions }, { logger }),
+    log: new PolicyLog({ decisions }, { logger, metrics }),
+    counted,
     lines: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
   };
 }
@@ -51,6 +61,16 @@ describe('PolicyLog', () => {
       ]);
     });
   }
+
+  it('counts what dry-run policies would have done', () => {
+    const { log, counted } = bed('debug');
+    log.recvDecision(facts, denial);
+    log.recvDecision(facts, { ...permit, dryRun: [{ outcome: 'no-allow-would-match' }] } as unknown as Permit);
+    expect(counted).to.deep.equal([
+      ['would-allow', policy],
+      ['no-allow-would-match', undefined],
+    ]);
+  });
 
   it('warns of a missing policy once', () => {
     const { log, lines } = bed('debug');

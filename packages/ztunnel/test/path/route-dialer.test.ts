@@ -1,15 +1,17 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
+import type { Workload } from '@clearmesh/shared/model/workload';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { silentLogger } from '@clearmesh/shared/observe/log';
-import { identity, socketAddress, workload } from '@clearmesh/shared/testing/builders';
+import { identity, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { storeOf } from '@clearmesh/shared/testing/pushes';
 import type { DialOutcome, TunnelFailureFlag } from '@clearmesh/shared/tunnel/dialer';
 import { RouteDialer } from '../../src/path/route-dialer.ts';
-import type { TunnelRoute } from '../../src/resolve/route.ts';
+import type { NestedRoute, TunnelRoute } from '../../src/resolve/route.ts';
 import { client, ledger, waypoint, waypointPod } from '../resolve/outbound-cases.ts';
 
 const gateway: GatewayAddress = { kind: 'hostname', namespace: 'bank', hostname: waypoint.hostname, hboneMtlsPort: 15_008 };
@@ -28,6 +30,29 @@ const drawn: TunnelRoute = {
   service: ledger,
   destination: waypointPod,
 };
+const gate = (index: number) =>
+  workload({
+    name: `gate-${index}`,
+    addresses: [`10.0.9.${index}`],
+    services: { 'networks/gate.networks.svc.cluster.local': { 15008: 15008 } },
+  });
+const gateService = service({ name: 'gate', namespace: 'networks', ports: { 15008: 15008 }, addresses: [] });
+const farLedger = {
+  ...workload({ name: 'far', network: 'west', services: { [ledger.key]: { 80: 8080 } } }),
+  networkGateway: { kind: 'hostname', namespace: 'networks', hostname: gateService.hostname, hboneMtlsPort: 15_008 },
+} as const;
+const global = { ...ledger, subjectAltNames: [identity('bank', 'ledger')] };
+const intoWest: NestedRoute = {
+  kind: 'nested',
+  peer: socketAddress('10.0.9.1:15008'),
+  authority: `${ledger.hostname}:80`,
+  acceptedPeers: [identity('bank', 'default')],
+  innerPeers: [identity('bank', 'ledger')],
+  via: 'direct',
+  networkGateway: gate(1),
+  service: global,
+  destination: farLedger,
+};
 const direct: TunnelRoute = { ...drawn, via: 'direct' };
 const failure = (flag: TunnelFailureFlag, unsent?: boolean): DialOutcome => ({
   kind: 'failed',
@@ -43,7 +68,11 @@ function named(index: number): Pick<typeof waypointPod, 'uid' | 'name'> {
   return { uid, name };
 }
 
-type Setting = { readonly route?: TunnelRoute; readonly workloads?: typeof others; readonly cut?: boolean };
+type Setting = {
+  readonly route?: TunnelRoute | NestedRoute;
+  readonly workloads?: readonly Workload[];
+  readonly cut?: boolean;
+};
 
 /** Dials with these outcomes in turn; gives the addresses that were tried, and what came of it. */
 async function tries(
@@ -53,21 +82,26 @@ async function tries(
   const dialled: string[] = [];
   let retries = 0;
   const controller = new AbortController();
-  const dialer = new RouteDialer({
-    dialer: {
-      dial: ({ address }) => {
-        dialled.push(formatSocketAddress(address).split(':')[0] ?? '');
-        if (cut) controller.abort();
-        return Promise.resolve(outcomes[dialled.length - 1] ?? refused);
+  const recv = (address: SocketAddress, from = ''): Promise<DialOutcome> => {
+    dialled.push(`${from}${from && '>'}${formatSocketAddress(address).split(':')[0] ?? ''}`);
+    if (cut) controller.abort();
+    return Promise.resolve(outcomes[dialled.length - 1] ?? refused);
+  };
+  const dialer = new RouteDialer(
+    { network: 'east' },
+    {
+      nested: { dial: ({ outer, ownNetwork }) => recv(outer.address, ownNetwork) },
+      dialer: {
+        dial: ({ address }) => recv(address),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
       },
-      [Symbol.asyncDispose]: () => Promise.resolve(),
+      snapshots: storeOf({ services: [global, waypoint, gateService], workloads: [client, waypointPod, ...workloads] }),
+      random: new FakeRandom([0]),
+      lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
+      log: silentLogger,
+      metrics: { gatewayRetried: () => void retries++ },
     },
-    snapshots: storeOf({ services: [ledger, waypoint], workloads: [client, waypointPod, ...workloads] }),
-    random: new FakeRandom([0]),
-    lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
-    log: silentLogger,
-    metrics: { waypointRetried: () => void retries++ },
-  });
+  );
   const captured = { source: client, client: socketAddress('10.0.0.1:4000'), originalDestination: socketAddress('10.96.0.1:80') };
   const connection = {
     signal: controller.signal,
@@ -127,6 +161,24 @@ describe('RouteDialer', () => {
       outcomes: [unreached],
       setting: { workloads: [{ ...waypointPod, ...named(5), addresses: [], hostname: 'wp.example' }] },
       gives: '10.0.0.9 10.0.2.2: refused',
+    },
+    {
+      title: 'goes to another gateway of a network when one was not reached, and tells each the own network',
+      outcomes: [unreached],
+      setting: { route: intoWest, workloads: [farLedger, gate(1), gate(2)] },
+      gives: 'east>10.0.9.1 east>10.0.9.2: refused',
+    },
+    {
+      title: 'does not go to another gateway for what the far end did',
+      outcomes: [failure('TLS_FAILURE')],
+      setting: { route: intoWest, workloads: [farLedger, gate(1), gate(2)] },
+      gives: 'east>10.0.9.1: failed',
+    },
+    {
+      title: 'gives up when every gateway was tried',
+      outcomes: [unreached, unreached],
+      setting: { route: intoWest, workloads: [farLedger, gate(1), gate(2)] },
+      gives: 'east>10.0.9.1 east>10.0.9.2: failed',
     },
   ];
   for (const { title, outcomes, setting, gives } of table) {

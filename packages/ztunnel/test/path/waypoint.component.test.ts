@@ -89,7 +89,7 @@ describe('a destination behind a required waypoint', () => {
       bed.push({ server: { network: 'far' }, service: { waypoint: gateway } });
       bed.mesh.push({ workloads: [{ ...bed.waypoint.workload, network: 'far' }] });
       await nothing(bed.mesh.call(80, { ip: vip }));
-      expect((await bed.mesh.failed('outbound'))['error']).to.match(/tunnels through a network gateway are not offered/);
+      expect((await bed.mesh.failed('outbound'))['error']).to.match(/the mesh names no gateway of that network/);
     });
 
     it('in plain text, though nothing asks for mTLS', async () => {

@@ -5,7 +5,7 @@ import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { parseAuthority } from '@clearmesh/shared/wire/authority';
 import { ip, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
-import { resolveInbound, resolvePlaintext } from '../../src/resolve/inbound.ts';
+import { resolveInbound } from '../../src/resolve/inbound.ts';
 import type { InboundOptions, InboundRejected, InboundTarget } from '../../src/resolve/inbound.ts';
 import { snapshotOf } from '@clearmesh/shared/testing/pushes';
 import type { MeshObjects } from '@clearmesh/shared/testing/pushes';
@@ -69,6 +69,36 @@ describe('resolveInbound (section 8.1)', () => {
       { title: 'refuses an empty port', authority: '10.0.0.2:', gives: '400' },
       { title: 'refuses a port beyond 65535', authority: '10.0.0.2:70000', gives: '400' },
       { title: 'refuses an empty authority', authority: '', gives: '400' },
+    ]);
+  });
+
+  describe('a pod with a SOCKS listener', () => {
+    const options: InboundOptions = { socks: true };
+    const tunnelled = { ...server, applicationTunnel: { protocol: 'PROXY' as const, port: 15_080 } };
+    cases([
+      { title: 'is not reached there', authority: '10.0.0.2:15080', incoming: { options }, gives: '503' },
+      {
+        title: 'is not reached there by loopback',
+        authority: '10.0.0.2:80',
+        incoming: { options, workload: tunnelled },
+        gives: '503',
+      },
+      { title: 'is reached elsewhere', authority: '10.0.0.2:8080', incoming: { options }, gives: '10.0.0.2:8080' },
+    ]);
+  });
+
+  describe('a pod that opens some ports only', () => {
+    const options: InboundOptions = { admittedPorts: new Set([15_020]) };
+    const moved = { ...server, applicationTunnel: { protocol: 'NONE' as const, port: 8080 } };
+    cases([
+      { title: 'lets tunnels to these', authority: '10.0.0.2:15020', incoming: { options }, gives: '10.0.0.2:15020' },
+      { title: 'lets none to another', authority: '10.0.0.2:8080', incoming: { options }, gives: '503' },
+      {
+        title: 'judges where a tunnel really ends',
+        authority: '10.0.0.2:15020',
+        incoming: { options, workload: moved },
+        gives: '503',
+      },
     ]);
   });
 
@@ -269,19 +299,4 @@ describe('resolveInbound (section 8.1)', () => {
       expect(resolve('10.0.0.2:1234', mesh, { workload: both })).to.not.have.property('service');
     });
   });
-});
-
-describe('resolvePlaintext (section 8.2)', () => {
-  const snapshot = snapshotOf({ services: [ledger], workloads: [server] });
-
-  it('goes to the original destination', () => {
-    const found = resolvePlaintext(socketAddress('10.0.0.2:8080'), server, snapshot);
-    expect(line(found)).to.equal('10.0.0.2:8080');
-    expect(found).to.have.nested.property('service.name', 'ledger');
-  });
-
-  for (const port of [15001, 15006, 15008, 0]) {
-    it(`refuses port ${port}`, () =>
-      expect(resolvePlaintext(socketAddress(`10.0.0.2:${port}`), server, snapshot).kind).to.equal('rejected'));
-  }
 });

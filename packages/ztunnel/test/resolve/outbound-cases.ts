@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { it } from 'mocha';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { ip, service, socketAddress, workload } from '@clearmesh/shared/testing/builders';
@@ -51,7 +52,9 @@ export function route(to: string, objects: MeshObjects, { source = client, units
 export function line(found: Route): string {
   switch (found.kind) {
     case 'tunnel':
-      return `${found.via} ${formatSocketAddress(found.peer)} for ${formatSocketAddress(found.authority)} as ${found.acceptedPeers.map((id) => id.split('/sa/')[1]).join('|')}`;
+      return `${found.via} ${formatSocketAddress(found.peer)} for ${formatSocketAddress(found.authority)} as ${accounts(found.acceptedPeers)}`;
+    case 'nested':
+      return `${found.via} ${formatSocketAddress(found.peer)} as ${accounts(found.acceptedPeers)}, in it ${found.authority} as ${accounts(found.innerPeers)}`;
     case 'passthrough':
       return `plain ${formatSocketAddress(found.target)}`;
     case 'lookup':
@@ -59,6 +62,10 @@ export function line(found: Route): string {
     case 'refused':
       return `refused ${found.reason}`;
   }
+}
+
+function accounts(peers: readonly SpiffeId[]): string {
+  return peers.map((id) => id.split('/sa/')[1]).join('|');
 }
 
 export type Case = {

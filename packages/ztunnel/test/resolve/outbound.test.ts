@@ -1,11 +1,10 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import { identity, ip, service, workload } from '@clearmesh/shared/testing/builders';
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { completeLookup } from '../../src/resolve/outbound.ts';
 import type { LookupRoute } from '../../src/resolve/route.ts';
-import { byAddress, byHostname, cases, ledger, ledgerPod, line, route, waypoint, waypointPod } from './outbound-cases.ts';
+import { byAddress, cases, ledger, ledgerPod, line, route, waypoint, waypointPod } from './outbound-cases.ts';
 
 describe('resolveOutbound (section 7)', () => {
   describe('self calls (step 0)', () => {
@@ -140,49 +139,6 @@ describe('resolveOutbound (section 7)', () => {
         to: '10.0.7.7:443',
         mesh: { services: [{ ...open, addresses: [{ network: '', ip: ip('10.0.0.0'), prefixLength: 8 }] }] },
         gives: 'plain 10.0.7.7:443',
-      },
-    ]);
-  });
-
-  describe('other networks (step 5)', () => {
-    const gateway: GatewayAddress = { kind: 'address', address: { network: 'west', ip: ip('1.2.3.4') }, hboneMtlsPort: 15008 };
-    const remote = { ...ledgerPod, network: 'west', networkGateway: gateway };
-    cases([
-      {
-        title: 'are refused, with or without a gateway',
-        to: '10.96.0.1:80',
-        mesh: { services: [ledger], workloads: [remote] },
-        gives: 'refused network-gateway-unavailable',
-      },
-      {
-        title: 'are refused for a stand-in without address',
-        to: '10.96.0.1:80',
-        mesh: { services: [ledger], workloads: [{ ...remote, addresses: [] }] },
-        gives: 'refused network-gateway-unavailable',
-      },
-      {
-        title: 'have no endpoint where address and gateway are missing',
-        to: '10.96.0.1:80',
-        mesh: {
-          services: [ledger],
-          workloads: [workload({ name: 'r', addresses: [], network: 'west', services: { [ledger.key]: {} } })],
-        },
-        gives: 'refused no-healthy-upstream',
-      },
-      {
-        title: 'yield to an endpoint of the own network',
-        to: '10.96.0.1:80',
-        mesh: { services: [ledger], workloads: [remote, { ...ledgerPod, uid: workload({ name: 'near' }).uid }] },
-        gives: 'direct 10.0.0.2:15008 for 10.0.0.2:8080 as ledger',
-      },
-      {
-        title: 'are refused as the home of a waypoint',
-        to: '10.96.0.1:80',
-        mesh: {
-          services: [{ ...ledger, waypoint: byHostname }, waypoint],
-          workloads: [{ ...waypointPod, network: 'west', networkGateway: gateway }],
-        },
-        gives: 'refused network-gateway-unavailable',
       },
     ]);
   });

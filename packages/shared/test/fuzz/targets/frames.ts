@@ -11,6 +11,7 @@ import { Http2Connection } from '@clearmesh/shared/http2/connection';
 import type { Violation } from '@clearmesh/shared/http2/connection-parts';
 import { frameType } from '@clearmesh/shared/http2/frame';
 import { Slabs } from '@clearmesh/shared/http2/outbox';
+import { UnreadBudget } from '../../../src/http2/unread-budget.ts';
 import type { Http2Stream, StreamEvents } from '@clearmesh/shared/http2/stream';
 import { Draw } from '@clearmesh/shared/testing/draw';
 import { framesIn, frame, preface } from '../../tunnel/raw-frames.ts';
@@ -90,6 +91,7 @@ class Rig {
       },
       {
         slabs: new Slabs(1),
+        unread: new UnreadBudget(50_000),
         allowances: { control: allowance(200), resets: allowance(100), useless: allowance(100) },
         events: {
           recvRequest: (stream, fields) => {
@@ -192,7 +194,12 @@ function conversation(draw: Draw): readonly Uint8Array[] {
   const side = (role: 'client' | 'server', recvRequest: (stream: Http2Stream) => void): Http2Connection =>
     new Http2Connection(
       { role, ...settings },
-      { slabs: new Slabs(1), allowances, events: { ...quiet, recvRequest, recvPending: () => {} } },
+      {
+        slabs: new Slabs(1),
+        unread: new UnreadBudget(50_000),
+        allowances,
+        events: { ...quiet, recvRequest, recvPending: () => {} },
+      },
     );
   const server: Http2Connection = side('server', (stream) => {
     stream.events = { ...owner, recvLost: () => {} };

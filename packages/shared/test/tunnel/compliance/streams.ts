@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { constants } from 'node:http2';
+import { closeStream } from '../../../src/net/close-stream.ts';
+import { ConnectionReset } from '../../../src/tunnel/connection-reset.ts';
+import { PeerRevoked } from '../../../src/tunnel/peer-revoked.ts';
 import { bounded, event, until } from '../bounded.ts';
 import { never, openRig, readAll, request } from './rig.ts';
 import type { CreateEngine } from './rig.ts';
@@ -184,6 +187,24 @@ export function describeStreams(create: CreateEngine): void {
     });
   });
 
+  describe('resetAndDestroy (N7)', () => {
+    for (const side of ['near', 'far'] as const) {
+      it(`of the ${side} end fails the other one with a ConnectionReset`, async () => {
+        await using rig = await openRig(create);
+        const streams = await rig.stream();
+        const [resetting, other] = side === 'near' ? [streams.near, streams.far] : [streams.far, streams.near];
+        other.resume();
+        const error = event(other, 'error');
+        closeStream(resetting, 'reset');
+        expect(await error)
+          .to.be.instanceOf(ConnectionReset)
+          .with.property('code', 'ECONNRESET');
+        await until(() => rig.client.activeStreams === 0 && rig.server.activeStreams === 0, 'no stream left');
+        await rig.stream();
+      });
+    }
+  });
+
   describe('the end of the connection (N6)', () => {
     for (const side of ['client', 'server'] as const) {
       it(`destroys the ${side}'s streams with an error when the connection breaks`, async () => {
@@ -197,6 +218,18 @@ export function describeStreams(create: CreateEngine): void {
         const session = side === 'client' ? rig.client : rig.server;
         expect((await bounded(session.closed, 'closed')).reason).to.equal('connection-lost');
         expect(session.activeStreams).to.equal(0);
+      });
+    }
+
+    for (const side of ['client', 'server'] as const) {
+      it(`says to streams of the ${side} that its peer was revoked`, async () => {
+        await using rig = await openRig(create);
+        const { near, far } = await rig.stream();
+        const stream = side === 'client' ? near : far;
+        const error = event(stream, 'error');
+        stream.resume();
+        rig[side].destroy(new PeerRevoked());
+        expect(await error).to.be.instanceOf(PeerRevoked);
       });
     }
 
