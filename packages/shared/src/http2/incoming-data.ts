@@ -56,11 +56,10 @@ export class IncomingData {
   recvPiece(bytes: Buffer): void {
     this.#left -= bytes.length;
     const stream = this.#stream;
-    // A copy, which may be kept: the bytes were read into a buffer that is used again.
     if (stream === undefined || stream.state === 'closed') return;
     stream.unread += bytes.length;
     this.#unread.take(bytes.length);
-    stream.events.recvData(Buffer.from(bytes));
+    stream.events.recvData(bytes);
   }
 
   recvEnd(): void {

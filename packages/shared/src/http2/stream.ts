@@ -6,7 +6,10 @@ import type { StreamState } from './stream-state.ts';
 export interface StreamEvents {
   /** Client only: the answer. */
   recvHeaders(fields: readonly string[]): void;
-  /** Give the bytes back by `consume` once they are read. */
+  /**
+   * Give the bytes back by `consume` once they are read. They were read into a buffer that is used again: whoever keeps any
+   * of them keeps a copy.
+   */
   recvData(bytes: Buffer): void;
   /** END_STREAM. */
   recvEnd(): void;

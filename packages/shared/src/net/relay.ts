@@ -30,6 +30,14 @@ export interface Borrower {
   writeBorrowed(bytes: Buffer): boolean;
 }
 
+/** A stream whose bytes need not be kept: they are in a buffer of its own, and good until its `data` event ends. */
+export interface Lender {
+  /** From now on; what was read before comes as always. */
+  lend(): void;
+  /** Writes a copy, whose memory is used again once it is written. */
+  lendTo(to: Duplex, bytes: Buffer): boolean;
+}
+
 /** `near` is the connection that was accepted, `far` the one that was opened for it. */
 export type RelaySide = 'near' | 'far';
 
@@ -111,15 +119,14 @@ class Relay {
   /** R4. */
   #copy(from: Duplex, to: Duplex): void {
     const resume = (): void => void from.resume();
-    const borrower = borrowerOf(to);
-    let borrows = false;
+    const write = writerOf(from, to);
     from.on('data', (chunk: Buffer) => {
-      if (this.#state.kind !== 'copying' || to.writableEnded) return;
-      if (borrows && borrower !== undefined ? borrower.writeBorrowed(chunk) : to.write(chunk)) return;
+      if (this.#state.kind !== 'copying' || to.writableEnded || write(chunk)) return;
       from.pause();
       to.once('drain', resume);
     });
-    if (borrower !== undefined) borrows = borrower.borrowFrom(from);
+    if (isBorrower(to)) to.borrowFrom(from);
+    if (isLender(from)) from.lend();
     if (!to.writableNeedDrain) return resume();
     from.pause();
     to.once('drain', resume);
@@ -174,6 +181,17 @@ class Relay {
   }
 }
 
-function borrowerOf(stream: Duplex): Borrower | undefined {
-  return 'writeBorrowed' in stream && 'borrowFrom' in stream ? (stream as Duplex & Borrower) : undefined;
+/** Both ways of writing take bytes that are good until they return, and any others as well. */
+function writerOf(from: Duplex, to: Duplex): (chunk: Buffer) => boolean {
+  if (isBorrower(to)) return (chunk) => to.writeBorrowed(chunk);
+  if (isLender(from)) return (chunk) => from.lendTo(to, chunk);
+  return (chunk) => to.write(chunk);
+}
+
+function isBorrower(stream: Duplex): stream is Duplex & Borrower {
+  return 'writeBorrowed' in stream && 'borrowFrom' in stream;
+}
+
+function isLender(stream: Duplex): stream is Duplex & Lender {
+  return 'lend' in stream && 'lendTo' in stream;
 }

@@ -64,6 +64,7 @@ export class FramedSession {
   readonly connection: Http2Connection;
   /** For reads of whoever feeds a stream; good until what they call returns. */
   readonly readBuffer: Buffer;
+  readonly slabs: Slabs;
   readonly #transport: Duplex;
   readonly #clock: Clock;
   readonly #keepalive: Keepalive;
@@ -97,6 +98,7 @@ export class FramedSession {
       this.end({ reason: 'slow-peer', detail: `no ${awaited} within ${settings.firstFramesMs} ms` }),
     );
     this.readBuffer = deps.readBuffer;
+    this.slabs = deps.slabs;
     this.#listen();
     this.connection.greet();
   }

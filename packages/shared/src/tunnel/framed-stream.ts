@@ -12,14 +12,18 @@
  * T4  Chunks that are written together go in one frame, text and bytes alike.
  * T5  A socket that feeds a stream is read into the session's buffer, from which frames are made at once. Only what the
  *     peer or the outbox has no room for is copied, to wait.
- * T6  A listener that throws harms its own stream at most: the connection reads on.
+ * T6  Who lends gives bytes out of the buffer they were read into; everybody else gets a copy to keep.
+ * T7  A listener that throws harms its own stream at most: the connection reads on.
  */
 import { Duplex } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { readBorrowed } from '../net/borrowed-reads.ts';
-import type { Borrower } from '../net/relay.ts';
+import type { Borrower, Lender } from '../net/relay.ts';
 import type { Cancel, Clock } from '../lifecycle/clock.ts';
 import type { Http2Connection } from '../http2/connection.ts';
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
+import { slabBytes } from '../http2/outbox.ts';
+import type { Slabs } from '../http2/outbox.ts';
 import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import { ConnectionReset } from './connection-reset.ts';
@@ -29,6 +33,8 @@ export type FramedStreamDeps = {
   readonly clock: Clock;
   /** T5. */
   readonly readBuffer: Buffer;
+  /** T6. For copies that are soon written. */
+  readonly slabs: Slabs;
   /** The stream is gone for good. */
   readonly onClose: () => void;
 };
@@ -42,16 +48,20 @@ type Written = { readonly chunk: Buffer | string; readonly encoding: BufferEncod
 
 /** Bytes that wait for a reader before it is asked whether there is one: as much as is read from a socket at once. */
 const highWaterMark = 64 * 1024;
+/** Below it a slab would be held for little: a reader that stops may leave many writes behind. */
+const smallBytes = 16 * 1024;
 const live: State = { kind: 'live' };
 const rest: State = { kind: 'rest' };
 
-export class FramedStream extends Duplex implements StreamEvents, Borrower {
+export class FramedStream extends Duplex implements StreamEvents, Borrower, Lender {
   readonly #stream: Http2Stream;
   readonly #deps: FramedStreamDeps;
   #state: State = live;
   /** T1. Bytes handed to the Readable and not given back yet. */
   #held = 0;
   #ended = false;
+  /** T6. */
+  #lends = false;
   #code: number = errorCode.NO_ERROR;
   /** T3. */
   #pending: Pending | undefined;
@@ -78,10 +88,10 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower {
       // T2.
       if (this.readableFlowing === true && this.readableLength === 0 && this.readableEncoding === null) {
         this.#deps.connection.consume(this.#stream, bytes.length);
-        this.emit('data', bytes);
+        this.emit('data', this.#lends ? bytes : Buffer.from(bytes));
       } else {
         this.#held += bytes.length;
-        this.push(bytes);
+        this.push(Buffer.from(bytes));
       }
     } catch (error) {
       rethrow(error);
@@ -179,6 +189,20 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower {
     return chunk;
   }
 
+  /** T6. */
+  lend(): void {
+    this.#lends = true;
+  }
+
+  /** T6. Small ones are cut from a pool by Node already. */
+  lendTo(to: Writable, bytes: Buffer): boolean {
+    const { slabs } = this.#deps;
+    if (bytes.length < smallBytes || bytes.length > slabBytes) return to.write(Buffer.from(bytes));
+    const slab = slabs.take();
+    bytes.copy(slab);
+    return to.write(slab.subarray(0, bytes.length), () => slabs.give(slab));
+  }
+
   override _read(): void {
     this.#giveBack();
   }
@@ -272,7 +296,7 @@ function bytesOf({ chunk, encoding }: Written): Buffer {
   return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
 }
 
-/** T6. */
+/** T7. */
 function rethrow(error: unknown): void {
   process.nextTick(() => {
     throw error;

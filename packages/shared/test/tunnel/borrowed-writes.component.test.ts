@@ -18,7 +18,10 @@ async function listening(server: net.Server): Promise<number> {
 }
 
 /** An echo behind a tunnel; `front` is where clients connect, and their connections share one tunnel connection. */
-async function tunnelledEcho(stack: AsyncDisposableStack): Promise<number> {
+async function tunnelledEcho(
+  stack: AsyncDisposableStack,
+  before: (socket: net.Socket) => Promise<void> = async () => {},
+): Promise<number> {
   const engine = createEngine('framed', { clock: systemClock });
   const never = new AbortController().signal;
   const far = net.createServer((socket) => {
@@ -31,7 +34,8 @@ async function tunnelledEcho(stack: AsyncDisposableStack): Promise<number> {
   await once(tunnel, 'connect');
   const session = await engine.connect(tunnel, serverSettings);
   const front = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    void session.open({ authority: '10.0.0.1:80', headers: {} }, never).then((opened) => {
+    void session.open({ authority: '10.0.0.1:80', headers: {} }, never).then(async (opened) => {
+      await before(socket);
       if (opened.kind !== 'open') throw new Error(opened.kind);
       expect(opened.stream).to.be.instanceOf(FramedStream);
       return relay(socket, opened.stream, { clock: systemClock }, never);
@@ -61,6 +65,23 @@ describe('a socket relayed into a tunnel stream', () => {
       }),
     );
     expect(ends).to.deep.equal([true, true, true, true]);
+  });
+
+  it('tells what had been read before, and what was put back, once', async () => {
+    await using stack = new AsyncDisposableStack();
+    const port = await tunnelledEcho(stack, async (socket) => {
+      socket.read(0);
+      while (socket.readableLength < 4) await new Promise((resolve) => setImmediate(resolve));
+      socket.unshift(Buffer.from('put back, '));
+    });
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.write('read');
+    let heard = '';
+    for await (const chunk of socket) {
+      heard += String(chunk);
+      if (heard === 'put back, read') socket.end(', and after');
+    }
+    expect(heard).to.equal('put back, read, and after');
   });
 
   it('keeps small questions and answers apart, in order', async () => {
