@@ -77,6 +77,8 @@ describe('the choice of access log lines', () => {
     'colour=red',
     'result=ok,result=failed',
     'result=ok=failed',
+    '__proto__=ok',
+    'constructor=ok',
     'flag=deny',
   ]) {
     it(`has no filter ${text}`, () => expect(parseAccessFilter(text)).to.equal(undefined));
