@@ -74,6 +74,8 @@ export type ZtunnelConfig = {
   readonly certificateTtlMs: number;
   /** Further roots, and revocation lists. @default none */
   readonly trust: PeerTrustOptions;
+  /** Ask the control plane for what connections need instead of everything. @default false */
+  readonly onDemand: boolean;
   readonly node: NodeConfig;
   readonly clusterId: string;
   readonly clusterDomain: string;
@@ -107,6 +109,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     authToken: reader.text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token'),
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
+    onDemand: readOnDemand(reader, dns),
     node: node(reader),
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
     clusterDomain: reader.text('CLUSTER_DOMAIN', 'cluster.local'),
@@ -131,7 +134,7 @@ function refuseUnsupported(reader: EnvironmentReader): void {
       'COMPLIANCE_POLICY',
       'suites and groups cannot be narrowed; unset it (TLS 1.3 with X25519MLKEM768 first is what is offered)',
     );
-  for (const name of ['TLS12_ENABLED', 'XDS_ON_DEMAND', 'FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5']) {
+  for (const name of ['TLS12_ENABLED', 'FAKE_CA', 'UNSTABLE_ENABLE_SOCKS5']) {
     if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
   }
   if (reader.text('LOCAL_XDS_PATH', reader.text('LOCAL_XDS', '')) !== '') {
@@ -182,6 +185,17 @@ function readDns(reader: EnvironmentReader): DnsConfig | undefined {
     reader.reject('DNS_PROXY_ADDR', 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
   if (!isOn || ip === undefined) return undefined;
   return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', '') };
+}
+
+/** Names are answered from the whole mesh, which is not there on demand: some would be, and others would leave by other ways. */
+function readOnDemand(reader: EnvironmentReader, dns: DnsConfig | undefined): boolean {
+  const isOn = reader.boolean('XDS_ON_DEMAND', false);
+  if (isOn && dns !== undefined)
+    reader.reject(
+      'XDS_ON_DEMAND',
+      'set ISTIO_META_DNS_CAPTURE to false with it, or unset it; the DNS proxy needs the whole mesh',
+    );
+  return isOn;
 }
 
 function tunnel(reader: EnvironmentReader): TunnelConfig {

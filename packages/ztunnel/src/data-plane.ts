@@ -26,6 +26,7 @@ import type { PodSpec, PodsChange } from './capture/pods.ts';
 import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
 import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
+import type { OnDemandMesh } from './discover/on-demand-mesh.ts';
 import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
 import { lookUpHost } from './path/host-lookup.ts';
@@ -48,6 +49,8 @@ export type DataPlaneOptions = Pick<
 
 export type DataPlaneDeps = {
   readonly store: SnapshotStore;
+  /** Where the mesh is asked for on demand: the store seen through it. @default all of it is known */
+  readonly onDemand?: OnDemandMesh | undefined;
   readonly certificates: CertificateSource;
   /** Told which identities pods use that are served. */
   readonly identities: IdentityHolds;
@@ -115,8 +118,11 @@ export class DataPlane implements Disposable {
 
   #createPath({ spec, drain, originalSource }: PodPathContext): PooledPath {
     const { network, capture, tunnel } = this.#options;
-    const { store, metrics, log, clock, random } = this.#deps;
+    const { store, onDemand, metrics, log, clock, random } = this.#deps;
     const certificates = new PodCertificates(this.#deps);
+    const held = new DisposableStack();
+    held.use(certificates);
+    if (onDemand !== undefined) held.use(onDemand.hold(spec.info));
     const within = podNetwork(
       { namespace: spec.namespace, mark: capture.packetMark, originalSource },
       { connectTcp, clock, logger: log.scope('inpod') },
@@ -129,12 +135,13 @@ export class DataPlane implements Disposable {
         clock,
         random,
         log: log.scope('access'),
-        snapshots: store,
+        snapshots: onDemand ?? store,
+        ...(onDemand === undefined ? {} : { discovery: onDemand }),
         live: this.#live,
         policyLog: this.#policyLog,
         ignoredCallers: this.#ignoredCallers,
         network: within,
-        certificates,
+        certificates: held,
         dialer: this.#createDialer(within, certificates),
         createAcceptor: (request) => this.#createAcceptor(request, certificates),
         originalDestination: capturedDestination,

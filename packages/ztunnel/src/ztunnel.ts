@@ -34,6 +34,8 @@ import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
 import { authorityOf } from '@clearmesh/shared/certificates/remote-authority';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
+import { OnDemandMesh } from './discover/on-demand-mesh.ts';
+import type { NameSubscription } from './discover/on-demand-mesh.ts';
 import { nameserversIn } from './dns/nameservers.ts';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
@@ -73,6 +75,7 @@ export class Ztunnel {
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
   readonly #capture: CaptureReadiness;
+  readonly #onDemand: OnDemandMesh | undefined;
   readonly #plane: DataPlane;
   readonly #readiness = new Readiness();
   readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
@@ -102,9 +105,11 @@ export class Ztunnel {
     );
     this.#capture = new CaptureReadiness({ task: () => this.#readiness.task('workload proxy manager') });
     const identities = this.#followLocalIdentities();
+    this.#onDemand = config.onDemand ? this.#askOnDemand() : undefined;
     this.#plane = new DataPlane(config, {
       ...deps,
       store: this.#store,
+      onDemand: this.#onDemand,
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
@@ -175,9 +180,11 @@ export class Ztunnel {
       {
         remote: { ...xds, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
         node: describeNode(this.#config, env),
+        onDemand: this.#onDemand !== undefined,
       },
       {
-        apply: (push) => this.#store.apply(push),
+        apply: (push) => (this.#onDemand ?? this.#store).apply(push),
+        recvAnswered: (names) => this.#onDemand?.recvAnswered(names),
         recvSynced: () => {
           synced();
           this.#converse();
@@ -206,6 +213,20 @@ export class Ztunnel {
       onFatal,
     });
     this.#conversation = client.run(this.#agent.signal);
+  }
+
+  #askOnDemand(): OnDemandMesh {
+    const subscription: NameSubscription = {
+      stateOf: (name) => this.#xds?.stateOf(name),
+      ask: (name) => this.#xds?.ask(name) ?? false,
+      assume: (name) => this.#xds?.assume(name),
+      giveUp: (name) => this.#xds?.giveUp(name),
+    };
+    const metrics = this.#metrics.lookups;
+    return new OnDemandMesh(
+      { clusterId: this.#config.clusterId },
+      { store: this.#store, subscription, clock: this.#deps.clock, metrics },
+    );
   }
 
   #followLocalIdentities(): LocalIdentities {

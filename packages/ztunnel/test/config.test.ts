@@ -118,6 +118,7 @@ describe('readConfig', () => {
     ['PROXY_MODE', 'dedicated'],
     ['COMPLIANCE_POLICY', 'pqc'],
     ['TLS12_ENABLED', 'true'],
+    ['XDS_ON_DEMAND', 'true'],
     ['LOCAL_XDS', 'workloads: []'],
   ];
   for (const [name, value] of rejected) {
@@ -129,6 +130,12 @@ describe('readConfig', () => {
         );
     });
   }
+
+  it('asks for the mesh on demand where pods have no DNS proxy', () => {
+    expect(readConfig(base).onDemand).to.equal(false);
+    expect(readConfig({ ...base, XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' }).onDemand).to.equal(true);
+    expect(() => readConfig({ ...base, XDS_ON_DEMAND: 'true' })).to.throw(/set ISTIO_META_DNS_CAPTURE to false with it/);
+  });
 
   it('names every unusable variable at once', () => {
     expect(() => readConfig({ PACKET_MARK: 'x', LOG_FORMAT: 'y' })).to.throw(/3 unusable.*NODE_NAME.*PACKET_MARK.*LOG_FORMAT/);

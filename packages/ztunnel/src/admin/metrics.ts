@@ -1,5 +1,5 @@
 /**
- * All metrics of the node proxy beside those of TCP and DNS. Istio's names where Istio has them (l4-contract section 11.1);
+ * All metrics of the node proxy beside those of TCP, DNS and look-ups. Istio's names where Istio has them (l4-contract section 11.1);
  * ours begin with `clearmesh_`:
  *
  *   clearmesh_denials_total{direction, reason, policy, response_flags}
@@ -17,11 +17,13 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
+import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Direction } from '../path/access-log.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
 import type { XdsTermination } from '@clearmesh/shared/discovery/xds-client';
 import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
 import { DnsQueryMetrics } from './dns-metrics.ts';
+import { LookupMetrics } from './lookup-metrics.ts';
 import { TcpMetrics } from './tcp-metrics.ts';
 
 export type DenialFacts = {
@@ -42,6 +44,7 @@ export class Metrics {
   readonly registry: Registry = new Registry();
   readonly tcp: TcpMetrics;
   readonly dns: DnsQueryMetrics;
+  readonly lookups: LookupMetrics;
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
   readonly #waypointRetries: Counter;
@@ -94,6 +97,7 @@ export class Metrics {
     );
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
     this.dns = new DnsQueryMetrics({}, { registry: this.registry, clock: deps.clock });
+    this.lookups = new LookupMetrics({}, { registry: this.registry });
   }
 
   denied({ direction, reason, policy, flag }: DenialFacts): void {
@@ -111,6 +115,10 @@ export class Metrics {
 
   misdirectedRetried(): void {
     this.#misdirectedRetries.inc();
+  }
+
+  nameLookedUp(source: Workload, hostname: string): void {
+    this.lookups.nameLookedUp(source, hostname);
   }
 
   xdsTerminated(reason: XdsTermination): void {

@@ -23,7 +23,7 @@ import { formatTraceparent, newTraceparent } from '@clearmesh/shared/wire/tracep
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { relay } from '@clearmesh/shared/net/relay';
-import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
+import { resolveOutbound } from '../resolve/outbound.ts';
 import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
@@ -31,11 +31,14 @@ import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
+import { discovered } from './discovered.ts';
+import type { Discovery } from './discovered.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { MisdirectedRoutes, explainMisdirected, isMisdirected } from './misdirected.ts';
 import type { MisdirectedDeps } from './misdirected.ts';
+import { lookUpRoute } from './named-workload.ts';
 import { Refusal } from './refusal.ts';
 import { RouteDialer } from './route-dialer.ts';
 import type { Dialled, RouteDialerDeps } from './route-dialer.ts';
@@ -52,6 +55,8 @@ export type OutboundDeps = ReportDeps &
   RouteDialerDeps & {
     readonly metrics: MisdirectedDeps['metrics'];
     readonly snapshots: WorkloadSource;
+    /** Where the mesh is asked for on demand. @default all of it is known */
+    readonly discovery?: Discovery;
     readonly connections: Connections;
     readonly network: PodNetwork;
     /** SO_ORIGINAL_DST; `undefined` when the connection was not redirected. */
@@ -100,9 +105,9 @@ export class OutboundPath {
   }
 
   async #route(captured: Captured, signal: AbortSignal): Promise<Exclude<Route, LookupRoute>> {
+    await discovered(captured, this.#deps.discovery, signal);
     const route = resolveOutbound(captured, this.#deps.snapshots.current, this.#deps.random);
-    if (route.kind !== 'lookup') return route;
-    return completeLookup(route, await this.#deps.lookUp(route.hostname, signal), this.#deps.random);
+    return route.kind === 'lookup' ? lookUpRoute(route, captured.source, this.#deps, signal) : route;
   }
 
   #follow(route: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<void> {

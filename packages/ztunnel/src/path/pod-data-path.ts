@@ -24,6 +24,7 @@ import type { Direction } from './access-log.ts';
 import type { AdmissionDeps } from './admission.ts';
 import type { ReportDeps } from './connection-report.ts';
 import { Connections } from './connections.ts';
+import type { Discovery } from './discovered.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
@@ -65,6 +66,8 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
     readonly drain: Drain;
     readonly metrics: OutboundDeps['metrics'];
     readonly snapshots: WorkloadSource;
+    /** Where the mesh is asked for on demand. @default all of it is known */
+    readonly discovery?: Discovery;
     readonly ignoredCallers: IgnoredCallers;
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */

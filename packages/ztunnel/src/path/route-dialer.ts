@@ -10,25 +10,22 @@
  * R2  Waypoints only: their workloads are the same to the application, and a rolling replacement of theirs should not
  *     be seen. An endpoint that was chosen for the application itself is not replaced by another.
  */
-import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import type { DialOutcome, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
-import { completeLookup } from '../resolve/outbound.ts';
 import type { Captured, TunnelRoute } from '../resolve/route.ts';
 import { anotherWaypoint } from '../resolve/via-waypoint.ts';
 import type { OpenConnection } from './connections.ts';
+import { lookUpRoute } from './named-workload.ts';
+import type { NameLookupDeps } from './named-workload.ts';
 
-export type RouteDialerDeps = {
+export type RouteDialerDeps = NameLookupDeps & {
   readonly dialer: TunnelDialer;
   readonly snapshots: SnapshotSource;
-  readonly random: Random;
-  readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
   /** The access scope. */
   readonly log: Logger;
   readonly metrics: { waypointRetried(): void };
@@ -88,10 +85,10 @@ export class RouteDialer {
     { captured, connection }: Dialling,
     exclude: ReadonlySet<WorkloadUid>,
   ): Promise<TunnelRoute | undefined> {
-    const { snapshots, random, lookUp } = this.#deps;
+    const { snapshots, random } = this.#deps;
     const next = anotherWaypoint(route, { captured, snapshot: snapshots.current, random, exclude });
     if (next?.kind !== 'lookup') return next;
-    const found = completeLookup(next, await lookUp(next.hostname, connection.signal), random);
+    const found = await lookUpRoute(next, captured.source, this.#deps, connection.signal);
     return found.kind === 'tunnel' ? found : undefined;
   }
 

@@ -10,7 +10,7 @@ import { Drain } from '@clearmesh/shared/lifecycle/drain';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import type { Authorization } from '@clearmesh/shared/model/authorization';
-import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Service } from '@clearmesh/shared/model/service';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { createLogger, silentLogger } from '@clearmesh/shared/observe/log';
@@ -26,6 +26,7 @@ import { LocalIdentities } from '../../src/capture/local-identities.ts';
 import { PodCertificates } from '../../src/capture/pod-certificates.ts';
 import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
+import type { OnDemandMesh } from '../../src/discover/on-demand-mesh.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
@@ -62,7 +63,12 @@ export type MeshPush = {
   readonly removedPolicies?: readonly string[];
 };
 
-type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits'>>;
+type Limits = Partial<Pick<PodDataPathOptions, 'maxConnections' | 'responseBaggage' | 'waits'>> & {
+  /** Has the mesh asked for on demand, for one of the proxies. */
+  readonly discover?: (side: Side, store: SnapshotStore) => OnDemandMesh | undefined;
+  /** What the resolver of the nodes answers. @default nothing */
+  readonly lookUp?: (hostname: string) => readonly IpAddress[];
+};
 
 export class MeshBed implements AsyncDisposable {
   /** Moves only the wait for a workload; everything else runs in real time. */
@@ -202,14 +208,17 @@ export class MeshBed implements AsyncDisposable {
     const identities = new LocalIdentities({ node: '' }, { want: () => {}, forget: () => {} });
     const certificates = new PodCertificates({ certificates: this.certificates, identities });
     const shared = { engine: this.engine, certificates, clock: systemClock, logger: silentLogger };
+    const { discover, lookUp = () => [], ...limits } = this.#limits;
+    const onDemand = discover?.(name, this.stores[name]);
     const path = new PodDataPath<PooledDialer>(
-      { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...this.#limits },
+      { pod: { namespace: 'bank', name, serviceAccount }, network: '', responseBaggage: true, ...limits },
       {
         metrics: this.metrics,
         log,
         clock: systemClock,
         drain,
-        snapshots: this.stores[name],
+        snapshots: onDemand ?? this.stores[name],
+        ...(onDemand === undefined ? {} : { discovery: onDemand }),
         live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
@@ -219,7 +228,7 @@ export class MeshBed implements AsyncDisposable {
         createAcceptor: ({ identity, trustDomain, drain: podDrain, onConnect, onFailure }) =>
           new TunnelAcceptor({ identity, trustDomain }, { ...shared, drain: podDrain, onConnect, onFailure }),
         originalDestination: () => this.originalDestination,
-        lookUp: async () => [],
+        lookUp: async (hostname) => lookUp(hostname),
         random: systemRandom,
       },
     );

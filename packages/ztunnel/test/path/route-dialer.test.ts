@@ -66,7 +66,7 @@ async function tries(
     random: new FakeRandom([0]),
     lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
     log: silentLogger,
-    metrics: { waypointRetried: () => void retries++ },
+    metrics: { waypointRetried: () => void retries++, nameLookedUp: () => {} },
   });
   const captured = { source: client, client: socketAddress('10.0.0.1:4000'), originalDestination: socketAddress('10.96.0.1:80') };
   const connection = {
