@@ -31,6 +31,7 @@ import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
+import { OpenEndpoints } from './path/open-endpoints.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
 import type { AcceptorRequest } from './path/pod-data-path.ts';
 import { PolicyLog } from './path/policy-log.ts';
@@ -76,6 +77,7 @@ export class DataPlane implements Disposable {
   readonly #live: LiveConnections;
   readonly #policyLog: PolicyLog;
   readonly #ignoredCallers: IgnoredCallers;
+  readonly #openEndpoints = new OpenEndpoints();
   readonly #unsubscribe: () => void;
 
   constructor(options: DataPlaneOptions, deps: DataPlaneDeps) {
@@ -140,6 +142,7 @@ export class DataPlane implements Disposable {
         live: this.#live,
         policyLog: this.#policyLog,
         ignoredCallers: this.#ignoredCallers,
+        openEndpoints: this.#openEndpoints,
         network: within,
         certificates: held,
         dialer: this.#createDialer(within, certificates),

@@ -11,6 +11,8 @@
  *     CONNECTs whose `x-clearmesh-caller` was ignored: the peer is no waypoint of the destination.
  *   clearmesh_gateway_retries_total
  *     Connections tried at another workload of their waypoint, since one could not be reached.
+ *   clearmesh_endpoint_retries_total
+ *     Connections tried at another endpoint of a service that asks for that, since one could not be reached.
  *   clearmesh_misdirected_retries_total
  *     Connections answered with 421 that took the way the mesh named meanwhile.
  */
@@ -48,6 +50,7 @@ export class Metrics {
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
   readonly #waypointRetries: Counter;
+  readonly #endpointRetries: Counter;
   readonly #misdirectedRetries: Counter;
   readonly #xdsTerminations: Counter;
   readonly #xdsMessages: Counter;
@@ -90,6 +93,11 @@ export class Metrics {
       'Connections tried at another workload of their waypoint',
       [],
     );
+    this.#endpointRetries = this.#counter(
+      'clearmesh_endpoint_retries_total',
+      'Connections tried at another endpoint of their service',
+      [],
+    );
     this.#misdirectedRetries = this.#counter(
       'clearmesh_misdirected_retries_total',
       'Connections answered with 421 that took the way the mesh named meanwhile',
@@ -111,6 +119,10 @@ export class Metrics {
 
   waypointRetried(): void {
     this.#waypointRetries.inc();
+  }
+
+  endpointRetried(): void {
+    this.#endpointRetries.inc();
   }
 
   misdirectedRetried(): void {

@@ -8,12 +8,14 @@
  * O1  Nothing is read from the application before the other side is there, so nothing needs to be kept.
  * O2  What cannot be decided or dialled closes the connection. There is one endpoint and one try for it, but for a
  *     waypoint: a workload of it that could not be reached is replaced by another of the same waypoint (route-dialer.ts),
- *     and a peer that has heard of a waypoint first may send the connection there (misdirected.ts).
+ *     and a peer that has heard of a waypoint first may send the connection there (misdirected.ts); and for a service
+ *     that asks for more tries (endpoint-tries.ts).
  * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
  */
 import type { Duplex } from 'node:stream';
 import type net from 'node:net';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
+import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -24,7 +26,7 @@ import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { relay } from '@clearmesh/shared/net/relay';
 import { resolveOutbound } from '../resolve/outbound.ts';
-import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
+import type { Captured, LookupRoute, RefusedRoute, Route, TunnelRoute } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
@@ -33,6 +35,8 @@ import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
 import { discovered } from './discovered.ts';
 import type { Discovery } from './discovered.ts';
+import { EndpointTries } from './endpoint-tries.ts';
+import type { EndpointTriesDeps, Reached } from './endpoint-tries.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
@@ -52,7 +56,8 @@ export type OutboundOptions = {
 };
 
 export type OutboundDeps = ReportDeps &
-  RouteDialerDeps & {
+  RouteDialerDeps &
+  EndpointTriesDeps & {
     readonly metrics: MisdirectedDeps['metrics'];
     readonly snapshots: WorkloadSource;
     /** Where the mesh is asked for on demand. @default all of it is known */
@@ -78,12 +83,14 @@ export class OutboundPath {
   readonly #pod: PodName;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
+  readonly #tries: EndpointTries;
   readonly #misdirected: MisdirectedRoutes;
 
   constructor(options: OutboundOptions, deps: OutboundDeps) {
     this.#pod = options.pod;
     this.#deps = deps;
     this.#dialer = new RouteDialer(deps);
+    this.#tries = new EndpointTries(deps);
     this.#misdirected = new MisdirectedRoutes({ ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
   }
 
@@ -106,27 +113,21 @@ export class OutboundPath {
 
   async #route(captured: Captured, signal: AbortSignal): Promise<Exclude<Route, LookupRoute>> {
     await discovered(captured, this.#deps.discovery, signal);
-    const route = resolveOutbound(captured, this.#deps.snapshots.current, this.#deps.random);
+    const loadOf = (uid: WorkloadUid): number => this.#deps.openEndpoints.loadOf(uid);
+    const route = resolveOutbound(captured, this.#deps.snapshots.current, this.#deps.random, { loadOf });
     return route.kind === 'lookup' ? lookUpRoute(route, captured.source, this.#deps, signal) : route;
   }
 
-  #follow(route: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<void> {
-    switch (route.kind) {
-      case 'tunnel':
-        return this.#tunnel(route, attempt);
-      case 'passthrough':
-        return this.#passThrough(route, attempt);
-      case 'refused':
-        throw refusalOf(route);
-      default:
-        return unreachable(route);
-    }
+  async #follow(first: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<void> {
+    if (first.kind === 'refused') throw refusalOf(first);
+    using held = new DisposableStack();
+    const trace = newTraceparent(this.#deps.random);
+    const reached = await this.#tries.reach(first, attempt, (route) => this.#dial(route, attempt, trace), held);
+    await (reached.kind === 'tunnel' ? this.#tunnel(reached, attempt, trace) : this.#passThrough(reached, attempt));
   }
 
-  async #tunnel(drawn: TunnelRoute, attempt: Attempt): Promise<void> {
+  async #tunnel({ route, outcome }: Dialled, attempt: Attempt, trace: Traceparent): Promise<void> {
     const { captured, connection } = attempt;
-    const trace = newTraceparent(this.#deps.random);
-    const { route, outcome } = await this.#dial(drawn, attempt, trace);
     const report = this.#report(attempt, {
       source: { identity: spiffeId(captured.source) },
       destination: {
@@ -167,17 +168,11 @@ export class OutboundPath {
     return { flag: 'DENY', error: `${answer}: ${explainMisdirected(route, this.#deps.snapshots.current)}` };
   }
 
-  async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<void> {
-    const { captured, connection } = attempt;
-    const target = formatSocketAddress(route.target);
-    connection.joined({ originalDst: formatSocketAddress(captured.originalDestination), actualDst: target, protocol: 'TCP' });
+  async #passThrough({ route, outcome }: Extract<Reached, { kind: 'plain' }>, attempt: Attempt): Promise<void> {
     const destination = { address: route.target, workload: route.destination, service: route.service };
     const report = this.#report(attempt, { source: {}, destination });
-    try {
-      await this.#copy(attempt, await this.#deps.network.connect(route.target, {}, connection.signal), report, undefined);
-    } catch (thrown) {
-      report.complete(endOfFailure('CONNECT', thrown, connection.signal));
-    }
+    if (outcome.kind === 'open') return this.#copy(attempt, outcome.socket, report, undefined);
+    report.complete(endOfFailure('CONNECT', outcome.error, attempt.connection.signal));
   }
 
   #report(attempt: Attempt, { source, ...known }: Joined): ConnectionReport {

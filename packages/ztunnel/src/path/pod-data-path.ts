@@ -28,6 +28,7 @@ import type { Discovery } from './discovered.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
+import type { OpenEndpoints } from './open-endpoints.ts';
 import { OutboundPath } from './outbound.ts';
 import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
@@ -69,6 +70,8 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = ReportDeps &
     /** Where the mesh is asked for on demand. @default all of it is known */
     readonly discovery?: Discovery;
     readonly ignoredCallers: IgnoredCallers;
+    /** Of all pods of the node. */
+    readonly openEndpoints: OpenEndpoints;
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;

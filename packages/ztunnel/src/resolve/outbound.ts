@@ -18,6 +18,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { serviceByBlock, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
+import type { EndpointPreference } from '@clearmesh/shared/resolve/endpoint';
 import { belongsToGateway } from '@clearmesh/shared/resolve/gateway';
 import { hbonePort, isSelfCall } from './illegal-ports.ts';
 import { refuse, refuseNetwork } from './route.ts';
@@ -27,8 +28,13 @@ import type { Upstream } from './upstream.ts';
 import { viaWaypoint } from './via-waypoint.ts';
 import { chooseGateway, requiresWaypoint } from './waypoint.ts';
 
-/** The route of one connection; endpoint and waypoint are drawn by `random`. */
-export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: Random): Route {
+/** The route of one connection; endpoint and waypoint are drawn by `random`, as `preference` and the service want it. */
+export function resolveOutbound(
+  captured: Captured,
+  snapshot: Snapshot,
+  random: Random,
+  preference: EndpointPreference = {},
+): Route {
   const { source, originalDestination: target } = captured;
   if (isSelfCall(source, target)) {
     return refuse('self-call', `${formatSocketAddress(target)} is a port of the pod’s own proxy`, {});
@@ -40,9 +46,9 @@ export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: 
       ? refuse('waypoint-unavailable', `service ${service.key} requires a waypoint, and every weight of its waypoints is 0`, {
           service,
         })
-      : viaWaypoint({ captured, snapshot, random }, gateway, { service });
+      : viaWaypoint({ captured, snapshot, random, loadOf: preference.loadOf }, gateway, { service });
   }
-  const found = findUpstream({ snapshot, source, random, mode: 'standard' }, source.network, target);
+  const found = findUpstream({ ...preference, snapshot, source, random, mode: 'standard' }, source.network, target);
   switch (found.kind) {
     case 'unknown':
       return { kind: 'passthrough', target };

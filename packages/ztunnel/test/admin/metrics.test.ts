@@ -28,6 +28,7 @@ describe('Metrics', () => {
       'clearmesh_denials_total',
       'clearmesh_ignored_callers_total',
       'clearmesh_gateway_retries_total',
+      'clearmesh_endpoint_retries_total',
       'clearmesh_misdirected_retries_total',
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',
@@ -51,10 +52,12 @@ describe('Metrics', () => {
     metrics.waypointRetried();
     metrics.waypointRetried();
     metrics.misdirectedRetried();
+    metrics.endpointRetried();
     expect(await lines(metrics)).to.include.members([
       'clearmesh_ignored_callers_total 1',
       'clearmesh_gateway_retries_total 2',
       'clearmesh_misdirected_retries_total 1',
+      'clearmesh_endpoint_retries_total 1',
     ]);
   });
 

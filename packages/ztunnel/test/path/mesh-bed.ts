@@ -28,6 +28,7 @@ import { PodListener } from '../../src/capture/pod-listener.ts';
 import { podNetwork } from '../../src/deliver/pod-network.ts';
 import type { OnDemandMesh } from '../../src/discover/on-demand-mesh.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
+import { OpenEndpoints } from '../../src/path/open-endpoints.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
 import { PolicyLog } from '../../src/path/policy-log.ts';
@@ -87,6 +88,7 @@ export class MeshBed implements AsyncDisposable {
   readonly engine: FramedEngine = new FramedEngine({ clock: systemClock });
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
+  readonly openEndpoints: Readonly<Record<Side, OpenEndpoints>> = { client: new OpenEndpoints(), server: new OpenEndpoints() };
   readonly #limits: Limits;
   readonly #live: Readonly<Record<Side, LiveConnections>>;
   readonly #ignoredCallers: IgnoredCallers;
@@ -221,6 +223,7 @@ export class MeshBed implements AsyncDisposable {
         ...(onDemand === undefined ? {} : { discovery: onDemand }),
         live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
+        openEndpoints: this.openEndpoints[name],
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger }),
         network,
         certificates,
