@@ -67,7 +67,7 @@ describe('proxies that ask for the mesh on demand', () => {
     expect(await ask(`http://${added}/who`)).to.equal('');
     const file = join(mesh.directory, 'added.yaml');
     const text = await readFile(join(mesh.directory, 'domain.yaml'), 'utf8');
-    const [service] = text.split('---\n').filter((document) => document.includes('kind: Service\n'));
+    const service = text.split('---\n').find((document) => document.includes('kind: Service\n'));
     await writeFile(file, service!.replace('name: server, ', 'name: added, ').replace('10.96.2.1', added));
     for (let tries = 0; tries < 100; tries++) if ((await ask(`http://${added}/who`)) !== '') break;
     expect(await ask(`http://${added}/who`)).to.match(/"name":"server-\d"/);
