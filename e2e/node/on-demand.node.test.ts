@@ -36,7 +36,7 @@ describe('proxies that ask for the mesh on demand', () => {
   }
 
   it('know the pods of their own node before anybody calls', async () => {
-    expect(await known('node-a')).to.deep.equal(['caller']);
+    expect(await known('node-a')).to.deep.equal(['caller', 'gate-0', 'gate-1']);
   });
 
   it('carry a first call through a waypoint they had not heard of, and ask for no more than it needs', async () => {

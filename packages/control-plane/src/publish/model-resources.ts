@@ -17,7 +17,7 @@ export function modelResources(model: MeshModel, previous: ResourceSet | undefin
   const addresses = new Map<string, PublishedResource>([
     ...model.workloads.map((w): [string, PublishedResource] => [
       w.uid,
-      { ...resource(encodeWorkload(w), workloadAliases(w)), behind: [...w.services.keys()] },
+      { ...resource(encodeWorkload(w), workloadAliases(w)), behind: [...w.services.keys()], node: w.node },
     ]),
     ...model.services.map((s): [string, PublishedResource] => [s.key, resource(encodeService(s), serviceAliases(s))]),
   ]);

@@ -83,6 +83,13 @@ describe('discovery on demand, over TLS', () => {
     expect([...asking.store.current.policies]).to.have.length(1);
   });
 
+  it('brings the pods of the proxy’s own node unasked, as proxies of others expect', async () => {
+    const own = (name: string, node: string): string =>
+      selected(name, '10.244.2.1', 'own').replace('status:', `spec: { nodeName: ${node}, containers: [] }\nstatus:`);
+    await running.replace('manifests/own.yaml', own('own', 'node-a') + own('far', 'node-b').replace('2.1', '2.2'));
+    await eventually('the own pod', () => asking.names.join() === 'own');
+  });
+
   it('brings a pod by its address and by its uid, and nothing for an address that nobody has', async () => {
     await asking.ask('/10.244.1.2', '/10.244.9.9');
     expect(asking.names).to.deep.equal(['other']);

@@ -13,6 +13,8 @@ export type PublishedResource = {
   readonly aliases: readonly string[];
   /** Names of what it stands behind, as a pod behind its services: whoever asks for one of these gets it too. @default none */
   readonly behind?: readonly string[];
+  /** The node it runs on, whose proxy gets it unasked. @default none */
+  readonly node?: string;
 };
 
 /** Resources of one type by name. */
@@ -25,6 +27,7 @@ type NameIndex = {
   readonly byAlias: ReadonlyMap<string, readonly string[]>;
   readonly byBlock: CidrIndex<string>;
   readonly members: ReadonlyMap<string, readonly string[]>;
+  readonly byNode: ReadonlyMap<string, readonly string[]>;
 };
 
 /**
@@ -48,6 +51,11 @@ export function withMembers(resources: Resources, names: readonly string[]): rea
   return [...new Set([...names, ...names.flatMap((name) => members.get(name) ?? [])])];
 }
 
+/** What runs on a node. */
+export function onNode(resources: Resources, node: string): readonly string[] {
+  return indexOf(resources).byNode.get(node) ?? [];
+}
+
 function indexOf(resources: Resources): NameIndex {
   let index = indexes.get(resources);
   if (index === undefined) {
@@ -60,16 +68,18 @@ function indexOf(resources: Resources): NameIndex {
 function createIndex(resources: Resources): NameIndex {
   const byAlias = new Map<string, string[]>();
   const members = new Map<string, string[]>();
+  const byNode = new Map<string, string[]>();
   const blocks = CidrIndex.empty<string>().edit();
-  for (const [name, { aliases, behind = [] }] of resources) {
+  for (const [name, { aliases, behind = [], node = '' }] of resources) {
     for (const alias of aliases) {
       append(byAlias, alias, name);
       const block = parseBlockName(alias);
       if (block !== undefined) blocks.set(block, name, name);
     }
     for (const whole of behind) append(members, whole, name);
+    if (node !== '') append(byNode, node, name);
   }
-  return { byAlias, byBlock: blocks.done(), members };
+  return { byAlias, byBlock: blocks.done(), members, byNode };
 }
 
 function append(groups: Map<string, string[]>, group: string, name: string): void {

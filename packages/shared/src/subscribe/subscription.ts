@@ -2,11 +2,11 @@
  * What one client wants of one resource type, and what it was told (control-plane-contract section 2.1).
  *
  * U1  Wildcard: everything once, then differences. By name: each name asked for is answered, if only by a removal.
- *     With a service come the workloads behind it, now and later.
+ *     With a service come the workloads behind it, now and later; what runs on the client's own node comes unasked.
  * U2  What was sent counts as held, accepted or not: a NACK is not answered by the same again.
  * U3  Types without versions are compared by content while the stream lives, and sent whole on a new one.
  */
-import { namedBy, withMembers } from './resource-set.ts';
+import { namedBy, onNode, withMembers } from './resource-set.ts';
 import type { PublishedResource, Resources } from './resource-set.ts';
 
 /** What to send; both empty when nothing changed. */
@@ -19,6 +19,8 @@ export type SubscriptionOptions = {
   readonly unversioned: boolean;
   /** Names one client may ask for; further ones are answered as unknown. */
   readonly maxNames: number;
+  /** The client's own. */
+  readonly node?: string | undefined;
 };
 
 /** Of what an earlier stream sent, the version alone is known. */
@@ -83,7 +85,11 @@ export class Subscription {
   }
 
   #wantedByName(resources: Resources): Resources {
-    return new Map([...this.#names].flatMap((name) => pick(resources, withMembers(resources, namedBy(resources, name)))));
+    const { node } = this.#options;
+    return new Map([
+      ...(node === undefined ? [] : pick(resources, onNode(resources, node))),
+      ...[...this.#names].flatMap((name) => pick(resources, withMembers(resources, namedBy(resources, name)))),
+    ]);
   }
 
   /** U3. */

@@ -248,6 +248,16 @@ describe('a subscription by name', () => {
     expect(said(only(asking().recvRequest(ask('n/svc'), before))).sent).to.deep.equal({ 'n/svc': 'S', a: 'A' });
   });
 
+  it('U1 brings what runs on the client’s own node unasked, now and later', () => {
+    const stream = new DeltaServerStream({ node: 'mine' });
+    const before = published({ a: 'A|@mine', b: 'B|@other', c: 'C' });
+    const first = only(stream.recvRequest(request(nothing), before));
+    expect(said(first)).to.deep.equal({ sent: { a: 'A' }, removed: [] });
+    stream.recvRequest(ack(first), before);
+    const after = published({ b: 'B|@mine', c: 'C|@other' });
+    expect(said(only(stream.publish(after)))).to.deep.equal({ sent: { b: 'B' }, removed: ['a'] });
+  });
+
   it('finds a service by any address of its block, and says so by an alias', () => {
     const blocks = published({ 'n/wide': 'W|net/10.64.0.0/10', 'n/narrow': 'N|net/10.65.1.0/24', other: 'O|net2/10.64.0.0/10' });
     const answer = only(asking().recvRequest(ask('net/10.65.1.7'), blocks));

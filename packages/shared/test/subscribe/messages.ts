@@ -40,7 +40,7 @@ export function response(
   });
 }
 
-/** Content as text: `name: 'content'`, its version derived from it; aliases behind bars, and what it stands behind after `>`. */
+/** Content as text: `name: 'content'`, its version derived from it; aliases behind bars, what it stands behind after `>`, its node after `@`. */
 export function published(
   addresses: Readonly<Record<string, string>>,
   policies: Readonly<Record<string, string>> = {},
@@ -55,8 +55,9 @@ function resources(contents: Readonly<Record<string, string>>): ReadonlyMap<stri
   const entries = Object.entries(contents).map(([name, text]): [string, PublishedResource] => {
     const [content = '', ...others] = text.split('|');
     const behind = others.filter((other) => other.startsWith('>')).map((other) => other.slice(1));
-    const aliases = others.filter((other) => !other.startsWith('>'));
-    return [name, { version: `v-${content}`, value: new TextEncoder().encode(content), aliases, behind }];
+    const node = others.find((other) => other.startsWith('@'))?.slice(1) ?? '';
+    const aliases = others.filter((other) => !/^[>@]/.test(other));
+    return [name, { version: `v-${content}`, value: new TextEncoder().encode(content), aliases, behind, node }];
   });
   return new Map(entries);
 }

@@ -236,8 +236,8 @@ describe('a decision on demand', () => {
       fc.record({ kind: fc.constant('call' as const), target: fc.constantFrom(...targets) }),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-        const bed = new OnDemandBed({ services, workloads });
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.constantFrom(6, 10_000), async (steps, maxAbsent) => {
+        const bed = new OnDemandBed({ services, workloads }, { maxAbsent });
         let whole: Published = { services, workloads };
         for (const taken of steps) {
           if (taken.kind === 'publish') bed.publish((whole = taken));
