@@ -14,7 +14,7 @@ type Dump = { readonly workloads?: readonly DumpedWorkload[]; readonly config?: 
 type DumpedWorkload = { readonly namespace: string; readonly name: string; readonly protocol: string; readonly status: string };
 
 /** What a proxy has heard of a pod. */
-export type KnownPod = { readonly tunnelled: boolean; readonly healthy: boolean };
+type KnownPod = { readonly tunnelled: boolean; readonly healthy: boolean };
 
 export type KnownPods = {
   /** By `namespace/name`. */
