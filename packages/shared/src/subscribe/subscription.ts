@@ -73,7 +73,8 @@ export class Subscription {
     for (const asked of this.#asked) {
       const named = this.#wildcard || this.#names.has(asked) ? namedBy(resources, asked) : [];
       if (named.length === 0) removed.add(asked);
-      for (const [name, resource] of pick(resources, withMembers(resources, named))) changed.set(name, resource);
+      for (const [name, resource] of pick(resources, withMembers(resources, named)))
+        if (!changed.has(name)) changed.set(name, resource);
       // Whoever asked for an address knows the resource neither by name nor by the block that it is in.
       for (const name of named) addAlias(changed, name, asked);
     }

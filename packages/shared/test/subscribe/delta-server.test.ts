@@ -264,6 +264,8 @@ describe('a subscription by name', () => {
     expect(said(answer).sent).to.deep.equal({ 'n/narrow': 'N', 'n/wide': 'W' });
     expect(answer?.resources.map(({ aliases }) => aliases[1])).to.deep.equal(['net/10.65.1.7', 'net/10.65.1.7']);
     expect(said(only(asking().recvRequest(ask('net/10.128.0.1'), blocks))).removed).to.deep.equal(['net/10.128.0.1']);
+    const both = only(asking().recvRequest(ask('net/10.65.1.7', 'net/10.65.1.8'), blocks));
+    expect(both?.resources.map(({ aliases }) => aliases.length)).to.deep.equal([3, 3]);
   });
 
   it('ends by unsubscribing', () => {
