@@ -99,7 +99,7 @@ async function tries(
       random: new FakeRandom([0]),
       lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
       log: silentLogger,
-      metrics: { gatewayRetried: () => void retries++ },
+      metrics: { gatewayRetried: () => void retries++, nameLookedUp: () => {} },
     },
   );
   const captured = { source: client, client: socketAddress('10.0.0.1:4000'), originalDestination: socketAddress('10.96.0.1:80') };
