@@ -10,6 +10,8 @@ import { snapshotOf } from '@clearmesh/shared/testing/pushes';
 import { anotherEndpoint, isEndpoint } from '../../src/resolve/another-endpoint.ts';
 import { resolveOutbound } from '../../src/resolve/outbound.ts';
 import type { Captured, PassthroughRoute, Route, TunnelRoute } from '../../src/resolve/route.ts';
+import { byAddress, gatewayAt, global, remote } from './network-cases.ts';
+import { client as payer, ledgerPod, line } from './outbound-cases.ts';
 
 const client = workload({ name: 'client', addresses: ['10.0.0.1'] });
 const ledger = service({ name: 'ledger', addresses: ['10.96.0.1'], endpointChoice: { leastRequest: false, connectAttempts: 3 } });
@@ -63,6 +65,20 @@ describe('another endpoint for a connection that the first did not take', () => 
   it('is none for a way through a waypoint', () => {
     const through: Route = { ...firstTunnel(first), via: 'waypoint', gateway: gate };
     expect([isEndpoint(first), isEndpoint(through)]).to.deep.equal([true, false]);
+  });
+
+  it('is in another network once nobody near is left, and in a third one once that did not take it', () => {
+    const called = { ...global, endpointChoice: { leastRequest: true, connectAttempts: 3 } };
+    const [west, north] = [remote(byAddress('1.2.3.4')), remote(byAddress('5.6.7.8', 'north'), 'north')];
+    const gates = [gatewayAt('1.2.3.4'), gatewayAt('5.6.7.8', 'north')];
+    const mesh = snapshotOf({ services: [called], workloads: [payer, ledgerPod, west, north, ...gates] });
+    const calling = { ...captured, source: payer };
+    const near = firstOf(resolveOutbound(calling, mesh, new FakeRandom([0])));
+    const far = anotherEndpoint(near, calling, mesh, new FakeRandom([0]), { exclude: tried(ledgerPod) });
+    if (far?.kind !== 'nested') throw new Error(far && line(far));
+    const farther = anotherEndpoint(far, calling, mesh, new FakeRandom([0]), { exclude: tried(ledgerPod, west) });
+    expect([near.destination, far.destination, farther?.destination]).to.deep.equal([ledgerPod, west, north]);
+    expect([isEndpoint(far), isEndpoint({ ...far, via: 'waypoint', gateway: gate })]).to.deep.equal([true, false]);
   });
 
   it('is never one that was tried, and a connection never has more than it may, whatever there is', () => {
