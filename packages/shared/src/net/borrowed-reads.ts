@@ -19,7 +19,8 @@ export function createReadBuffer(): Buffer {
 }
 
 /**
- * Gives what comes to `onBytes`, in `buffer`: it is good until that returns. False, and nothing done: this socket cannot.
+ * Gives what comes to `onBytes`, in `buffer`: it is good until that returns. What was read before goes to the listeners of
+ * `data`, if there are any, and else to `onBytes`. False, and nothing done: this socket cannot.
  *
  * Sockets may share a buffer, since `onBytes` of one is never called within that of another: reads come from the loop only.
  */
@@ -29,8 +30,10 @@ export function readBorrowed(socket: Duplex, buffer: Buffer, onBytes: (bytes: Bu
   const place = symbolOf(socket, 'kBuffer');
   const callback = symbolOf(socket, 'kBufferCb');
   if (typeof handle?.useUserBuffer !== 'function' || place === undefined || callback === undefined) return false;
-  // What was read before anybody listened.
-  for (let bytes = socket.read() as Buffer | null; bytes !== null; bytes = socket.read() as Buffer | null) onBytes(bytes);
+  // What was read before; `read` tells those who listen for `data` by itself, and nobody is to hear it twice.
+  const tells = socket.listenerCount('data') > 0;
+  for (let bytes = socket.read() as Buffer | null; bytes !== null; bytes = socket.read() as Buffer | null)
+    if (!tells) onBytes(bytes);
   internals[place] = buffer;
   internals[callback] = (count: number): boolean => {
     onBytes(buffer.subarray(0, count));

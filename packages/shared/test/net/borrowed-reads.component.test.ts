@@ -41,6 +41,22 @@ describe('readBorrowed', () => {
     server.destroy();
   });
 
+  it('tells a listener of data but once what had come before', async () => {
+    const { client, server } = await tlsPair();
+    client.write('before');
+    server.read(0);
+    await until(() => server.readableLength > 0, 'bytes');
+    let heard = '';
+    server.on('data', (bytes: Buffer) => (heard += String(bytes)));
+    server.pause();
+    readBorrowed(server, createReadBuffer(), (bytes) => server.emit('data', bytes));
+    server.resume();
+    client.end(' and after');
+    await event(server, 'end');
+    expect(heard).to.equal('before and after');
+    server.destroy();
+  });
+
   it('tells the end, and an end that had come before', async () => {
     const { client, server } = await tlsPair();
     client.end();
