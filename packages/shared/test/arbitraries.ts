@@ -6,6 +6,7 @@ import { ipFromBytes, ipToBytes } from '@clearmesh/shared/model/ip-address';
 import type { Cidr, IpAddress } from '@clearmesh/shared/model/ip-address';
 import { policyKey, serviceKey } from '@clearmesh/shared/model/names';
 import type { PolicyKey, ServiceKey, WorkloadUid } from '@clearmesh/shared/model/names';
+import { maxConnectAttempts } from '@clearmesh/shared/model/service';
 import type { Service, ServiceAddress } from '@clearmesh/shared/model/service';
 import type { PortMapping, Workload } from '@clearmesh/shared/model/workload';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -128,6 +129,7 @@ export const service: fc.Arbitrary<Service> = fc
         mode: fc.constantFrom('UNSPECIFIED', 'STRICT', 'FAILOVER', 'PASSTHROUGH'),
         healthPolicy: fc.constantFrom('ONLY_HEALTHY', 'ALLOW_ALL'),
       }),
+      endpointChoice: fc.record({ leastRequest: fc.boolean(), connectAttempts: fc.integer({ min: 1, max: maxConnectAttempts }) }),
       ipFamilies: fc.constantFrom('AUTOMATIC', 'IPV4_ONLY', 'IPV6_ONLY', 'DUAL'),
       canonical: fc.boolean(),
       ingressUseWaypoint: fc.boolean(),

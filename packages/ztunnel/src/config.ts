@@ -108,6 +108,8 @@ export type ZtunnelConfig = {
   readonly trust: PeerTrustOptions;
   /** Of tunnels, and of connections to the control plane. @default TLS 1.3, any key exchange */
   readonly tls: TlsPolicy;
+  /** Ask the control plane for what connections need instead of everything. @default false */
+  readonly onDemand: boolean;
   readonly node: NodeConfig;
   /** Ports of the process itself; those in pods are fixed. */
   readonly ports: ProcessPorts;
@@ -137,7 +139,6 @@ const mebibyte = 1024 * 1024;
 /** The whole configuration, or a MESH-CONFIG-003 that names every unusable variable. */
 export function readConfig(env: Environment): ZtunnelConfig {
   const reader = new EnvironmentReader(env);
-  refuseUnsupported(reader);
   const mode = readProxyMode(reader);
   const local = readLocalSource(reader);
   const selfMadeCa = readSelfMadeCa(reader);
@@ -155,6 +156,7 @@ export function readConfig(env: Environment): ZtunnelConfig {
     certificateTtlMs: reader.durationMs('SECRET_TTL', 24 * 3_600_000),
     trust: readTrust(reader),
     tls: readTlsPolicy(reader),
+    onDemand: reader.boolean('XDS_ON_DEMAND', false),
     node: node(reader, mode),
     ports: { admin: reader.integer('PROXY_ADMIN_PORT', 15_000, anyPort), stats: reader.integer('STATS_PORT', 15_020, anyPort) },
     clusterId: reader.text('CLUSTER_ID', reader.text('ISTIO_META_CLUSTER_ID', 'Kubernetes')),
@@ -172,15 +174,9 @@ export function readConfig(env: Environment): ZtunnelConfig {
   };
   if (!config.capture.connections && config.dns === undefined)
     reader.reject('ENABLE_PROXY', 'without the DNS proxy there is nothing left to serve; unset it');
+  checkOnDemand(reader, config);
   reader.finish();
   return config;
-}
-
-/** Options whose silent absence would be a surprise, such as a protocol that nobody speaks. */
-function refuseUnsupported(reader: EnvironmentReader): void {
-  for (const name of ['XDS_ON_DEMAND']) {
-    if (reader.boolean(name, false)) reader.reject(name, 'this is not offered; unset it');
-  }
 }
 
 /** A proxy of one workload goes by that workload's name: its token is of that account. */
@@ -232,6 +228,15 @@ function readDns(reader: EnvironmentReader): DnsConfig | undefined {
   if (ip === undefined || port < 1 || port > 65_535) reader.reject(name, 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
   if (!isOn || ip === undefined) return undefined;
   return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', '') };
+}
+
+/** Names are answered from the whole mesh, which is not there on demand: some would be, and others would leave by other ways. */
+function checkOnDemand(reader: EnvironmentReader, { onDemand, dns, local, capture: { socks } }: ZtunnelConfig): void {
+  if (!onDemand) return;
+  const reject = (remedy: string): void => reader.reject('XDS_ON_DEMAND', remedy);
+  if (dns !== undefined) reject('set ISTIO_META_DNS_CAPTURE to false with it, or unset it; the DNS proxy needs the whole mesh');
+  if (socks) reject('unset it, or UNSTABLE_ENABLE_SOCKS5; what names mean to SOCKS5 clients needs the whole mesh');
+  if (local !== undefined) reject('unset it; a local configuration is the whole mesh, and nobody is asked');
 }
 
 function tunnel(reader: EnvironmentReader): TunnelConfig {

@@ -30,6 +30,7 @@ import type { PodSpec, PodsChange } from './capture/pods.ts';
 import type { CertificateSource } from '@clearmesh/shared/certificates/workload-certificate';
 import type { ZtunnelConfig } from './config.ts';
 import { podNetwork } from './deliver/pod-network.ts';
+import type { OnDemandMesh } from './discover/on-demand-mesh.ts';
 import { createPodDns } from './dns/create-pod-dns.ts';
 import type { PodNetwork } from './deliver/pod-network.ts';
 import { AccessSelection } from './path/access-selection.ts';
@@ -37,6 +38,7 @@ import { noSpans } from './path/connection-spans.ts';
 import type { SpanSink } from './path/connection-spans.ts';
 import { lookUpHost } from './path/host-lookup.ts';
 import { IgnoredCallers } from './path/ignored-callers.ts';
+import { OpenEndpoints } from './path/open-endpoints.ts';
 import { PodDataPath } from './path/pod-data-path.ts';
 import type { AcceptorRequest, PodDataPathOptions } from './path/pod-data-path.ts';
 import { PolicyLog } from './path/policy-log.ts';
@@ -56,6 +58,8 @@ export type DataPlaneOptions = Pick<
 
 export type DataPlaneDeps = {
   readonly store: SnapshotStore;
+  /** Where the mesh is asked for on demand: the store seen through it. @default all of it is known */
+  readonly onDemand?: OnDemandMesh | undefined;
   readonly certificates: CertificateSource;
   /** Told which identities pods use that are served. */
   readonly identities: IdentityHolds;
@@ -86,6 +90,7 @@ export class DataPlane implements Disposable {
   readonly #policyLog: PolicyLog;
   readonly #ignoredCallers: IgnoredCallers;
   readonly #lines: AccessSelection;
+  readonly #openEndpoints = new OpenEndpoints();
   readonly #unsubscribe: () => void;
   #self: { readonly spec: PodSpec<NetworkNamespace>; readonly proxy: PodProxy<PooledPath> } | undefined;
 
@@ -167,9 +172,12 @@ export class DataPlane implements Disposable {
 
   #createPath({ spec, drain, originalSource }: PodPathContext, own: SelfOptions = {}): PooledPath {
     const { network, capture, tunnel, operation } = this.#options;
-    const { store, metrics, log, clock, random } = this.#deps;
+    const { store, onDemand, metrics, log, clock, random } = this.#deps;
     const { packetMark: mark } = capture;
     const certificates = new PodCertificates(this.#deps);
+    const held = new DisposableStack();
+    held.use(certificates);
+    if (onDemand !== undefined) held.use(onDemand.hold(spec.info));
     const within = podNetwork(
       { namespace: spec.namespace, ...(mark === undefined ? {} : { mark }), keepAlive: capture.keepAlive, originalSource },
       { connectTcp, clock, logger: log.scope('inpod') },
@@ -193,12 +201,14 @@ export class DataPlane implements Disposable {
         log: log.scope('access'),
         lines: this.#lines.ofPod(spec.info),
         spans: this.#deps.spans ?? noSpans,
-        snapshots: store,
+        snapshots: onDemand ?? store,
+        ...(onDemand === undefined ? {} : { discovery: onDemand }),
         live: this.#live,
         policyLog: this.#policyLog,
         ignoredCallers: this.#ignoredCallers,
+        openEndpoints: this.#openEndpoints,
         network: within,
-        certificates,
+        certificates: held,
         dialer,
         nested,
         createAcceptor: (request) => this.#createAcceptor(request, certificates),

@@ -6,15 +6,12 @@
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { create } from '@bufbuild/protobuf';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import { NodeSchema } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
-import type { Node } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import { configView, workloadStateView } from './admin-view.ts';
 import { podsView } from './pod-status.ts';
 import type { PodFacts } from './pod-status.ts';
@@ -37,6 +34,9 @@ import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
 import type { DataPlaneDeps } from './data-plane.ts';
+import { describeNode } from './discover/describe-node.ts';
+import { OnDemandMesh } from './discover/on-demand-mesh.ts';
+import type { NameSubscription } from './discover/on-demand-mesh.ts';
 import { readResolver } from './dns/nameservers.ts';
 import { createServing } from './serving.ts';
 import type { Serving } from './serving.ts';
@@ -44,7 +44,7 @@ import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-pus
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
-import { extraHeaders, nodeMetadata } from '@clearmesh/shared/discovery/node-metadata';
+import { extraHeaders } from '@clearmesh/shared/discovery/node-metadata';
 import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
 import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
 import { openAuthority } from './open-authority.ts';
@@ -88,6 +88,7 @@ export class Ztunnel {
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
   readonly #spans: Spans;
+  readonly #onDemand: OnDemandMesh | undefined;
   readonly #plane: DataPlane;
   readonly #accepts: AcceptHealth;
   readonly #serving: Serving;
@@ -111,9 +112,11 @@ export class Ztunnel {
       { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
     const identities = this.#followLocalIdentities();
+    this.#onDemand = config.onDemand ? this.#askOnDemand() : undefined;
     this.#plane = new DataPlane(config, {
       ...deps,
       store: this.#store,
+      onDemand: this.#onDemand,
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
@@ -219,9 +222,11 @@ export class Ztunnel {
       {
         remote: { ...xds, tls, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
         node: describeNode(this.#config, env),
+        onDemand: this.#onDemand !== undefined,
       },
       {
-        apply: (push) => this.#store.apply(push),
+        apply: (push) => (this.#onDemand ?? this.#store).apply(push),
+        recvAnswered: (names) => this.#onDemand?.recvAnswered(names),
         recvSynced: () => {
           synced();
           this.#serving.begin();
@@ -233,6 +238,20 @@ export class Ztunnel {
       },
     );
     this.#xds.start();
+  }
+
+  #askOnDemand(): OnDemandMesh {
+    const subscription: NameSubscription = {
+      stateOf: (name) => this.#xds?.stateOf(name),
+      ask: (name) => this.#xds?.ask(name) ?? false,
+      assume: (name) => this.#xds?.assume(name),
+      giveUp: (name) => this.#xds?.giveUp(name),
+    };
+    const metrics = this.#metrics.lookups;
+    return new OnDemandMesh(
+      { clusterId: this.#config.clusterId },
+      { store: this.#store, subscription, clock: this.#deps.clock, metrics },
+    );
   }
 
   #followLocalIdentities(): LocalIdentities {
@@ -283,22 +302,4 @@ function checkPrivileges({ mode, capture: { packetMark: mark } }: ZtunnelConfig)
       cause,
     });
   }
-}
-
-/** How the control plane knows us: the type by the id's prefix, the node by its metadata (section 3.1). */
-function describeNode({ mode, node, clusterId }: ZtunnelConfig, env: Environment): Node {
-  const { name, podName, podNamespace, instanceIp } = node;
-  return create(NodeSchema, {
-    id: `ztunnel~${instanceIp}~${podName}.${podNamespace}~${podNamespace}.svc.cluster.local`,
-    metadata: {
-      ...nodeMetadata(env),
-      NAME: podName,
-      NAMESPACE: podNamespace,
-      INSTANCE_IPS: instanceIp,
-      NODE_NAME: name,
-      CLUSTER_ID: clusterId,
-      // So that a token of another account is noticed at once, rather than at the first certificate.
-      ...(mode.kind === 'dedicated' ? { SERVICE_ACCOUNT: mode.workload.serviceAccount } : {}),
-    },
-  });
 }

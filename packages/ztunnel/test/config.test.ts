@@ -201,10 +201,26 @@ describe('readConfig', () => {
       { FAKE_CA: 'true', ALLOW_FAKE_CA: 'true', CA_ADDRESS: 'https://istiod:15012' },
       /CA_ADDRESS=.*FAKE_CA asks no/,
     ],
+    ['names of a mesh that is asked for on demand', { XDS_ON_DEMAND: 'true' }, /set ISTIO_META_DNS_CAPTURE to false with it/],
+    [
+      '… and SOCKS5, which has names as well',
+      { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false', UNSTABLE_ENABLE_SOCKS5: 'true' },
+      /1 unusable.*XDS_ON_DEMAND="true": .*UNSTABLE_ENABLE_SOCKS5/,
+    ],
+    [
+      '… and a local configuration, which is all there is',
+      { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false', LOCAL_XDS: '{}' },
+      /1 unusable.*XDS_ON_DEMAND="true": .*local configuration/,
+    ],
   ];
   for (const [title, env, message] of contradictory) {
     it(`rejects ${title}`, () => expect(() => readConfig({ ...base, ...env })).to.throw(MeshError, message));
   }
+
+  it('asks for the mesh on demand where pods have no DNS proxy', () => {
+    expect(readConfig(base).onDemand).to.equal(false);
+    expect(readConfig({ ...base, XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' }).onDemand).to.equal(true);
+  });
 
   it('names every unusable variable at once', () => {
     expect(() => readConfig({ PACKET_MARK: 'x', LOG_FORMAT: 'y' })).to.throw(/3 unusable.*NODE_NAME.*PACKET_MARK.*LOG_FORMAT/);

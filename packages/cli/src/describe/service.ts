@@ -2,7 +2,7 @@
 import { keyOfService } from '@clearmesh/control-plane/derive/service';
 import type { ServiceManifest } from '@clearmesh/control-plane/manifest/service';
 import { targetPortAt } from '@clearmesh/shared/resolve/endpoint';
-import type { Service } from '@clearmesh/shared/model/service';
+import type { EndpointChoice, Service } from '@clearmesh/shared/model/service';
 import type { MeshView } from '../mesh/mesh-view.ts';
 import { captureOf } from '../mesh/capture.ts';
 import { bindingText } from './binding.ts';
@@ -33,6 +33,7 @@ export function describeService(view: MeshView, manifest: ServiceManifest): Desc
           addresses: service?.addresses.map(({ ip }) => ip).join(', ') || 'none: headless, its pods are called',
           ports: service?.ports.map((port) => portText(port)).join(', ') || 'none',
           waypoint: bindingText(binding, 'calls of it'),
+          ...(service?.endpointChoice === undefined ? {} : { choice: choiceText(service.endpointChoice) }),
         },
       },
       ...(service === undefined ? [] : [endpoints(view, service)]),
@@ -44,6 +45,11 @@ export function describeService(view: MeshView, manifest: ServiceManifest): Desc
     ],
     remarks: view.remarks,
   };
+}
+
+function choiceText({ leastRequest, connectAttempts }: EndpointChoice): string {
+  const drawn = leastRequest ? 'of two endpoints drawn, the one with fewer connections' : 'an endpoint drawn at random';
+  return connectAttempts === 1 ? drawn : `${drawn}; up to ${connectAttempts} of them until one takes the connection`;
 }
 
 function portText({ servicePort, targetPort, appProtocol }: Service['ports'][number]): string {

@@ -74,10 +74,12 @@ export class Mesh implements AsyncDisposable {
   }
 
   async #isKnownBy(proxy: NodeProxy, signal: AbortSignal): Promise<boolean> {
-    const pods = await proxy.knownPods(signal).catch(() => undefined);
+    const known = await proxy.knownPods(signal).catch(() => undefined);
     signal.throwIfAborted();
     return this.kubelet.sandboxes.every((sandbox) => {
-      const { tunnelled = false, healthy = false } = pods?.get(sandbox.spec.key) ?? {};
+      const pod = known?.pods.get(sandbox.spec.key);
+      if (pod === undefined && known?.onDemand === true) return true;
+      const { tunnelled = false, healthy = false } = pod ?? {};
       return tunnelled === (sandbox.redirection === 'enabled' || endsTunnels(sandbox)) && healthy === sandbox.ready;
     });
   }

@@ -10,11 +10,18 @@ const adminPort = 15000;
 const statsPort = 15020;
 
 /** The part of the dump read here (l4-contract section 11.3). */
-type Dump = { readonly workloads?: readonly DumpedWorkload[] };
+type Dump = { readonly workloads?: readonly DumpedWorkload[]; readonly config?: { readonly onDemand?: boolean } };
 type DumpedWorkload = { readonly namespace: string; readonly name: string; readonly protocol: string; readonly status: string };
 
 /** What a proxy has heard of a pod. */
-export type KnownPod = { readonly tunnelled: boolean; readonly healthy: boolean };
+type KnownPod = { readonly tunnelled: boolean; readonly healthy: boolean };
+
+export type KnownPods = {
+  /** By `namespace/name`. */
+  readonly pods: ReadonlyMap<string, KnownPod>;
+  /** Others are asked for when they are needed (`XDS_ON_DEMAND`). */
+  readonly onDemand: boolean;
+};
 
 export type NodeProxyOptions = {
   readonly command: readonly string[];
@@ -53,17 +60,18 @@ export class NodeProxy implements AsyncDisposable {
     return this.program.log;
   }
 
-  /** The pods it has heard of, by `namespace/name`. */
-  async knownPods(signal: AbortSignal): Promise<ReadonlyMap<string, KnownPod>> {
+  /** The pods it has heard of. */
+  async knownPods(signal: AbortSignal): Promise<KnownPods> {
     const request = { ip: '127.0.0.1', port: adminPort, path: '/config_dump', timeoutMs: 2000, signal };
     const { body } = await this.#lab.request(this.#node.namespacePath, request);
-    const { workloads = [] } = JSON.parse(body) as Dump;
-    return new Map(
+    const { workloads = [], config } = JSON.parse(body) as Dump;
+    const pods = new Map(
       workloads.map(({ namespace, name, protocol, status }) => [
         `${namespace}/${name}`,
         { tunnelled: protocol === 'HBONE', healthy: status === 'Healthy' },
       ]),
     );
+    return { pods, onDemand: config?.onDemand === true };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
+import { derive } from '@clearmesh/control-plane/derive/derive';
+import { snapshotOf } from '@clearmesh/shared/testing/pushes';
 import { describeNamespace } from '../../src/describe/namespace.ts';
 import { describePod } from '../../src/describe/pod.ts';
 import { describeService } from '../../src/describe/service.ts';
@@ -75,6 +77,19 @@ describe('describe service', () => {
       'ledger/ledger-0 8080 captured',
       'ledger/ledger-1 8080 captured',
     ]);
+  });
+
+  it('tells how an endpoint is chosen where annotations say so', () => {
+    const manifest = view.collections.services.find(({ metadata }) => metadata.name === 'ledger')!;
+    const annotations = { 'clearmesh.io/load-balancing': 'least-request', 'clearmesh.io/connect-attempts': '2' };
+    const annotated = { ...manifest, metadata: { ...manifest.metadata, annotations } };
+    const collections = { ...view.collections, services: [annotated] };
+    const model = derive(collections, view.options, 0);
+    const described = describeService({ ...view, collections, model, snapshot: snapshotOf(model) }, annotated);
+    expect(facts(described, 'Destination')['choice']).to.equal(
+      'of two endpoints drawn, the one with fewer connections; up to 2 of them until one takes the connection',
+    );
+    expect(facts(service('ledger'), 'Destination')).not.to.have.property('choice');
   });
 
   it('tells the waypoint that is bound, and that none is', () => {

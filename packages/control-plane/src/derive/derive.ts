@@ -11,6 +11,7 @@ import { objectName } from '../manifest/collections.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
 import { convertAuthorizationPolicy } from './authorization.ts';
 import { automaticAddresses } from './automatic-address.ts';
+import { endpointChoiceNotes } from './endpoint-choice.ts';
 import { contestedHosts, deriveEntryHost, entryHosts } from './entry-host.ts';
 import { entryFront, Fronts, serviceFront } from './front.ts';
 import { withDomains } from './banking-domain.ts';
@@ -85,6 +86,7 @@ export function derive(given: Collections, options: DeriveOptions, nowMs: number
     notes: [
       ...policies.flatMap((entry) => entry.converted.notes),
       ...contestedHosts(collections.serviceEntries, hosts),
+      ...endpointChoiceNotes(collections),
       ...unenforced(collections, reach, options),
       ...gateways.notes,
     ],

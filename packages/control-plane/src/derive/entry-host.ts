@@ -13,6 +13,7 @@ import { parseBlock } from '@clearmesh/shared/model/address-block';
 import { byAge } from './l7/age.ts';
 import { entryProtocol } from './l7/destination.ts';
 import type { HostAddress, ServiceEntryManifest } from '../manifest/service-entry.ts';
+import { endpointChoiceOf } from './endpoint-choice.ts';
 import { objectKey } from './l7/object-key.ts';
 import type { Note } from './mesh-model.ts';
 import type { DeriveOptions } from './options.ts';
@@ -74,6 +75,7 @@ export function deriveEntryHost(
   options: DeriveOptions,
 ): Service {
   const { addresses = [], ports = [], resolution = 'NONE', subjectAltNames = [] } = entry.spec;
+  const endpointChoice = endpointChoiceOf(entry);
   const own = automatic.filter((address) => address.host === host).map(({ value }) => value);
   return {
     key,
@@ -89,6 +91,7 @@ export function deriveEntryHost(
     subjectAltNames: subjectAltNames.flatMap((name) => parseSpiffeId(name) ?? []),
     weightedWaypoints: [],
     ...(resolution === 'NONE' ? { loadBalancing: passThrough } : {}),
+    ...(endpointChoice === undefined ? {} : { endpointChoice }),
     ipFamilies: 'AUTOMATIC',
     canonical,
     ingressUseWaypoint: false,

@@ -5,6 +5,7 @@ import type { IpFamilies, Service, ServicePort } from '@clearmesh/shared/model/s
 import type { ServiceKey } from '@clearmesh/shared/model/names';
 import { clusterIps } from '../manifest/service.ts';
 import { appProtocolOf } from './app-protocol.ts';
+import { endpointChoiceOf } from './endpoint-choice.ts';
 import { loadBalancingOf } from './load-balancing.ts';
 import type { NamespaceManifest } from '../manifest/namespace.ts';
 import type { ServiceManifest, ServicePortManifest } from '../manifest/service.ts';
@@ -18,6 +19,7 @@ export function deriveService(
 ): Service | undefined {
   if (service.spec?.type === 'ExternalName') return undefined;
   const loadBalancing = loadBalancingOf(service, namespace);
+  const endpointChoice = endpointChoiceOf(service);
   return {
     key: keyOfService(service, options),
     name: service.metadata.name,
@@ -31,6 +33,7 @@ export function deriveService(
     subjectAltNames: [],
     weightedWaypoints: [],
     ...(loadBalancing === undefined ? {} : { loadBalancing }),
+    ...(endpointChoice === undefined ? {} : { endpointChoice }),
     ipFamilies: familiesOf(service),
     canonical: true,
     ingressUseWaypoint: usedByIngress(service, namespace),

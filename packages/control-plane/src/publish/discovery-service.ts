@@ -138,7 +138,7 @@ export class DiscoveryService {
     const session =
       kind === 'waypoint' ? this.#deps.waypoints?.connected(ownResource(caller), caller.pod?.name ?? '') : undefined;
     if (session !== undefined) stay.use(session);
-    const stream = new DeltaServerStream({ types: typesFor(kind) });
+    const stream = new DeltaServerStream({ types: typesFor(kind), node: caller.node });
     return { caller, stream, view: new ClientView(kind, caller), session, unanswered: undefined };
   }
 

@@ -15,7 +15,10 @@ import type { MeshModel } from '../derive/mesh-model.ts';
  */
 export function modelResources(model: MeshModel, previous: ResourceSet | undefined): ResourceSet {
   const addresses = new Map<string, PublishedResource>([
-    ...model.workloads.map((w): [string, PublishedResource] => [w.uid, resource(encodeWorkload(w), workloadAliases(w))]),
+    ...model.workloads.map((w): [string, PublishedResource] => [
+      w.uid,
+      { ...resource(encodeWorkload(w), workloadAliases(w)), behind: [...w.services.keys()], node: w.node },
+    ]),
     ...model.services.map((s): [string, PublishedResource] => [s.key, resource(encodeService(s), serviceAliases(s))]),
   ]);
   const policies = new Map(model.policies.map((p): [string, PublishedResource] => [p.key, resource(encodeAuthorization(p), [])]));
@@ -42,9 +45,10 @@ function resource(value: Uint8Array, aliases: readonly string[]): PublishedResou
   return { version: createHash('sha256').update(value).digest('hex').slice(0, 24), value, aliases };
 }
 
-/** l4-contract section 3.2. */
-function workloadAliases(workload: Workload): readonly string[] {
-  return workload.addresses.map((ip) => `${workload.network}/${ip}`);
+/** l4-contract section 3.2; and by its hostname, since a waypoint may be named by that (section 7.1). */
+function workloadAliases({ network, namespace, hostname, addresses }: Workload): readonly string[] {
+  const byAddress = addresses.map((ip) => `${network}/${ip}`);
+  return hostname === '' ? byAddress : [...byAddress, `${namespace}/${hostname}`];
 }
 
 function serviceAliases(service: Service): readonly string[] {

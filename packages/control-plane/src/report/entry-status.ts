@@ -4,7 +4,7 @@ import { visibilityOf } from '../derive/entry-host.ts';
 import { useWaypointLabel } from '../derive/waypoint-reference.ts';
 import { objectName } from '../manifest/collections.ts';
 import { labelsOfEntry } from '../manifest/workload-entry.ts';
-import { waypointBound } from './service-status.ts';
+import { endpointChoiceRefused, waypointBound } from './service-status.ts';
 import { condition } from './status-report.ts';
 import type { MeshModel } from '../derive/mesh-model.ts';
 import type { DeriveOptions } from '../derive/options.ts';
@@ -21,6 +21,7 @@ export function serviceEntryStatus(entry: ServiceEntryManifest, model: MeshModel
   const conditions = [
     ...(binding === undefined ? missingWaypoint(entry) : [waypointBound(binding, isWaypoint(binding.gateway))]),
     ...visibility(entry),
+    ...endpointChoiceRefused(entry),
   ];
   const addresses = model.automaticAddresses.get(objectName(entry.metadata)) ?? [];
   return { conditions, addresses };

@@ -13,7 +13,7 @@ import { gatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
 import { domainStatus } from './domain-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
-import { waypointBound } from './service-status.ts';
+import { endpointChoiceRefused, waypointBound } from './service-status.ts';
 import { condition } from './status-report.ts';
 import type { MeshModel } from '../derive/mesh-model.ts';
 import type { DeriveOptions } from '../derive/options.ts';
@@ -98,9 +98,11 @@ function gatewayStatuses(
 function serviceStatuses({ services }: Collections, { bindings, gateways, options }: PolicySurroundings): Statuses {
   return services.flatMap((service) => {
     const binding = bindings.services.get(keyOfService(service, options));
-    if (binding === undefined) return [];
-    const exists = isNamedWaypoint(binding.gateway, gateways);
-    return [[objectKey('Service', service), { conditions: [waypointBound(binding, exists)] }] as const];
+    const conditions = [
+      ...(binding === undefined ? [] : [waypointBound(binding, isNamedWaypoint(binding.gateway, gateways))]),
+      ...endpointChoiceRefused(service),
+    ];
+    return conditions.length === 0 ? [] : [[objectKey('Service', service), { conditions }] as const];
   });
 }
 

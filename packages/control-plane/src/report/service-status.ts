@@ -1,5 +1,6 @@
-/** Condition `istio.io/WaypointBound` (control-plane-contract section 1.4). */
+/** Conditions `istio.io/WaypointBound` and, of annotations, `clearmesh.io/Accepted` (control-plane-contract section 1.4). */
 import { domainOfUnread } from '../manifest/banking-domain.ts';
+import { wrongEndpointChoice } from '../derive/endpoint-choice.ts';
 import { condition } from './status-report.ts';
 import type { Binding } from '../derive/waypoint-binding.ts';
 import type { TrafficKind } from '../manifest/gateway.ts';
@@ -49,6 +50,12 @@ export function waypointBound(binding: Binding, exists: boolean, traffic: Traffi
         message(`is in another namespace, and the hosts are known in their own alone (exportTo); ${refused(binding)}`),
       );
   }
+}
+
+/** Of annotations that cannot be followed; the object is served without them. */
+export function endpointChoiceRefused(object: Parameters<typeof wrongEndpointChoice>[0]): readonly Condition[] {
+  const wrong = wrongEndpointChoice(object);
+  return wrong.length === 0 ? [] : [condition('clearmesh.io/Accepted', 'False', 'UnsupportedValue', wrong.join('; '))];
 }
 
 function unreadDomain({ gateway }: Binding): string | undefined {

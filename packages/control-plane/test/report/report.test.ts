@@ -118,6 +118,19 @@ describe('the status of a Service', () => {
   it('is none where nothing names a waypoint', () => {
     expect(statusOf('Service ledger/plain', base)).to.equal(undefined);
   });
+
+  it('says which annotation cannot be followed, beside the waypoint', () => {
+    const annotations = { 'clearmesh.io/connect-attempts': '9', 'clearmesh.io/load-balancing': 'best' };
+    const text = `${gatewayText('gate')}${serviceText('ledger', { labels: bound, annotations })}${serviceText('plain', { annotations })}`;
+    const refused =
+      'clearmesh.io/Accepted False UnsupportedValue: annotation clearmesh.io/load-balancing is "best", which is not random or least-request; endpoints are drawn at random; annotation clearmesh.io/connect-attempts is "9", which is not a number from 1 to 5; one endpoint is tried';
+    expect(conditions('Service ledger/ledger', text)).to.have.length(2).and.include(refused);
+    expect(conditions('Service ledger/plain', text)).to.deep.equal([refused]);
+    const spec = { hosts: ['partner.example'], ports: [{ number: 443, name: 'tls', protocol: 'TLS' }], resolution: 'DNS' };
+    expect(conditions('ServiceEntry ledger/partner', objectText('ServiceEntry', 'partner', spec, { annotations }))).to.include(
+      refused,
+    );
+  });
 });
 
 describe('the status of a route', () => {

@@ -28,7 +28,7 @@ export type SpawnOptions = {
   readonly command: readonly string[];
   /** @default the lab's work directory */
   readonly cwd?: string;
-  /** Added to PATH, HOME, LANG, TZ, TMPDIR and NODE_V8_COVERAGE; nothing else is inherited. */
+  /** Added to PATH, HOME, LANG, TZ, TMPDIR, NODE_V8_COVERAGE and the proxies' options below; nothing else is inherited. */
   readonly env?: Readonly<Record<string, string>>;
   /** Called for each line of output, without its end; lines above 64 KiB arrive in pieces. */
   readonly onLine?: (stream: OutputStream, line: string) => void;
@@ -55,7 +55,8 @@ export type SuperviseDeps = { readonly clock: Clock; readonly env: NodeJS.Proces
 
 const tailLines = 40;
 const drainMs = 1000;
-const inherited = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_V8_COVERAGE', 'TUNNEL_ENGINE'];
+const options = ['TUNNEL_ENGINE', 'XDS_ON_DEMAND', 'ISTIO_META_DNS_CAPTURE'];
+const inherited = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_V8_COVERAGE', ...options];
 
 // S1: had the parent died before the child asked for its death signal, none would come, so the child looks once itself.
 const stillOurs = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"';

@@ -8,6 +8,7 @@
  *
  * X1  Nothing the control plane does or sends ends the client: every attempt ends in a value, and another one follows.
  * X2  State outlives streams: the last configuration keeps serving, and a new stream tells what is known.
+ *     What is asked for on demand is told to the stream, or to the next one.
  * X3  Back-off starts at 10 ms and doubles up to 15 s. It starts over after an end or a transport failure of a stream
  *     that had brought something; a control plane that fails every stream at once is not stormed for that.
  */
@@ -30,6 +31,8 @@ export type XdsClientOptions = {
   readonly node: Node;
   /** Type URLs to subscribe to. @default addresses and policies */
   readonly types?: readonly string[];
+  /** Addresses are asked for one by one, by {@link XdsClient.ask}. @default false */
+  readonly onDemand?: boolean;
 };
 
 /** Ends of a stream, as `istio_xds_connection_terminations` names them. */
@@ -40,6 +43,8 @@ export type XdsClientDeps = {
   readonly apply: (push: DeltaPush) => readonly Rejection[];
   /** Called once, when a response of each type was acknowledged. */
   readonly recvSynced: () => void;
+  /** Names asked for that were answered, after what the answer brought was applied. Must not throw. */
+  readonly recvAnswered?: (names: readonly string[]) => void;
   readonly metrics: { xdsTerminated(reason: XdsTermination): void; xdsReceived(url: string, bytes: number): void };
   readonly clock: Clock;
   readonly random: Random;
@@ -63,11 +68,14 @@ export class XdsClient implements AsyncDisposable {
   readonly #delta: DeltaClient;
   readonly #backoff: Backoff;
   #state: State = { kind: 'idle' };
+  /** Of the stream, while there is one. */
+  #outbox: Outbox<DeltaDiscoveryRequest> | undefined;
 
   constructor(options: XdsClientOptions, deps: XdsClientDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#delta = new DeltaClient({ node: options.node, ...(options.types === undefined ? {} : { types: options.types }) });
+    const { node, types, onDemand = false } = options;
+    this.#delta = new DeltaClient({ node, onDemand, ...(types === undefined ? {} : { types }) });
     this.#backoff = new Backoff({ initialMs: 10, maxMs: 15_000, jitter: 0.2 }, deps);
   }
 
@@ -76,6 +84,30 @@ export class XdsClient implements AsyncDisposable {
     if (this.#state.kind !== 'idle') return;
     const controller = new AbortController();
     this.#state = { kind: 'running', controller, done: this.#run(controller.signal) };
+  }
+
+  /** As {@link DeltaClient.stateOf}. */
+  stateOf(name: string): 'pending' | 'answered' | undefined {
+    return this.#delta.stateOf(name);
+  }
+
+  /** As {@link DeltaClient.ask}; the stream hears of it as soon as there is one. */
+  ask(name: string): boolean {
+    const isAsked = this.#delta.ask(name);
+    this.#outbox?.wake();
+    return isAsked;
+  }
+
+  /** As {@link DeltaClient.assume}. */
+  assume(name: string): void {
+    this.#delta.assume(name);
+    this.#recvAnswered();
+  }
+
+  /** As {@link DeltaClient.giveUp}. */
+  giveUp(name: string): void {
+    this.#delta.giveUp(name);
+    this.#outbox?.wake();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -105,8 +137,9 @@ export class XdsClient implements AsyncDisposable {
     let brought = false;
     try {
       using connection = await XdsConnection.open(this.#options.remote, this.#deps, signal);
-      const outbox = new Outbox<DeltaDiscoveryRequest>(maxUnreadRequests);
+      const outbox = new Outbox<DeltaDiscoveryRequest>(maxUnreadRequests, () => this.#delta.takeRequest());
       for (const request of this.#delta.connected()) outbox.send(request);
+      this.#outbox = outbox;
       try {
         for await (const response of connection.stream(outbox, stop)) {
           if (!brought) this.#deps.logger.info('stream established', { url: this.#options.remote.url });
@@ -115,6 +148,7 @@ export class XdsClient implements AsyncDisposable {
         }
         return { termination: 'Complete', brought };
       } finally {
+        this.#outbox = undefined;
         outbox.close();
         ending.abort();
       }
@@ -133,8 +167,14 @@ export class XdsClient implements AsyncDisposable {
         error: answer.errorDetail.message,
       });
     }
+    this.#recvAnswered();
     if (!wasSynced && this.#delta.synced) this.#deps.recvSynced();
     return answer;
+  }
+
+  #recvAnswered(): void {
+    const answered = this.#delta.takeAnswered();
+    if (answered.length > 0) this.#deps.recvAnswered?.(answered);
   }
 
   /** A defect of ours must not look like a transport failure, which is retried at once. */

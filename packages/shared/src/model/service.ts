@@ -14,6 +14,16 @@ export type LoadBalancing = {
   readonly healthPolicy: HealthPolicy;
 };
 
+/** What a service's author wants beyond Istio; proxies of others pass it over. */
+export type EndpointChoice = {
+  /** Of two endpoints drawn, the one with fewer connections for its weight; else the first one drawn. */
+  readonly leastRequest: boolean;
+  /** Endpoints that one connection may try until one takes it, 1 to {@link maxConnectAttempts}. */
+  readonly connectAttempts: number;
+};
+
+export const maxConnectAttempts = 5;
+
 /** `targetPort` 0: the port is named, and each workload maps it for itself. */
 export type ServicePort = { readonly servicePort: number; readonly targetPort: number; readonly appProtocol: AppProtocol };
 
@@ -35,6 +45,8 @@ export type Service = {
   readonly weightedWaypoints: readonly WeightedWaypoint[];
   /** Absent: random by capacity over healthy endpoints. */
   readonly loadBalancing?: LoadBalancing;
+  /** Absent: one drawn, one tried. */
+  readonly endpointChoice?: EndpointChoice;
   readonly ipFamilies: IpFamilies;
   readonly canonical: boolean;
   readonly ingressUseWaypoint: boolean;

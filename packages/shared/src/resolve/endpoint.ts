@@ -10,6 +10,7 @@ import type { Random } from '../lifecycle/random.ts';
 import { unreachable } from '../lifecycle/unreachable.ts';
 import type { IpAddress } from '../model/ip-address.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { chooseLessLoaded } from './less-loaded-choice.ts';
 import { chooseWeighted } from './weighted-choice.ts';
 
 /** `waypoint`: the service is a gateway's, whose port may exist on the workload's application tunnel only. */
@@ -23,7 +24,15 @@ export type Reach =
 
 export type Endpoint = { readonly workload: Workload; readonly targetPort: number; readonly reach: Reach };
 
-/** The endpoint for `requested` (address and service port) and none of `exclude`, or `undefined` when none is eligible. */
+/** What is known of other connections when an endpoint is chosen for one. */
+export type EndpointPreference = {
+  /** Workloads that shall not be chosen again. @default none */
+  readonly exclude?: ReadonlySet<WorkloadUid> | undefined;
+  /** Connections open to a workload, for services that ask for it. @default all alike */
+  readonly loadOf?: ((uid: WorkloadUid) => number) | undefined;
+};
+
+/** The endpoint for `requested` (address and service port) as the service and `preference` want it, or `undefined` when none is eligible. */
 export function chooseEndpoint(
   snapshot: Snapshot,
   source: Workload,
@@ -31,10 +40,13 @@ export function chooseEndpoint(
   requested: SocketAddress,
   mode: ResolutionMode,
   random: Random,
-  exclude?: ReadonlySet<WorkloadUid>,
+  { exclude, loadOf }: EndpointPreference = {},
 ): Endpoint | undefined {
   const eligible = eligibleEndpoints(snapshot, source, service, requested, mode, exclude);
-  return chooseWeighted(eligible, ({ workload }) => workload.capacity, random);
+  const weightOf = ({ workload }: Endpoint): number => workload.capacity;
+  return loadOf !== undefined && service.endpointChoice?.leastRequest === true
+    ? chooseLessLoaded(eligible, weightOf, ({ workload }) => loadOf(workload.uid), random)
+    : chooseWeighted(eligible, weightOf, random);
 }
 
 /** All endpoints that may be chosen for `requested`, after health, locality and networks. */

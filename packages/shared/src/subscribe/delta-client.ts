@@ -7,12 +7,14 @@
  * S2  A rejected resource is never recorded: its last good version is what the next stream is told. Of a policy without
  *     one, the name is: its receiver has to hear of its removal, since it may hold something in its stead.
  * S3  A name that is removed and sent in one response is removed (seen on the wire).
- * S4  A name asked for is pending until a resource of that name or alias arrives, or its removal.
+ * S4  A name asked for is pending until a resource of that name or alias arrives, or its removal. Then it stays subscribed:
+ *     what it stands for is told as it changes, also when it was nothing. A new stream is told of it, until it is given up.
  */
 import { create } from '@bufbuild/protobuf';
 import { DeltaDiscoveryRequestSchema } from '../wire/gen/xds/discovery_pb.ts';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource } from '../wire/gen/xds/discovery_pb.ts';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '../wire/type-urls.ts';
+import { AskedNames } from './asked-names.ts';
 import type { DeltaPush, DeltaUpsert, Rejection } from './delta-push.ts';
 
 export type { DeltaPush, Rejection } from './delta-push.ts';
@@ -25,6 +27,8 @@ export type DeltaClientOptions = {
   readonly types?: readonly string[];
   /** Names that may be pending at a time; more are not asked for. @default 10 000 */
   readonly maxPending?: number;
+  /** Names that may be subscribed to at a time. @default 90 000 */
+  readonly maxNames?: number;
 };
 
 type TypeState = {
@@ -40,16 +44,14 @@ const MAX_REASONS = 100;
 
 export class DeltaClient {
   readonly #node: Node;
-  readonly #onDemand: boolean;
-  readonly #maxPending: number;
-  readonly #pending = new Set<string>();
+  /** Absent where everything is subscribed to. */
+  readonly #asked: AskedNames | undefined;
   /** In the order of the initial requests. */
   readonly #types: ReadonlyMap<string, TypeState>;
 
   constructor(options: DeltaClientOptions) {
     this.#node = options.node;
-    this.#onDemand = options.onDemand ?? false;
-    this.#maxPending = options.maxPending ?? 10_000;
+    this.#asked = options.onDemand === true ? new AskedNames(options) : undefined;
     const types = options.types ?? [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL];
     this.#types = new Map(types.map((typeUrl) => [typeUrl, { known: new Map(), acknowledged: false }]));
   }
@@ -59,37 +61,61 @@ export class DeltaClient {
     return [...this.#types.values()].every((type) => type.acknowledged);
   }
 
-  /** True while an answer to {@link ask} is due. */
-  isPending(name: string): boolean {
-    return this.#pending.has(name);
+  /** What became of {@link ask}; `undefined` for a name that was not asked for. */
+  stateOf(name: string): 'pending' | 'answered' | undefined {
+    return this.#asked?.stateOf(name);
   }
 
   /** What to send on a new stream, in this order. */
   connected(): readonly DeltaDiscoveryRequest[] {
     return [...this.#types].map(([typeUrl, type]) => {
-      const byName = this.#onDemand && typeUrl === ADDRESS_TYPE_URL;
+      const asked = typeUrl === ADDRESS_TYPE_URL ? this.#asked : undefined;
       // Delta discovery has no "subscribe to nothing" but to ask for everything and take it back at once.
-      const nothing = byName ? ['*'] : [];
-      const pending = byName ? [...this.#pending].map((name): [string, string] => [name, '']) : [];
+      const nothing = asked === undefined ? [] : ['*'];
+      const named = (asked?.connected() ?? []).map((name): [string, string] => [name, '']);
       return create(DeltaDiscoveryRequestSchema, {
         node: this.#node,
         typeUrl,
         resourceNamesSubscribe: nothing,
         resourceNamesUnsubscribe: nothing,
-        initialResourceVersions: Object.fromEntries([...pending, ...type.known]),
+        initialResourceVersions: Object.fromEntries([...named, ...type.known]),
       });
     });
   }
 
   /**
-   * On demand only: asks for an address by `network/ip`, workload uid or `namespace/hostname`.
-   * `undefined` when it is asked for already, is known, or too many are pending.
+   * On demand only: wants an address by `network/ip`, workload uid or `namespace/hostname`, and what becomes of it. Of what
+   * is known by that very name no answer is due. False when too many are, or are pending.
    */
-  ask(name: string): DeltaDiscoveryRequest | undefined {
-    const known = this.#types.get(ADDRESS_TYPE_URL)?.known.has(name) ?? false;
-    if (!this.#onDemand || known || this.#pending.has(name) || this.#pending.size >= this.#maxPending) return undefined;
-    this.#pending.add(name);
-    return create(DeltaDiscoveryRequestSchema, { typeUrl: ADDRESS_TYPE_URL, resourceNamesSubscribe: [name] });
+  ask(name: string): boolean {
+    return this.#asked?.ask(name, this.#types.get(ADDRESS_TYPE_URL)?.known.has(name) ?? false) ?? false;
+  }
+
+  /** Counts as answered although nothing came: what was sent before need not be sent again. */
+  assume(name: string): void {
+    this.#asked?.recvAnswers([name]);
+  }
+
+  /** Wants it no more. What stood for it alone is removed by the answer, if anything did. */
+  giveUp(name: string): void {
+    this.#asked?.giveUp(name);
+  }
+
+  /** What was asked for and given up since the last request, in one; `undefined` when there is nothing to say. */
+  takeRequest(): DeltaDiscoveryRequest | undefined {
+    const change = this.#asked?.takeChange();
+    if (change === undefined) return undefined;
+    const { subscribe, unsubscribe } = change;
+    return create(DeltaDiscoveryRequestSchema, {
+      typeUrl: ADDRESS_TYPE_URL,
+      resourceNamesSubscribe: [...subscribe],
+      resourceNamesUnsubscribe: [...unsubscribe],
+    });
+  }
+
+  /** Names that were answered since this was called last. */
+  takeAnswered(): readonly string[] {
+    return this.#asked?.takeAnswered() ?? [];
   }
 
   /** Applies a response, and returns the ACK, or the NACK with all reasons. `apply` keeps what it does not reject. */
@@ -109,16 +135,18 @@ export class DeltaClient {
       if (!rejected.has(name)) type.known.set(name, version);
       else if (typeUrl === AUTHORIZATION_TYPE_URL && !type.known.has(name)) type.known.set(name, '');
     }
-    if (typeUrl === ADDRESS_TYPE_URL) this.#settlePending(removed, sent);
+    if (typeUrl === ADDRESS_TYPE_URL) this.#asked?.recvAnswers(answeredBy(removed, sent));
     if (rejections.length === 0) type.acknowledged = true;
     return answer(response, rejections);
   }
+}
 
-  /** S4. A rejected resource settles its name too: the answer came, and asking again would not change it. */
-  #settlePending(removed: ReadonlySet<string>, sent: readonly Resource[]): void {
-    if (this.#pending.size === 0) return;
-    for (const name of removed) this.#pending.delete(name);
-    for (const { name, aliases } of sent) for (const key of [name, ...aliases]) this.#pending.delete(key);
+/** S4. A rejected resource answers its name too: the answer came, and asking again would not change it. */
+function* answeredBy(removed: ReadonlySet<string>, sent: readonly Resource[]): Generator<string> {
+  yield* removed;
+  for (const { name, aliases } of sent) {
+    yield name;
+    yield* aliases;
   }
 }
 

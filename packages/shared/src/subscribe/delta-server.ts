@@ -26,6 +26,8 @@ export type DeltaServerOptions = {
   readonly unversionedTypes?: readonly string[];
   /** Names one client may ask for, per type. @default 100 000 */
   readonly maxNames?: number;
+  /** The node of the client; who asks by name gets what runs there unasked. @default none */
+  readonly node?: string | undefined;
 };
 
 /** What a client refused last. */
@@ -41,6 +43,7 @@ export class DeltaServerStream {
   readonly #types: ReadonlySet<string>;
   readonly #unversioned: ReadonlySet<string>;
   readonly #maxNames: number;
+  readonly #node: string | undefined;
   readonly #streams = new Map<string, TypeStream>();
   #sent = 0;
 
@@ -48,6 +51,7 @@ export class DeltaServerStream {
     this.#types = new Set(options.types ?? [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL]);
     this.#unversioned = new Set(options.unversionedTypes ?? [AUTHORIZATION_TYPE_URL]);
     this.#maxNames = options.maxNames ?? 100_000;
+    this.#node = options.node;
   }
 
   /** True while no response awaits its ACK or NACK. */
@@ -81,7 +85,7 @@ export class DeltaServerStream {
     const subscription = new Subscription(
       { subscribe: request.resourceNamesSubscribe, unsubscribe: request.resourceNamesUnsubscribe },
       request.initialResourceVersions,
-      { unversioned: this.#unversioned.has(typeUrl), maxNames: this.#maxNames },
+      { unversioned: this.#unversioned.has(typeUrl), maxNames: this.#maxNames, node: this.#node },
     );
     const stream: TypeStream = { typeUrl, subscription, flight: { kind: 'current' } };
     this.#streams.set(typeUrl, stream);

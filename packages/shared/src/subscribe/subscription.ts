@@ -2,10 +2,11 @@
  * What one client wants of one resource type, and what it was told (control-plane-contract section 2.1).
  *
  * U1  Wildcard: everything once, then differences. By name: each name asked for is answered, if only by a removal.
+ *     With a service come the workloads behind it, now and later; what runs on the client's own node comes unasked.
  * U2  What was sent counts as held, accepted or not: a NACK is not answered by the same again.
  * U3  Types without versions are compared by content while the stream lives, and sent whole on a new one.
  */
-import { resolveName } from './resource-set.ts';
+import { namedBy, onNode, withMembers } from './resource-set.ts';
 import type { PublishedResource, Resources } from './resource-set.ts';
 
 /** What to send; both empty when nothing changed. */
@@ -18,6 +19,8 @@ export type SubscriptionOptions = {
   readonly unversioned: boolean;
   /** Names one client may ask for; further ones are answered as unknown. */
   readonly maxNames: number;
+  /** The client's own. */
+  readonly node?: string | undefined;
 };
 
 /** Of what an earlier stream sent, the version alone is known. */
@@ -68,9 +71,12 @@ export class Subscription {
     const removed = new Set([...this.#held.keys()].filter((name) => !wanted.has(name)));
     for (const [name, resource] of wanted) if (!this.#holds(name, resource)) changed.set(name, resource);
     for (const asked of this.#asked) {
-      const names = this.#wildcard || this.#names.has(asked) ? resolveName(resources, asked) : [];
-      if (names.length === 0) removed.add(asked);
-      for (const [name, resource] of pick(resources, names)) changed.set(name, resource);
+      const named = this.#wildcard || this.#names.has(asked) ? namedBy(resources, asked) : [];
+      if (named.length === 0) removed.add(asked);
+      for (const [name, resource] of pick(resources, withMembers(resources, named)))
+        if (!changed.has(name)) changed.set(name, resource);
+      // Whoever asked for an address knows the resource neither by name nor by the block that it is in.
+      for (const name of named) addAlias(changed, name, asked);
     }
     this.#asked.clear();
     for (const name of removed) this.#held.delete(name);
@@ -80,7 +86,11 @@ export class Subscription {
   }
 
   #wantedByName(resources: Resources): Resources {
-    return new Map([...this.#names].flatMap((name) => pick(resources, resolveName(resources, name))));
+    const { node } = this.#options;
+    return new Map([
+      ...(node === undefined ? [] : pick(resources, onNode(resources, node))),
+      ...[...this.#names].flatMap((name) => pick(resources, withMembers(resources, namedBy(resources, name)))),
+    ]);
   }
 
   /** U3. */
@@ -105,12 +115,17 @@ export class Subscription {
     if (this.#asked.size < this.#options.maxNames) this.#asked.add(name);
   }
 
-  /** The client drops it by itself. */
+  /** What it brought stays held, so that its removal is told unless another name wants it: the client need not work that out. */
   #forget(name: string): void {
     this.#names.delete(name);
     this.#asked.delete(name);
-    if (!this.#wildcard) this.#held.delete(name);
   }
+}
+
+function addAlias(changed: Map<string, PublishedResource>, name: string, asked: string): void {
+  const resource = changed.get(name);
+  if (resource === undefined || name === asked || resource.aliases.includes(asked)) return;
+  changed.set(name, { ...resource, aliases: [...resource.aliases, asked] });
 }
 
 function pick(resources: Resources, names: readonly string[]): readonly [string, PublishedResource][] {

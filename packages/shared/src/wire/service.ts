@@ -4,6 +4,7 @@ import { parseSpiffeId } from '../identity/spiffe.ts';
 import { serviceKey } from '../model/names.ts';
 import type { LoadBalancing, Service, ServicePort, WeightedWaypoint } from '../model/service.ts';
 import { decodeGateway, decodeServiceAddress, encodeGateway, encodeServiceAddress } from './address.ts';
+import { decodeEndpointChoice, encodeEndpointChoice } from './endpoint-choice.ts';
 import { enumTable } from './enum-table.ts';
 import {
   AppProtocol,
@@ -62,6 +63,7 @@ const healthPolicies = enumTable({
 export function fromServiceMessage(message: ServiceMessage): Service {
   const { name, namespace, hostname, canonical, ingressUseWaypoint } = message;
   if (hostname === '') return refuse('hostname: a service without hostname could never be removed');
+  const endpointChoice = decodeEndpointChoice(message.extensions);
   return {
     key: serviceKey(namespace, hostname),
     name,
@@ -74,6 +76,7 @@ export function fromServiceMessage(message: ServiceMessage): Service {
     ...(message.waypoint === undefined ? {} : { waypoint: decodeGateway(message.waypoint, 'waypoint') }),
     weightedWaypoints: message.weightedWaypoints.map(decodeWeighted),
     ...(message.loadBalancing === undefined ? {} : { loadBalancing: decodeLoadBalancing(message.loadBalancing) }),
+    ...(endpointChoice === undefined ? {} : { endpointChoice }),
     ipFamilies: ipFamilies.nameOf(message.ipFamilies, 'ip_families'),
     canonical,
     ingressUseWaypoint,
@@ -82,7 +85,7 @@ export function fromServiceMessage(message: ServiceMessage): Service {
 }
 
 export function toServiceMessage(service: Service): MessageInitShape<typeof ServiceSchema> {
-  const { name, namespace, hostname, canonical, ingressUseWaypoint, waypoint, loadBalancing } = service;
+  const { name, namespace, hostname, canonical, ingressUseWaypoint, waypoint, loadBalancing, endpointChoice } = service;
   return {
     name,
     namespace,
@@ -96,6 +99,7 @@ export function toServiceMessage(service: Service): MessageInitShape<typeof Serv
       weight,
     })),
     ...(loadBalancing === undefined ? {} : { loadBalancing: encodeLoadBalancing(loadBalancing) }),
+    ...(endpointChoice === undefined ? {} : { extensions: [encodeEndpointChoice(endpointChoice)] }),
     ipFamilies: ipFamilies.valueOf(service.ipFamilies),
     canonical,
     ingressUseWaypoint,

@@ -26,6 +26,8 @@ export type Subscribed = {
   readonly store: SnapshotStore;
   readonly ends: XdsTermination[];
   readonly received: [string, number][];
+  /** Names asked for, as they were answered. */
+  readonly answered: string[];
   /** Resolves at the first sync. */
   readonly synced: Promise<void>;
 };
@@ -79,10 +81,14 @@ export class XdsBed implements AsyncDisposable {
     return this.#open.use(await FakeControlPlane.listen(this.authority, behaviour, port));
   }
 
-  start(url: string, { clock = systemClock, extra = {} }: { clock?: Clock; extra?: Partial<XdsRemote> } = {}): Subscribed {
+  start(
+    url: string,
+    { clock = systemClock, extra = {}, onDemand = false }: { clock?: Clock; extra?: Partial<XdsRemote>; onDemand?: boolean } = {},
+  ): Subscribed {
     const store = storeOf();
     const ends: XdsTermination[] = [];
     const received: [string, number][] = [];
+    const answered: string[] = [];
     const { promise: synced, resolve } = Promise.withResolvers<void>();
     const metrics = {
       xdsTerminated: (reason: XdsTermination) => void ends.push(reason),
@@ -91,14 +97,15 @@ export class XdsBed implements AsyncDisposable {
     const deps = {
       apply: store.apply.bind(store),
       recvSynced: resolve,
+      recvAnswered: (names: readonly string[]) => void answered.push(...names),
       metrics,
       clock,
       random: new FakeRandom(),
       logger: silentLogger,
     };
-    const client = this.#open.use(new XdsClient({ remote: { url, ...this.remote, ...extra }, node }, deps));
+    const client = this.#open.use(new XdsClient({ remote: { url, ...this.remote, ...extra }, node, onDemand }, deps));
     client.start();
-    return { client, store, ends, received, synced };
+    return { client, store, ends, received, answered, synced };
   }
 
   /** Ends with the bed. */

@@ -299,15 +299,9 @@ describe('chooseEndpoint (section 7.2)', () => {
       const snapshot = snapshotOf({ workloads: [near, endpoint('far')] });
       const source = { ...client, locality: near.locality };
       const chosen = (exclude: readonly string[]) =>
-        chooseEndpoint(
-          snapshot,
-          source,
-          target,
-          socketAddress('10.96.0.1:80'),
-          'standard',
-          new FakeRandom(),
-          new Set([near, endpoint('far')].filter(({ name }) => exclude.includes(name)).map(({ uid }) => uid)),
-        )?.workload.name;
+        chooseEndpoint(snapshot, source, target, socketAddress('10.96.0.1:80'), 'standard', new FakeRandom(), {
+          exclude: new Set([near, endpoint('far')].filter(({ name }) => exclude.includes(name)).map(({ uid }) => uid)),
+        })?.workload.name;
       expect([chosen([]), chosen(['near']), chosen(['near', 'far'])]).to.deep.equal(['near', 'far', undefined]);
     });
 

@@ -201,13 +201,34 @@ describe('asking on demand', () => {
 
   it('asks for one name, once', () => {
     const client = new DeltaClient({ node, onDemand: true });
-    expect(client.ask('net-1/10.98.0.5')).to.deep.include({
+    expect(client.ask('net-1/10.98.0.5')).to.equal(true);
+    expect(client.takeRequest()).to.deep.include({
       typeUrl: ADDRESS_TYPE_URL,
       resourceNamesSubscribe: ['net-1/10.98.0.5'],
       responseNonce: '',
     });
-    expect(client.ask('net-1/10.98.0.5')).to.equal(undefined);
-    expect(client.isPending('net-1/10.98.0.5')).to.equal(true);
+    expect(client.ask('net-1/10.98.0.5')).to.equal(true);
+    expect([client.takeRequest(), client.stateOf('net-1/10.98.0.5')]).to.deep.equal([undefined, 'pending']);
+  });
+
+  it('says in one request what was asked for and given up since the last', () => {
+    const client = new DeltaClient({ node, onDemand: true });
+    client.ask('gone');
+    client.recvResponse(response({}, ['gone']), accept);
+    client.takeRequest();
+    for (const name of ['x', 'y']) client.ask(name);
+    client.giveUp('gone');
+    client.giveUp('never asked for');
+    expect(client.takeRequest()).to.deep.include({ resourceNamesSubscribe: ['x', 'y'], resourceNamesUnsubscribe: ['gone'] });
+    expect([client.stateOf('gone'), client.takeRequest()]).to.deep.equal([undefined, undefined]);
+  });
+
+  it('asks again for what was given up and is wanted again', () => {
+    const client = new DeltaClient({ node, onDemand: true, maxPending: 1 });
+    client.ask('x');
+    client.giveUp('x');
+    client.ask('x');
+    expect(client.takeRequest()).to.deep.include({ resourceNamesSubscribe: ['x'], resourceNamesUnsubscribe: [] });
   });
 
   const answers: readonly (readonly [title: string, answer: DeltaDiscoveryResponse])[] = [
@@ -221,22 +242,35 @@ describe('asking on demand', () => {
       client.ask('x');
       client.ask('y');
       client.recvResponse(policies('x'), accept);
-      expect(client.isPending('x')).to.equal(true);
+      expect([client.stateOf('x'), client.takeAnswered()]).to.deep.equal(['pending', []]);
       client.recvResponse(answer, accept);
-      expect([client.isPending('x'), client.isPending('y')]).to.deep.equal([false, true]);
+      expect([client.stateOf('x'), client.stateOf('y')]).to.deep.equal(['answered', 'pending']);
+      expect([client.takeAnswered(), client.takeAnswered()]).to.deep.equal([['x'], []]);
     });
   }
 
-  it('does not ask for what is known', () => {
+  it('awaits no answer for what is known by that name, and still subscribes to it', () => {
     const client = new DeltaClient({ node, onDemand: true });
     client.recvResponse(response({ x: { version: 'v1' } }), accept);
-    expect(client.ask('x')).to.equal(undefined);
+    client.ask('x');
+    expect([client.stateOf('x'), client.takeRequest()?.resourceNamesSubscribe]).to.deep.equal(['answered', ['x']]);
   });
 
   it('asks for no more names at a time than it may', () => {
     const client = new DeltaClient({ node, onDemand: true, maxPending: 1 });
     client.ask('x');
-    expect([client.ask('y'), client.isPending('y')]).to.deep.equal([undefined, false]);
+    expect([client.ask('y'), client.stateOf('y')]).to.deep.equal([false, undefined]);
+    client.recvResponse(response({}, ['x']), accept);
+    expect([client.ask('y'), client.stateOf('y')]).to.deep.equal([true, 'pending']);
+  });
+
+  it('subscribes to no more names than it may', () => {
+    const client = new DeltaClient({ node, onDemand: true, maxNames: 1 });
+    client.ask('x');
+    client.recvResponse(response({}, ['x']), accept);
+    expect(client.ask('y')).to.equal(false);
+    client.giveUp('x');
+    expect(client.ask('y')).to.equal(true);
   });
 
   it('tells a new stream what is pending, without version', () => {
@@ -248,5 +282,17 @@ describe('asking on demand', () => {
     expect(versions(client)).to.deep.equal(seen.onDemandReconnect);
   });
 
-  it('asks for nothing when everything is subscribed', () => expect(new DeltaClient({ node }).ask('x')).to.equal(undefined));
+  it('tells a new stream every name that was asked for, answered or not, but none that was given up', () => {
+    const client = new DeltaClient({ node, onDemand: true });
+    for (const name of ['net/1', 'net/2', 'net/3']) client.ask(name);
+    client.recvResponse(response({ uid: { version: 'v1', aliases: ['net/1'] } }, ['net/2']), accept);
+    client.giveUp('net/3');
+    expect(versions(client)).to.deep.equal({ 'net/1': '', 'net/2': '', uid: 'v1' });
+    expect(client.takeRequest()).to.equal(undefined);
+  });
+
+  it('asks for nothing when everything is subscribed', () => {
+    const client = new DeltaClient({ node });
+    expect([client.ask('x'), client.takeRequest(), client.stateOf('x')]).to.deep.equal([false, undefined, undefined]);
+  });
 });

@@ -237,11 +237,52 @@ describe('a subscription by name', () => {
     expect(said(only(stream.publish(moved)))).to.deep.equal({ sent: { heir: 'H' }, removed: ['cl//Pod/n/a'] });
   });
 
+  it('U1 brings the workloads behind a service with it, by name and by address, and later ones as they come', () => {
+    const stream = asking();
+    const before = published({ a: 'A|>n/svc', b: 'B', 'n/svc': 'S|net/10.96.0.1' });
+    const first = only(stream.recvRequest(ask('net/10.96.0.1'), before));
+    expect(said(first)).to.deep.equal({ sent: { 'n/svc': 'S', a: 'A' }, removed: [] });
+    stream.recvRequest(ack(first), before);
+    const after = published({ a: 'A', b: 'B|>n/svc', 'n/svc': 'S|net/10.96.0.1' });
+    expect(said(only(stream.publish(after)))).to.deep.equal({ sent: { b: 'B' }, removed: ['a'] });
+    expect(said(only(asking().recvRequest(ask('n/svc'), before))).sent).to.deep.equal({ 'n/svc': 'S', a: 'A' });
+  });
+
+  it('U1 brings what runs on the client’s own node unasked, now and later', () => {
+    const stream = new DeltaServerStream({ node: 'mine' });
+    const before = published({ a: 'A|@mine', b: 'B|@other', c: 'C' });
+    const first = only(stream.recvRequest(request(nothing), before));
+    expect(said(first)).to.deep.equal({ sent: { a: 'A' }, removed: [] });
+    stream.recvRequest(ack(first), before);
+    const after = published({ b: 'B|@mine', c: 'C|@other' });
+    expect(said(only(stream.publish(after)))).to.deep.equal({ sent: { b: 'B' }, removed: ['a'] });
+  });
+
+  it('finds a service by any address of its block, and says so by an alias', () => {
+    const blocks = published({ 'n/wide': 'W|net/10.64.0.0/10', 'n/narrow': 'N|net/10.65.1.0/24', other: 'O|net2/10.64.0.0/10' });
+    const answer = only(asking().recvRequest(ask('net/10.65.1.7'), blocks));
+    expect(said(answer).sent).to.deep.equal({ 'n/narrow': 'N', 'n/wide': 'W' });
+    expect(answer?.resources.map(({ aliases }) => aliases[1])).to.deep.equal(['net/10.65.1.7', 'net/10.65.1.7']);
+    expect(said(only(asking().recvRequest(ask('net/10.128.0.1'), blocks))).removed).to.deep.equal(['net/10.128.0.1']);
+    const both = only(asking().recvRequest(ask('net/10.65.1.7', 'net/10.65.1.8'), blocks));
+    expect(both?.resources.map(({ aliases }) => aliases.length)).to.deep.equal([3, 3]);
+  });
+
   it('ends by unsubscribing', () => {
     const stream = asking();
     stream.recvRequest(ack(only(stream.recvRequest(ask('n/svc'), resources))), resources);
-    stream.recvRequest(request({ resourceNamesUnsubscribe: ['n/svc'] }), resources);
+    const last = only(stream.recvRequest(request({ resourceNamesUnsubscribe: ['n/svc'] }), resources));
+    expect(said(last)).to.deep.equal({ sent: {}, removed: ['n/svc'] });
+    stream.recvRequest(ack(last), resources);
     expect(stream.publish(published({ 'n/svc': 'S2' }))).to.deep.equal([]);
+  });
+
+  it('keeps what another name wants when one is unsubscribed', () => {
+    const stream = asking();
+    stream.recvRequest(ack(only(stream.recvRequest(ask('cl//Pod/n/a', 'net/10.0.0.1'), resources))), resources);
+    expect(stream.recvRequest(request({ resourceNamesUnsubscribe: ['cl//Pod/n/a'] }), resources)).to.deep.equal([]);
+    const changed = published({ 'cl//Pod/n/a': 'A2|net/10.0.0.1' });
+    expect(said(only(stream.publish(changed))).sent).to.deep.equal({ 'cl//Pod/n/a': 'A2' });
   });
 
   it('V1 gathers names asked for while a response is in flight', () => {

@@ -40,7 +40,7 @@ export function response(
   });
 }
 
-/** Content as text: `name: 'content'`, its version derived from it; aliases behind bars. */
+/** Content as text: `name: 'content'`, its version derived from it; aliases behind bars, what it stands behind after `>`, its node after `@`. */
 export function published(
   addresses: Readonly<Record<string, string>>,
   policies: Readonly<Record<string, string>> = {},
@@ -53,8 +53,11 @@ export function published(
 
 function resources(contents: Readonly<Record<string, string>>): ReadonlyMap<string, PublishedResource> {
   const entries = Object.entries(contents).map(([name, text]): [string, PublishedResource] => {
-    const [content = '', ...aliases] = text.split('|');
-    return [name, { version: `v-${content}`, value: new TextEncoder().encode(content), aliases }];
+    const [content = '', ...others] = text.split('|');
+    const behind = others.filter((other) => other.startsWith('>')).map((other) => other.slice(1));
+    const node = others.find((other) => other.startsWith('@'))?.slice(1) ?? '';
+    const aliases = others.filter((other) => !/^[>@]/.test(other));
+    return [name, { version: `v-${content}`, value: new TextEncoder().encode(content), aliases, behind, node }];
   });
   return new Map(entries);
 }

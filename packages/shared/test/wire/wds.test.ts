@@ -8,6 +8,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { ip, workload } from '@clearmesh/shared/testing/builders';
 import { AddressSchema } from '@clearmesh/shared/wire/gen/workload/workload_pb';
 import type { ServiceSchema, WorkloadSchema } from '@clearmesh/shared/wire/gen/workload/workload_pb';
+import { EndpointChoiceSchema } from '@clearmesh/shared/wire/gen/endpoint/choice_pb';
 import { decodeAddress, encodeService, encodeWorkload } from '@clearmesh/shared/wire/wds';
 import type { DecodedAddress } from '@clearmesh/shared/wire/wds';
 import { service as anyService, workload as anyWorkload } from '../arbitraries.ts';
@@ -156,6 +157,36 @@ describe('an address is rejected, with field and value in the reason', () => {
 });
 
 describe('a service as received', () => {
+  const choice = (init: MessageInitShape<typeof EndpointChoiceSchema>) => ({
+    name: 'clearmesh.io/endpoint-choice',
+    config: {
+      typeUrl: 'type.googleapis.com/clearmesh.endpoint.v1.EndpointChoice',
+      value: toBinary(EndpointChoiceSchema, create(EndpointChoiceSchema, init)),
+    },
+  });
+
+  it('passes over extensions of others, and reads its own with attempts within what a proxy does', () => {
+    const foreign = { name: 'example.com/other', config: { typeUrl: 'type.googleapis.com/x', value: Uint8Array.of(0xff) } };
+    const read = (...extensions: NonNullable<ServiceInit['extensions']>) =>
+      serviceOf(decodeService({ extensions })).endpointChoice;
+    expect(read(foreign)).to.equal(undefined);
+    expect(read(foreign, choice({}))).to.deep.equal({ leastRequest: false, connectAttempts: 1 });
+    expect(read(choice({ leastRequest: true, connectAttempts: 99 }))).to.deep.equal({ leastRequest: true, connectAttempts: 5 });
+  });
+
+  it('is rejected when its own extension cannot be read', () => {
+    const { name, config } = choice({});
+    const reasons = [
+      { ...config, typeUrl: 'type.googleapis.com/x' },
+      { ...config, value: Uint8Array.of(0xff) },
+    ].map((wrong) => {
+      const decoded = decodeService({ extensions: [{ name, config: wrong }] });
+      return decoded.kind === 'rejected' ? decoded.reason : '';
+    });
+    expect(reasons[0]).to.equal('extensions: clearmesh.io/endpoint-choice is of type type.googleapis.com/x');
+    expect(reasons[1]).to.match(/^extensions: clearmesh.io\/endpoint-choice cannot be decoded: /);
+  });
+
   it('is PUBLIC when the visibility is unknown', () =>
     expect(serviceOf(decodeService({ visibility: unknown })).visibility).to.equal('PUBLIC'));
 

@@ -54,7 +54,7 @@ function dumpWorkload(workload: Workload): Json {
 }
 
 function dumpService(service: Service, snapshot: Snapshot): Json {
-  const { loadBalancing, waypoint, weightedWaypoints } = service;
+  const { loadBalancing, endpointChoice, waypoint, weightedWaypoints } = service;
   const blocks = service.addresses.filter(({ prefixLength }) => prefixLength !== undefined);
   const endpoints = snapshot
     .endpoints(service.key)
@@ -74,6 +74,7 @@ function dumpService(service: Service, snapshot: Snapshot): Json {
       healthPolicy: camelCase(loadBalancing.healthPolicy),
       routingPreferences: loadBalancing.routingPreference.map(camelCase),
     },
+    endpointChoice: endpointChoice && { ...endpointChoice },
     waypoint: waypoint && dumpGateway(waypoint),
     weightedWaypoints:
       weightedWaypoints.length > 0

@@ -1,5 +1,5 @@
 /**
- * All metrics of the node proxy beside those of TCP and DNS. Istio's names where Istio has them (l4-contract section 11.1);
+ * All metrics of the node proxy beside those of TCP, DNS and look-ups. Istio's names where Istio has them (l4-contract section 11.1);
  * ours begin with `clearmesh_`:
  *
  *   clearmesh_denials_total{direction, reason, policy, response_flags}
@@ -18,6 +18,8 @@
  *   clearmesh_gateway_retries_total
  *     Connections tried at another workload of their waypoint, or at another gateway of a network, since one could not be
  *     reached.
+ *   clearmesh_endpoint_retries_total
+ *     Connections tried at another endpoint of a service that asks for that, since one could not be reached.
  *   clearmesh_misdirected_retries_total
  *     Connections answered with 421 that took the way the mesh named meanwhile.
  */
@@ -25,12 +27,14 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { PolicyKey } from '@clearmesh/shared/model/names';
 import type { DryRunNote } from '@clearmesh/shared/policy/evaluate';
+import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Direction } from '../path/access-log.ts';
 import type { AccessFate } from '../path/access-selection.ts';
 import type { ResponseFlag } from '../path/connection-cut.ts';
 import type { XdsTermination } from '@clearmesh/shared/discovery/xds-client';
 import { registerProcessMetrics } from '@clearmesh/shared/admin/process-metrics';
 import { DnsQueryMetrics } from './dns-metrics.ts';
+import { LookupMetrics } from './lookup-metrics.ts';
 import { TcpMetrics } from './tcp-metrics.ts';
 
 export type DenialFacts = {
@@ -51,9 +55,11 @@ export class Metrics {
   readonly registry: Registry = new Registry();
   readonly tcp: TcpMetrics;
   readonly dns: DnsQueryMetrics;
+  readonly lookups: LookupMetrics;
   readonly #denials: Counter;
   readonly #ignoredCallers: Counter;
   readonly #gatewayRetries: Counter;
+  readonly #endpointRetries: Counter;
   readonly #misdirectedRetries: Counter;
   readonly #accessLines: Counter;
   readonly #acceptFailures: Counter;
@@ -99,6 +105,11 @@ export class Metrics {
       'Connections tried at another workload of their waypoint, or at another gateway of a network',
       [],
     );
+    this.#endpointRetries = this.#counter(
+      'clearmesh_endpoint_retries_total',
+      'Connections tried at another endpoint of their service',
+      [],
+    );
     this.#misdirectedRetries = this.#counter(
       'clearmesh_misdirected_retries_total',
       'Connections answered with 421 that took the way the mesh named meanwhile',
@@ -118,6 +129,7 @@ export class Metrics {
     ]);
     this.tcp = new TcpMetrics({}, { registry: this.registry, clock: deps.clock });
     this.dns = new DnsQueryMetrics({}, { registry: this.registry, clock: deps.clock });
+    this.lookups = new LookupMetrics({}, { registry: this.registry });
   }
 
   denied({ direction, reason, policy, flag }: DenialFacts): void {
@@ -146,8 +158,16 @@ export class Metrics {
     this.#gatewayRetries.inc();
   }
 
+  endpointRetried(): void {
+    this.#endpointRetries.inc();
+  }
+
   misdirectedRetried(): void {
     this.#misdirectedRetries.inc();
+  }
+
+  nameLookedUp(source: Workload, hostname: string): void {
+    this.lookups.nameLookedUp(source, hostname);
   }
 
   xdsTerminated(reason: XdsTermination): void {

@@ -22,6 +22,8 @@ export type DenialReason =
   | Denial['reason']
   /** The accepting pod is not known to the control plane. */
   | 'unknown-workload'
+  /** Asked for on demand, the control plane has not said what is at the address. */
+  | 'not-discovered'
   /** Not a CONNECT, or an authority that is malformed or another pod's. */
   | 'bad-request'
   /** The peer speaks for another as the waypoint of the destination, which it was and is no longer. */

@@ -13,22 +13,21 @@
  */
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { formatGateway, waypointsOf } from '@clearmesh/shared/resolve/gateway';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import type { DialOutcome } from '@clearmesh/shared/tunnel/dialer';
 import { formatBinding, requiredAt } from '../authorise/waypoint-traversal.ts';
 import type { WaypointBinding } from '../authorise/waypoint-traversal.ts';
-import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
+import { resolveOutbound } from '../resolve/outbound.ts';
 import type { Captured, LookupRoute, Route, TunnelRoute } from '../resolve/route.ts';
+import { lookUpRoute } from './named-workload.ts';
+import type { NameLookupDeps } from './named-workload.ts';
 import type { Dialling } from './route-dialer.ts';
 import type { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
 
-export type MisdirectedDeps = {
+export type MisdirectedDeps = NameLookupDeps & {
   readonly waits: SnapshotWaits;
-  readonly random: Random;
-  readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
   /** The access scope. */
   readonly log: Logger;
   readonly metrics: { misdirectedRetried(): void };
@@ -80,13 +79,12 @@ export class MisdirectedRoutes {
 
   /** The way to follow instead, now or within the time of a wait. */
   async another(refused: TunnelRoute, { captured, connection }: Dialling): Promise<TunnelRoute | undefined> {
-    const { waits, random, lookUp } = this.#deps;
+    const { waits, random } = this.#deps;
     const find = (snapshot: Snapshot): Correction | undefined => correctionOf(refused, captured, snapshot, random);
     const found = await waits.until(find, connection.signal);
     if (found?.kind !== 'other-way') return undefined;
     const { route } = found;
-    const completed =
-      route.kind === 'tunnel' ? route : completeLookup(route, await lookUp(route.hostname, connection.signal), random);
+    const completed = route.kind === 'tunnel' ? route : await lookUpRoute(route, captured.source, this.#deps, connection.signal);
     if (completed.kind !== 'tunnel' || connection.signal.aborted) return undefined;
     this.#recvFound(refused, completed, captured);
     return completed;

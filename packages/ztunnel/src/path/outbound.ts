@@ -8,7 +8,9 @@
  *
  * O1  Nothing is read from the application before the other side is there, so nothing needs to be kept.
  * O2  What cannot be decided or dialled closes the connection. There is one endpoint and one try for it, but for a
- *     waypoint and a network's gateway: one that could not be reached is replaced by another (route-dialer.ts), and a peer that has heard of a waypoint first may send the connection there (misdirected.ts).
+ *     waypoint and a network's gateway: one that could not be reached is replaced by another (route-dialer.ts), and a peer
+ *     that has heard of a waypoint first may send the connection there (misdirected.ts); and for a service that asks for
+ *     more tries (endpoint-tries.ts).
  * O3  Until the route is known a failure is one line `connection failed`; from then on it is a report.
  * O4  The kernel has answered the client before the proxy hears of it, so that a failure can only end what is open. With `resets`
  *     it does so by a reset, which no application takes for the end of an answer.
@@ -16,38 +18,41 @@
 import type { Duplex } from 'node:stream';
 import type net from 'node:net';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
-import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
-import { formatBaggage } from '@clearmesh/shared/wire/baggage';
-import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
 import { workloadOfBaggage } from '@clearmesh/shared/wire/peer-baggage';
 import type { TelemetryWorkload } from '@clearmesh/shared/wire/peer-baggage';
-import { formatTraceparent, isSampled, newTraceparent } from '@clearmesh/shared/wire/traceparent';
+import { isSampled, newTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Accepted } from '../capture/pod-listener.ts';
 import type { PodNetwork } from '../deliver/pod-network.ts';
 import { closeStream } from '@clearmesh/shared/net/close-stream';
 import { relay } from '@clearmesh/shared/net/relay';
 import type { RelayOptions } from '@clearmesh/shared/net/relay';
-import { completeLookup, resolveOutbound } from '../resolve/outbound.ts';
+import { resolveOutbound } from '../resolve/outbound.ts';
 import type { OwnPorts } from '../resolve/illegal-ports.ts';
-import type { Captured, LookupRoute, PassthroughRoute, RefusedRoute, Route } from '../resolve/route.ts';
+import type { Captured, LookupRoute, RefusedRoute, Route } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { DialOutcome } from '@clearmesh/shared/tunnel/dialer';
-import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
+import { requestFor } from './connect-request.ts';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { Bytes, ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
+import { discovered } from './discovered.ts';
+import type { Discovery } from './discovered.ts';
+import { EndpointTries } from './endpoint-tries.ts';
+import type { EndpointTriesDeps, Reached } from './endpoint-tries.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import { ownWorkload } from './own-workload.ts';
 import type { WorkloadSource } from './own-workload.ts';
 import { MisdirectedRoutes, explainMisdirected, isMisdirected } from './misdirected.ts';
 import type { MisdirectedDeps } from './misdirected.ts';
+import { lookUpRoute } from './named-workload.ts';
 import { Refusal } from './refusal.ts';
 import { RouteDialer, authorityOf } from './route-dialer.ts';
-import type { Dialled, DialledRoute, RouteDialerDeps, RouteDialerOptions } from './route-dialer.ts';
+import type { Dialled, DialledRoute, Dialling, RouteDialerDeps, RouteDialerOptions } from './route-dialer.ts';
 import { unopenedBy, unopenedByFlag, unopenedByStatus } from './unopened.ts';
 import type { Unopened } from './unopened.ts';
 import { SnapshotWaits } from '@clearmesh/shared/snapshot/snapshot-waits';
@@ -63,9 +68,12 @@ export type OutboundOptions = OwnPorts &
   };
 
 export type OutboundDeps = ReportDeps &
-  RouteDialerDeps & {
+  RouteDialerDeps &
+  EndpointTriesDeps & {
     readonly metrics: MisdirectedDeps['metrics'];
     readonly snapshots: WorkloadSource;
+    /** Where the mesh is asked for on demand. @default all of it is known */
+    readonly discovery?: Discovery;
     readonly connections: Connections;
     readonly network: PodNetwork;
     /** SO_ORIGINAL_DST; `undefined` when the connection was not redirected. */
@@ -101,6 +109,7 @@ export class OutboundPath {
   readonly #ownPorts: OwnPorts;
   readonly #deps: OutboundDeps;
   readonly #dialer: RouteDialer;
+  readonly #tries: EndpointTries;
   readonly #misdirected: MisdirectedRoutes;
 
   constructor(options: OutboundOptions, deps: OutboundDeps) {
@@ -109,6 +118,7 @@ export class OutboundPath {
     this.#ownPorts = options;
     this.#deps = deps;
     this.#dialer = new RouteDialer(options, deps);
+    this.#tries = new EndpointTries(deps);
     this.#misdirected = new MisdirectedRoutes({ ...deps, waits: new SnapshotWaits(options.waits ?? {}, deps) });
   }
 
@@ -147,29 +157,24 @@ export class OutboundPath {
   }
 
   async #route(captured: Captured, signal: AbortSignal): Promise<Exclude<Route, LookupRoute>> {
-    const route = resolveOutbound(captured, this.#deps.snapshots.current, this.#deps.random);
-    if (route.kind !== 'lookup') return route;
-    return completeLookup(route, await this.#deps.lookUp(route.hostname, signal), this.#deps.random);
+    await discovered(captured, this.#deps.discovery, signal);
+    const loadOf = (uid: WorkloadUid): number => this.#deps.openEndpoints.loadOf(uid);
+    const route = resolveOutbound(captured, this.#deps.snapshots.current, this.#deps.random, { loadOf });
+    return route.kind === 'lookup' ? lookUpRoute(route, captured.source, this.#deps, signal) : route;
   }
 
-  #follow(route: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<Unopened | undefined> {
-    switch (route.kind) {
-      case 'tunnel':
-      case 'nested':
-        return this.#tunnel(route, attempt);
-      case 'passthrough':
-        return this.#passThrough(route, attempt);
-      case 'refused':
-        throw refusalOf(route);
-      default:
-        return unreachable(route);
-    }
-  }
-
-  async #tunnel(drawn: DialledRoute, attempt: Attempt): Promise<Unopened | undefined> {
-    const { captured, connection } = attempt;
+  async #follow(first: Exclude<Route, LookupRoute>, attempt: Attempt): Promise<Unopened | undefined> {
+    if (first.kind === 'refused') throw refusalOf(first);
+    using held = new DisposableStack();
     const trace = this.#newTrace();
-    const { route, outcome } = await this.#dial(drawn, attempt, trace);
+    const dial = (route: DialledRoute, exclude: ReadonlySet<WorkloadUid>): Promise<Dialled> =>
+      this.#dial(route, { ...attempt, exclude }, trace);
+    const reached = await this.#tries.reach(first, attempt, dial, held);
+    return await (reached.kind === 'tunnel' ? this.#tunnel(reached, attempt, trace) : this.#passThrough(reached, attempt));
+  }
+
+  async #tunnel({ route, outcome }: Dialled, attempt: Attempt, trace: Traceparent): Promise<Unopened | undefined> {
+    const { captured, connection } = attempt;
     const report = this.#report(attempt, {
       source: { identity: spiffeId(captured.source) },
       destination: {
@@ -202,7 +207,7 @@ export class OutboundPath {
   }
 
   /** The tunnel, or the other way once that the peer asks to look for. */
-  async #dial(drawn: DialledRoute, attempt: Attempt, trace: Traceparent): Promise<Dialled> {
+  async #dial(drawn: DialledRoute, attempt: Attempt & Dialling, trace: Traceparent): Promise<Dialled> {
     const { captured } = attempt;
     const dialled = await this.#dialer.dial(drawn, attempt, requestFor(drawn, captured, trace));
     // The far end of another network answers by what its own control plane says; this one’s has no other way to name.
@@ -222,18 +227,12 @@ export class OutboundPath {
     return { flag: 'DENY', error: `${answer}: ${explainMisdirected(route, this.#deps.snapshots.current)}` };
   }
 
-  async #passThrough(route: PassthroughRoute, attempt: Attempt): Promise<Unopened | undefined> {
-    const { captured, connection } = attempt;
-    const target = formatSocketAddress(route.target);
-    connection.joined({ originalDst: formatSocketAddress(captured.originalDestination), actualDst: target, protocol: 'TCP' });
+  async #passThrough({ route, outcome }: Extract<Reached, { kind: 'plain' }>, attempt: Attempt): Promise<Unopened | undefined> {
     const destination = { address: route.target, workload: route.destination, service: route.service };
     const report = this.#report(attempt, { source: {}, destination });
-    try {
-      return await this.#copy(attempt, await this.#deps.network.connect(route.target, {}, connection.signal), report, undefined);
-    } catch (thrown) {
-      report.complete(endOfFailure('CONNECT', thrown, connection.signal));
-      return unopenedBy(thrown);
-    }
+    if (outcome.kind === 'open') return this.#copy(attempt, outcome.socket, report, undefined);
+    report.complete(endOfFailure('CONNECT', outcome.error, attempt.connection.signal));
+    return unopenedBy(outcome.error);
   }
 
   #report(attempt: Attempt, { source, ...known }: Joined): ConnectionReport {
@@ -259,19 +258,6 @@ export class OutboundPath {
     const end = await relay(socket, far, this.#deps, connection.signal, this.#relay);
     report.complete(endOfRelay(end, tunnelSide));
   }
-}
-
-/** What an application's connection asks of the peer. It never speaks for anybody but its own pod. */
-function requestFor(route: DialledRoute, { source, client }: Captured, trace: Traceparent): ConnectRequest {
-  const host = route.service?.hostname;
-  return {
-    authority: authorityOf(route),
-    headers: {
-      baggage: formatBaggage(source),
-      forwarded: formatForwarded(host === undefined ? { client } : { client, host }),
-      traceparent: formatTraceparent(trace),
-    },
-  };
 }
 
 /** Behind a gateway nobody knows who answers but who does: what it says of itself, and else what was drawn (section 2.8). */

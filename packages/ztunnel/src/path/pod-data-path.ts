@@ -25,10 +25,12 @@ import type { Direction } from './access-log.ts';
 import type { AdmissionDeps } from './admission.ts';
 import type { ReportDeps } from './connection-report.ts';
 import { Connections } from './connections.ts';
+import type { Discovery } from './discovered.ts';
 import { recordEarlyFailure } from './early-failures.ts';
 import type { IgnoredCallers } from './ignored-callers.ts';
 import { InboundPath } from './inbound.ts';
 import { LastFailure } from './last-failure.ts';
+import type { OpenEndpoints } from './open-endpoints.ts';
 import { OutboundPath } from './outbound.ts';
 import type { OutboundDeps } from './outbound.ts';
 import { ownWorkload } from './own-workload.ts';
@@ -82,7 +84,11 @@ export type PodDataPathDeps<Dialer extends TunnelDialer> = Omit<ReportDeps, 'fai
     readonly drain: Drain;
     readonly metrics: OutboundDeps['metrics'];
     readonly snapshots: WorkloadSource;
+    /** Where the mesh is asked for on demand. @default all of it is known */
+    readonly discovery?: Discovery;
     readonly ignoredCallers: IgnoredCallers;
+    /** Of all pods of the node. */
+    readonly openEndpoints: OpenEndpoints;
     readonly network: PodNetwork;
     /** This pod's own; the path ends it. */
     readonly dialer: Dialer;

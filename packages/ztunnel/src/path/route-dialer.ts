@@ -12,9 +12,7 @@
  *     replacement of theirs should not be seen. An endpoint that was chosen for the application itself is not replaced by
  *     another; whom a network's gateway leads to was not chosen yet.
  */
-import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Workload } from '@clearmesh/shared/model/workload';
@@ -22,24 +20,29 @@ import type { Logger } from '@clearmesh/shared/observe/log';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import type { DialOutcome, NestedTunnelDialer, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
-import { anotherWay, completeLookup } from '../resolve/outbound.ts';
+import { anotherWay } from '../resolve/outbound.ts';
 import type { Captured, NestedRoute, TunnelRoute } from '../resolve/route.ts';
 import type { OpenConnection } from './connections.ts';
+import { lookUpRoute } from './named-workload.ts';
+import type { NameLookupDeps } from './named-workload.ts';
 
-export type RouteDialerDeps = {
+export type RouteDialerDeps = NameLookupDeps & {
   readonly dialer: TunnelDialer;
   /** Into other networks; by tunnels of `dialer`. */
   readonly nested: NestedTunnelDialer;
   readonly snapshots: SnapshotSource;
-  readonly random: Random;
-  readonly lookUp: (hostname: string, signal: AbortSignal) => Promise<readonly IpAddress[]>;
   /** The access scope. */
   readonly log: Logger;
   readonly metrics: { gatewayRetried(): void };
 };
 
 /** For whom a tunnel is dialled. */
-export type Dialling = { readonly captured: Captured; readonly connection: OpenConnection };
+export type Dialling = {
+  readonly captured: Captured;
+  readonly connection: OpenConnection;
+  /** Workloads that did not take the connection before. @default none */
+  readonly exclude?: ReadonlySet<WorkloadUid>;
+};
 
 export type DialledRoute = TunnelRoute | NestedRoute;
 
@@ -73,10 +76,10 @@ export class RouteDialer {
   }
 
   async #dialOthers(first: DialledRoute, failed: Failed, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
-    const tried = new Set<WorkloadUid>();
+    const tried = new Set<WorkloadUid>(dialling.exclude);
     let route = first;
     let outcome: DialOutcome = failed;
-    while (tried.size < maxOthers && isReplaceable(route, outcome, dialling)) {
+    for (let others = 0; others < maxOthers && isReplaceable(route, outcome, dialling); others++) {
       const dialled = dialledWorkload(route);
       if (dialled !== undefined) tried.add(dialled.uid);
       const next = await this.#another(route, dialling, tried);
@@ -105,10 +108,10 @@ export class RouteDialer {
     { captured, connection }: Dialling,
     exclude: ReadonlySet<WorkloadUid>,
   ): Promise<DialledRoute | undefined> {
-    const { snapshots, random, lookUp } = this.#deps;
+    const { snapshots, random } = this.#deps;
     const next = anotherWay(route, { captured, snapshot: snapshots.current, random, exclude });
     if (next?.kind !== 'lookup') return next;
-    const found = completeLookup(next, await lookUp(next.hostname, connection.signal), random);
+    const found = await lookUpRoute(next, captured.source, this.#deps, connection.signal);
     return found.kind === 'tunnel' || found.kind === 'nested' ? found : undefined;
   }
 

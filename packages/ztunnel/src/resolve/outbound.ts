@@ -19,6 +19,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { serviceByBlock, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
+import type { EndpointPreference } from '@clearmesh/shared/resolve/endpoint';
 import { belongsToGateway } from '@clearmesh/shared/resolve/gateway';
 import { hbonePort, isSelfCall } from './illegal-ports.ts';
 import { refuse } from './route.ts';
@@ -30,8 +31,13 @@ import type { NetworkContext } from './via-network-gateway.ts';
 import { anotherWaypoint, viaWaypoint } from './via-waypoint.ts';
 import { chooseGateway, requiresWaypoint } from './waypoint.ts';
 
-/** The route of one connection; endpoint and waypoint are drawn by `random`. */
-export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: Random): Route {
+/** The route of one connection; endpoint and waypoint are drawn by `random`, as `preference` and the service want it. */
+export function resolveOutbound(
+  captured: Captured,
+  snapshot: Snapshot,
+  random: Random,
+  preference: EndpointPreference = {},
+): Route {
   const { source, originalDestination: target } = captured;
   if (isSelfCall(source, target, captured.ownPorts)) {
     return refuse('self-call', `${formatSocketAddress(target)} is a port of the pod’s own proxy`, {});
@@ -43,9 +49,9 @@ export function resolveOutbound(captured: Captured, snapshot: Snapshot, random: 
       ? refuse('waypoint-unavailable', `service ${service.key} requires a waypoint, and every weight of its waypoints is 0`, {
           service,
         })
-      : viaWaypoint({ captured, snapshot, random }, gateway, { service });
+      : viaWaypoint({ captured, snapshot, random, loadOf: preference.loadOf }, gateway, { service });
   }
-  return byUpstream({ captured, snapshot, random }, service !== undefined);
+  return byUpstream({ ...preference, captured, snapshot, random }, service !== undefined);
 }
 
 /**
@@ -67,12 +73,12 @@ export function anotherWay(
  * another is drawn: a service may have endpoints in several networks.
  */
 function byUpstream(context: NetworkContext, byService: boolean): Route {
-  const { captured, snapshot, random } = context;
+  const { captured, snapshot, random, loadOf } = context;
   const { source, originalDestination: target } = captured;
   const exclude = new Set(context.exclude);
   let refused: RefusedRoute | undefined;
   for (;;) {
-    const found = findUpstream({ snapshot, source, random, mode: 'standard', exclude }, source.network, target);
+    const found = findUpstream({ snapshot, source, random, mode: 'standard', exclude, loadOf }, source.network, target);
     switch (found.kind) {
       case 'unknown':
         return { kind: 'passthrough', target };

@@ -1,7 +1,6 @@
 /** What stands behind an address and port (l4-contract section 7, step 4; section 7.2). */
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
-import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import type { Service } from '@clearmesh/shared/model/service';
@@ -10,7 +9,7 @@ import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { serviceByBlock, serviceByVip } from '@clearmesh/shared/resolve/address-lookup';
 import { chooseEndpoint } from '@clearmesh/shared/resolve/endpoint';
-import type { Endpoint, ResolutionMode } from '@clearmesh/shared/resolve/endpoint';
+import type { Endpoint, EndpointPreference, ResolutionMode } from '@clearmesh/shared/resolve/endpoint';
 
 /** The chosen workload, and the service by which it was chosen. */
 export type Upstream = Endpoint & { readonly service?: Service };
@@ -23,13 +22,11 @@ export type UpstreamLookup =
   | { readonly kind: 'unknown' };
 
 /** What decides about an upstream, beside the address. */
-export type UpstreamContext = {
+export type UpstreamContext = EndpointPreference & {
   readonly snapshot: Snapshot;
   readonly source: Workload;
   readonly random: Random;
   readonly mode: ResolutionMode;
-  /** Workloads that shall not be chosen again. */
-  readonly exclude?: ReadonlySet<WorkloadUid>;
 };
 
 /**
@@ -51,8 +48,8 @@ export function findUpstream(context: UpstreamContext, network: string, target: 
 /** One endpoint of the service for this address and service port. */
 export function upstreamOfService(context: UpstreamContext, service: Service, target: SocketAddress): UpstreamLookup {
   if (service.loadBalancing?.mode === 'PASSTHROUGH') return { kind: 'passthrough', service };
-  const { snapshot, source, mode, random, exclude } = context;
-  const endpoint = chooseEndpoint(snapshot, source, service, target, mode, random, exclude);
+  const { snapshot, source, mode, random } = context;
+  const endpoint = chooseEndpoint(snapshot, source, service, target, mode, random, context);
   if (endpoint !== undefined) return { kind: 'found', upstream: { ...endpoint, service } };
   return { kind: 'no-endpoint', service, detail: whyNoEndpoint(context, service, target) };
 }

@@ -11,6 +11,7 @@ import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
+import type { EndpointPreference } from '@clearmesh/shared/resolve/endpoint';
 import { formatGateway } from '@clearmesh/shared/resolve/gateway';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
@@ -30,12 +31,11 @@ export type FarEnd = {
   readonly gateway?: GatewayAddress;
 };
 
-export type NetworkContext = {
+/** Workloads to be excluded are those that were tried in vain, of gateways and of the service alike. */
+export type NetworkContext = EndpointPreference & {
   readonly captured: Captured;
   readonly snapshot: Snapshot;
   readonly random: Random;
-  /** Workloads of gateways that were tried in vain. */
-  readonly exclude?: ReadonlySet<WorkloadUid>;
 };
 
 /** Through the gateway of the workload's network; `facts` name the service asked for. */

@@ -6,8 +6,8 @@
  */
 import { ipFamily } from '@clearmesh/shared/model/ip-address';
 import type { GatewayAddress } from '@clearmesh/shared/model/gateway-address';
-import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
+import type { EndpointPreference } from '@clearmesh/shared/resolve/endpoint';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
 import { refuse } from './route.ts';
 import type { Captured, LookupRoute, NestedRoute, RefusedRoute, RouteFacts, TunnelRoute } from './route.ts';
@@ -15,12 +15,10 @@ import { acceptedPeers } from './upstream.ts';
 import { viaNetworkGateway } from './via-network-gateway.ts';
 import { resolveGateway } from './waypoint.ts';
 
-export type WaypointContext = {
+export type WaypointContext = EndpointPreference & {
   readonly captured: Captured;
   readonly snapshot: Snapshot;
   readonly random: Random;
-  /** Workloads of the waypoint that were tried in vain. */
-  readonly exclude?: ReadonlySet<WorkloadUid>;
 };
 
 /** To the waypoint with the untranslated destination as authority (section 2.1). `facts` keep the service asked for. */

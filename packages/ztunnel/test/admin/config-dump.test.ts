@@ -100,11 +100,13 @@ describe('dumpSnapshot (section 11.3)', () => {
       ipFamilies: 'DUAL',
       visibility: 'NAMESPACE',
       loadBalancing: { mode: 'FAILOVER', healthPolicy: 'ALLOW_ALL', routingPreference: ['NETWORK', 'REGION'] },
+      endpointChoice: { leastRequest: true, connectAttempts: 2 },
     });
     expect(dump({ services: [rich] })['services']).to.deep.equal([
       {
         canonical: true,
         cidrVips: [{ cidr: '10.50.0.0/16', network: 'net-1' }],
+        endpointChoice: { connectAttempts: 2, leastRequest: true },
         endpoints: {},
         hostname: 'rich.bank.svc.cluster.local',
         ipFamilies: 'Dual',

@@ -28,6 +28,7 @@ describe('Metrics', () => {
       'clearmesh_denials_total',
       'clearmesh_ignored_callers_total',
       'clearmesh_gateway_retries_total',
+      'clearmesh_endpoint_retries_total',
       'clearmesh_misdirected_retries_total',
       'clearmesh_access_log_lines_total',
       'clearmesh_accept_failures_total',
@@ -43,6 +44,8 @@ describe('Metrics', () => {
       'istio_dns_upstream_failures_total',
       'istio_dns_upstream_request_duration_seconds',
       'clearmesh_dns_overloads_total',
+      'istio_on_demand_dns_total',
+      'clearmesh_on_demand_waits_total',
     ]);
   });
 
@@ -52,10 +55,12 @@ describe('Metrics', () => {
     metrics.gatewayRetried();
     metrics.gatewayRetried();
     metrics.misdirectedRetried();
+    metrics.endpointRetried();
     expect(await lines(metrics)).to.include.members([
       'clearmesh_ignored_callers_total 1',
       'clearmesh_gateway_retries_total 2',
       'clearmesh_misdirected_retries_total 1',
+      'clearmesh_endpoint_retries_total 1',
     ]);
   });
 

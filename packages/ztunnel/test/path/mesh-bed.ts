@@ -30,7 +30,9 @@ import { AccessSelection } from '../../src/path/access-selection.ts';
 import type { AccessSelectionOptions } from '../../src/path/access-selection.ts';
 import { noSpans } from '../../src/path/connection-spans.ts';
 import type { SpanSink } from '../../src/path/connection-spans.ts';
+import type { OnDemandMesh } from '../../src/discover/on-demand-mesh.ts';
 import { IgnoredCallers } from '../../src/path/ignored-callers.ts';
+import { OpenEndpoints } from '../../src/path/open-endpoints.ts';
 import { PodDataPath } from '../../src/path/pod-data-path.ts';
 import type { PodDataPathOptions } from '../../src/path/pod-data-path.ts';
 import { PolicyLog } from '../../src/path/policy-log.ts';
@@ -75,6 +77,8 @@ type Limits = Partial<
   readonly spans?: SpanSink;
   /** Each pod's. @default one for both, without a name */
   readonly networks?: Readonly<Record<Side, string>>;
+  /** Has the mesh asked for on demand, for one of the proxies. */
+  readonly discover?: (side: Side, store: SnapshotStore) => OnDemandMesh | undefined;
 };
 
 export class MeshBed implements AsyncDisposable {
@@ -96,6 +100,7 @@ export class MeshBed implements AsyncDisposable {
   readonly names: Map<string, readonly IpAddress[]> = new Map();
   /** What the next captured connection asked for. */
   originalDestination: SocketAddress = { ip: ip(serverIp), port: 1 };
+  readonly openEndpoints: Readonly<Record<Side, OpenEndpoints>> = { client: new OpenEndpoints(), server: new OpenEndpoints() };
   readonly #limits: Limits;
   readonly #live: Readonly<Record<Side, LiveConnections>>;
   readonly #ignoredCallers: IgnoredCallers;
@@ -223,12 +228,14 @@ export class MeshBed implements AsyncDisposable {
     const certificates = new PodCertificates({ certificates: this.certificates, identities });
     const shared = { engine: this.engine, certificates, clock: systemClock, logger: silentLogger };
     const dialer = new PooledDialer({}, { ...shared, connect: (target) => this.dial(target, podIp) });
+    const { discover, ...limits } = this.#limits;
+    const onDemand = discover?.(name, this.stores[name]);
     const path = new PodDataPath<PooledDialer>(
       {
         pod: { namespace: 'bank', name, serviceAccount },
         network: this.#limits.networks?.[name] ?? '',
         responseBaggage: true,
-        ...this.#limits,
+        ...limits,
       },
       {
         metrics: this.metrics,
@@ -239,9 +246,11 @@ export class MeshBed implements AsyncDisposable {
         }),
         clock: systemClock,
         drain,
-        snapshots: this.stores[name],
+        snapshots: onDemand ?? this.stores[name],
+        ...(onDemand === undefined ? {} : { discovery: onDemand }),
         live: this.#live[name],
         ignoredCallers: this.#ignoredCallers,
+        openEndpoints: this.openEndpoints[name],
         policyLog: new PolicyLog({ decisions: 'debug' }, { logger: silentLogger, metrics: this.metrics }),
         network,
         certificates,

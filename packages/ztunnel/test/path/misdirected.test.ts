@@ -209,7 +209,7 @@ describe('MisdirectedRoutes', () => {
       random: new FakeRandom(),
       lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
       log: silentLogger,
-      metrics: { misdirectedRetried: () => void retries++ },
+      metrics: { misdirectedRetried: () => void retries++, nameLookedUp: () => {} },
     });
     const connection = {
       signal: controller.signal,

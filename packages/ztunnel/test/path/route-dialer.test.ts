@@ -41,6 +41,7 @@ const farLedger = {
   ...workload({ name: 'far', network: 'west', services: { [ledger.key]: { 80: 8080 } } }),
   networkGateway: { kind: 'hostname', namespace: 'networks', hostname: gateService.hostname, hboneMtlsPort: 15_008 },
 } as const;
+const nearLedger = workload({ name: 'near', addresses: ['10.0.0.3'], services: { [ledger.key]: { 80: 8080 } } });
 const global = { ...ledger, subjectAltNames: [identity('bank', 'ledger')] };
 const intoWest: NestedRoute = {
   kind: 'nested',
@@ -72,12 +73,14 @@ type Setting = {
   readonly route?: TunnelRoute | NestedRoute;
   readonly workloads?: readonly Workload[];
   readonly cut?: boolean;
+  /** Endpoints that did not take the connection. */
+  readonly exclude?: readonly Workload[];
 };
 
 /** Dials with these outcomes in turn; gives the addresses that were tried, and what came of it. */
 async function tries(
   outcomes: readonly DialOutcome[],
-  { route = drawn, workloads = others, cut = false }: Setting = {},
+  { route = drawn, workloads = others, cut = false, exclude = [] }: Setting = {},
 ): Promise<string> {
   const dialled: string[] = [];
   let retries = 0;
@@ -99,7 +102,7 @@ async function tries(
       random: new FakeRandom([0]),
       lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
       log: silentLogger,
-      metrics: { gatewayRetried: () => void retries++ },
+      metrics: { gatewayRetried: () => void retries++, nameLookedUp: () => {} },
     },
   );
   const captured = { source: client, client: socketAddress('10.0.0.1:4000'), originalDestination: socketAddress('10.96.0.1:80') };
@@ -110,7 +113,8 @@ async function tries(
     carries: () => {},
     [Symbol.dispose]: () => {},
   };
-  const { outcome } = await dialer.dial(route, { captured, connection }, { authority: '10.96.0.1:80', headers: {} });
+  const dialling = { captured, connection, exclude: new Set(exclude.map(({ uid }) => uid)) };
+  const { outcome } = await dialer.dial(route, dialling, { authority: '10.96.0.1:80', headers: {} });
   expect(retries).to.equal(dialled.length - 1);
   return `${dialled.join(' ')}: ${outcome.kind}`;
 }
@@ -173,6 +177,12 @@ describe('RouteDialer', () => {
       outcomes: [failure('TLS_FAILURE')],
       setting: { route: intoWest, workloads: [farLedger, gate(1), gate(2)] },
       gives: 'east>10.0.9.1: failed',
+    },
+    {
+      title: 'goes to another gateway although an endpoint near by is there, when that one did not take the connection',
+      outcomes: [unreached],
+      setting: { route: intoWest, workloads: [nearLedger, farLedger, gate(1), gate(2)], exclude: [nearLedger] },
+      gives: 'east>10.0.9.1 east>10.0.9.2: refused',
     },
     {
       title: 'gives up when every gateway was tried',

@@ -1,5 +1,5 @@
 import { describe } from 'mocha';
-import { service, workload } from '@clearmesh/shared/testing/builders';
+import { ip, service, workload } from '@clearmesh/shared/testing/builders';
 import { cases, client } from './outbound-cases.ts';
 
 describe('visibility and preference of services (section 7.1)', () => {
@@ -20,6 +20,18 @@ describe('visibility and preference of services (section 7.1)', () => {
       mesh: { services: [hidden] },
       setting: { source: { ...client, namespace: 'other' } },
       gives: 'refused no-healthy-upstream',
+    },
+    {
+      title: 'hide a block of addresses from other namespaces, and take a wider one that is not hidden',
+      to: '10.50.1.1:80',
+      mesh: {
+        services: [
+          { ...hidden, addresses: [{ network: '', ip: ip('10.50.1.0'), prefixLength: 24 }] },
+          service({ name: 'wide', addresses: ['10.50.0.0/16'] }),
+        ],
+        workloads: [workload({ name: 'w', addresses: ['10.1.0.1'], services: { 'bank/wide.bank.svc.cluster.local': {} } })],
+      },
+      gives: 'direct 10.1.0.1:15008 for 10.1.0.1:8080 as default',
     },
     {
       title: 'prefer the client’s namespace to a canonical service',
