@@ -11,6 +11,7 @@ import type { LeafSpec } from '@clearmesh/shared/testing/test-authority';
 import { meshAuthority, writeCredentials } from '../harness/credentials.ts';
 import { callHbone } from '../harness/hbone-client.ts';
 import type { HboneCall, HboneResult } from '../harness/hbone-client.ts';
+import { heardDuring } from '../harness/heard.ts';
 import { RunningMesh } from '../harness/mesh.ts';
 import { scrape } from '../harness/metrics.ts';
 
@@ -87,14 +88,13 @@ describe('an HBONE listener and certificates', () => {
 
   for (const one of refused) {
     it(`refuses ${one.name} before any HTTP/2, and the application sees nothing`, async () => {
-      const before = mesh.linesOf('bank/server').length;
-      const result = await attempt(one);
+      const { result, heard } = await heardDuring(mesh, () => attempt(one));
       expect(result.connected).to.equal(true);
       expect(result.closed, JSON.stringify(result)).to.equal(true);
       expect(result.settings).to.deep.equal({});
       expect(result.streams.every((stream) => stream.status === null)).to.equal(true);
       if (one.alert !== undefined) expect(result.alert).to.match(one.alert);
-      expect(mesh.linesOf('bank/server').slice(before)).to.deep.equal([]);
+      expect(heard).to.deep.equal([]);
     });
   }
 
