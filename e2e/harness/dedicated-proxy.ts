@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { eventually } from '@clearmesh/shared/testing/ask-until';
+import { captureCommands, captureRules } from '@clearmesh/shared/testing/capture-rules';
 import { ChildProgram } from '@clearmesh/shared/testing/child-program';
 import { runIn } from './command.ts';
 import type { MeshPod, RunningMesh } from './mesh.ts';
@@ -11,34 +12,6 @@ import type { TokenMaker } from './token-maker.ts';
 
 const program = join(import.meta.dirname, '../../packages/ztunnel/src/main.ts');
 const group = 1337;
-
-const rules = `
-table ip pod {
-  chain mangle-in {
-    type filter hook prerouting priority mangle;
-    meta mark & 0xfff == 0x539 ct mark set 0x111
-  }
-  chain mangle-out {
-    type route hook output priority mangle;
-    ct mark & 0xfff == 0x111 meta mark set 0x111
-  }
-  chain nat-in {
-    type nat hook prerouting priority dstnat;
-    meta l4proto tcp ip daddr != 127.0.0.1 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
-  }
-  chain nat-out {
-    type nat hook output priority -100;
-    meta skgid ${group} accept
-    meta l4proto tcp meta mark & 0xfff == 0x111 accept
-    oifname "lo" ip daddr != 127.0.0.1 accept
-    meta l4proto tcp ip daddr != 127.0.0.1 redirect to :15001
-  }
-}`;
-
-const inPod: readonly (readonly string[])[] = [
-  ['ip', 'rule', 'add', 'fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100'],
-  ['ip', 'route', 'add', 'local', '0.0.0.0/0', 'dev', 'lo', 'table', '100'],
-];
 
 export type DedicatedOptions = {
   readonly serviceAccount: string;
@@ -55,8 +28,8 @@ export async function startDedicated(
   pod: MeshPod,
   options: DedicatedOptions,
 ): Promise<ChildProgram> {
-  for (const command of inPod) await succeed(pod, command);
-  await succeed(pod, ['nft', '-f', '-'], rules);
+  for (const command of captureCommands()) await succeed(pod, command);
+  await succeed(pod, ['nft', '-f', '-'], captureRules({ sparedGroup: group }));
   const proxy = await spawnDedicated(mesh, tokens, pod, options);
   const ready = eventually(`${proxy.name} is ready`, () => isReady(pod), { limitMs: 20_000, pauseMs: 100 });
   await Promise.race([ready, proxy.mustRun()]);

@@ -106,6 +106,8 @@ function getOptions(kind: string, name: string | undefined, { filename, status, 
 const program = new Command('clearmesh')
   .description('An ambient service mesh for banks: every connection encrypted, verified and explained.')
   .version(await version(), '-V, --version', 'print the version')
+  // Commander ends with 1, which is an answer of ours: a refused call, or a check that has failed.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .showHelpAfterError('(clearmesh --help shows what there is)');
 
 program

@@ -1,6 +1,7 @@
 import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { identityParts } from '@clearmesh/shared/identity/spiffe';
 import { podUid } from '@clearmesh/shared/model/names';
+import { sparseWorkload } from '@clearmesh/shared/model/sparse-workload';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import type { WaypointConfig } from './config.ts';
@@ -15,29 +16,18 @@ export function ownWorkload(
   const { clusterId, gateway, podName, network, trustDomain, instanceIp } = pod;
   const uid = podUid(clusterId, gateway.namespace, podName);
   const { serviceAccount } = identityParts(identity);
-  const unknown: Workload = {
+  const unknown = sparseWorkload({
     uid,
     name: podName,
     namespace: gateway.namespace,
     addresses: [instanceIp],
-    hostname: '',
     network,
-    tunnelProtocol: 'HBONE',
     nativeTunnel: true,
     trustDomain,
     serviceAccount,
-    node: '',
     clusterId,
     canonicalName: gateway.name,
-    canonicalRevision: 'latest',
-    workloadType: 'POD',
     workloadName: gateway.name,
-    authorizationPolicies: [],
-    services: new Map(),
-    status: 'HEALTHY',
-    locality: { region: '', zone: '', subzone: '' },
-    networkMode: 'STANDARD',
-    capacity: 1,
-  };
+  });
   return () => snapshots.current.workload(uid) ?? unknown;
 }

@@ -16,6 +16,7 @@ import { ManifestFeed } from './manifest-feed.ts';
 import { NodeCapture } from './node-capture.ts';
 import { NodeProxy } from './node-proxy.ts';
 import type { NodeProxyOptions } from './node-proxy.ts';
+import { requireZtunnels } from './other-ztunnels.ts';
 import { nodeNames } from './placement.ts';
 import { probePort } from './probe.ts';
 import type { OnOutput } from './output.ts';
@@ -90,6 +91,7 @@ export async function startParts(
   const named = await ManifestFeed.check(asked, signal);
   const { nodes: wanted = 2 } = options;
   const nodes = typeof wanted === 'number' ? nodeNames(named, wanted) : nodeNames([...named, ...wanted], 1);
+  await requireZtunnels(options.otherZtunnels ?? {}, nodes);
   const lab = starting.use(await Lab.create({ nodes, onProgress: deps.say, signal }, deps));
   const files = await prepareFiles(options, lab);
   const programDeps: ProgramsDeps = { ...deps, onOutput: deps.onOutput ?? (() => {}), lab };

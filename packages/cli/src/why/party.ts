@@ -8,6 +8,7 @@ import type { SpiffeId } from '@clearmesh/shared/identity/spiffe';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { podUid } from '@clearmesh/shared/model/names';
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
+import { sparseWorkload } from '@clearmesh/shared/model/sparse-workload';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { captureOf, enrolmentOf } from '../mesh/capture.ts';
@@ -98,30 +99,16 @@ function accountParty({ options }: MeshView, { namespace, name }: FromReference)
   const { trustDomain, network, clusterId } = options;
   // RFC 5737: no pod has it.
   const ip = parseIp('192.0.2.1');
-  const workload: Workload = {
+  const workload = sparseWorkload({
     uid: podUid(clusterId, namespace, `sa:${name}`),
     name,
     namespace,
     addresses: ip === undefined ? [] : [ip],
-    hostname: '',
     network,
-    tunnelProtocol: 'HBONE',
-    nativeTunnel: false,
     trustDomain,
     serviceAccount: name,
-    node: '',
     clusterId,
-    canonicalName: name,
-    canonicalRevision: '',
-    workloadType: 'POD',
-    workloadName: name,
-    authorizationPolicies: [],
-    services: new Map(),
-    status: 'HEALTHY',
-    locality: { region: '', zone: '', subzone: '' },
-    networkMode: 'STANDARD',
-    capacity: 1,
-  };
+  });
   const explanation = 'no pod runs as this account: a captured one is assumed';
   return {
     name: `${namespace}/sa:${name}`,

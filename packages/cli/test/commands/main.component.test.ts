@@ -21,6 +21,8 @@ describe('clearmesh, as its users run it', () => {
     ['a kind that has no description', ['describe', 'gateway', 'x', ...place], 2, /gateway cannot be described/],
     ['the mesh', ['status', ...place, '-o', 'json'], 0, /"namespaces"/],
     ['a waypoint', ['waypoint', 'generate', '-n', 'ledger'], 0, /gatewayClassName: clearmesh-waypoint/],
+    ['a call without its end', ['why', 'payments/payments-0', ...place], 2, /missing required argument 'to'/],
+    ['a flag that is none', ['check', '--nothing'], 2, /unknown option '--nothing'/],
     ['versions', ['version', '-o', 'json'], 0, /"version": "\d/],
   ] as const) {
     it(`answers about ${name} with exit status ${status}`, async () => {

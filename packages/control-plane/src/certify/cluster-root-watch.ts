@@ -92,16 +92,19 @@ export class ClusterRootWatch implements AsyncDisposable {
     const { clock, root } = this.#deps;
     const facts = { inForce: root.authority, offered: authority, givenOutMs: this.#givenOutMs, nowMs: clock.monotonicMs() };
     const step = decideSuccession(facts);
-    this.#deps.metrics.rootPending.set(step.kind === 'wait' || step.kind === 'refuse' ? 1 : 0);
+    // A root that is given out before its signer takes over leaves the signer pending.
+    const settled = step.kind === 'same' || (step.kind === 'adopt' && step.authority === authority);
+    this.#deps.metrics.rootPending.set(settled ? 0 : 1);
     if (step.kind === 'refuse') return this.#leave(step.reason);
     if (step.kind === 'wait') return this.#wait(step.forMs);
     this.#said = '';
-    this.#secret = secret;
+    if (settled) this.#secret = secret;
     if (step.kind === 'same') return;
     for (const added of step.added) this.#givenOutMs.set(added, facts.nowMs);
     root.replace(step.authority);
     const { certificate } = step.authority;
-    this.#deps.logger.info('the authority was replaced', {
+    const what = settled ? 'the authority was replaced' : 'the root of a new authority is given out; the signer stays for now';
+    this.#deps.logger.info(what, {
       secret,
       signer: certificate.subject,
       serial: certificate.serialNumber,

@@ -31,6 +31,8 @@ export class ServerCertificate implements Disposable {
   #credentials: ServerCredentials;
   #listener: (credentials: ServerCredentials) => void = () => {};
   #cancel: Cancel;
+  /** Of the renewal that counts: one that a later one, or the end, has overtaken changes nothing. */
+  #renewal = 0;
   readonly #unlisten: Cancel;
 
   private constructor(options: ServerCertificateOptions, deps: Deps, credentials: ServerCredentials) {
@@ -59,6 +61,7 @@ export class ServerCertificate implements Disposable {
 
   [Symbol.dispose](): void {
     this.#unlisten();
+    this.#renewal++;
     this.#cancel();
     this.#listener = () => {};
   }
@@ -68,11 +71,15 @@ export class ServerCertificate implements Disposable {
   }
 
   async #renew(): Promise<void> {
+    const renewal = ++this.#renewal;
     try {
-      this.#credentials = await issue(this.#options, this.#deps);
+      const credentials = await issue(this.#options, this.#deps);
+      if (renewal !== this.#renewal) return;
+      this.#credentials = credentials;
       this.#cancel = this.#schedule(lifetimeOf(this.#options) / 2);
-      this.#listener(this.#credentials);
+      this.#listener(credentials);
     } catch (error) {
+      if (renewal !== this.#renewal) return;
       this.#deps.logger.error('the server certificate could not be renewed', {
         error: MeshError.from(error, 'MESH-INTERNAL-001').message,
       });

@@ -17,6 +17,7 @@ import { parseIp } from '@clearmesh/shared/model/ip-address';
 import { networkGatewayUid } from '@clearmesh/shared/model/names';
 import type { ServiceKey } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
+import { sparseWorkload } from '@clearmesh/shared/model/sparse-workload';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import { networkOf, tunnelListener } from '../manifest/gateway.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
@@ -116,28 +117,16 @@ function workloadOf(
   { clusterId, trustDomain }: DeriveOptions,
 ): Workload {
   const { name, namespace, annotations } = metadata;
-  return {
+  return sparseWorkload({
     uid: networkGatewayUid(network, host, address.hboneMtlsPort),
     name,
     namespace,
     addresses: address.kind === 'address' ? [address.address.ip] : [],
     hostname: address.kind === 'address' ? '' : address.hostname,
     network,
-    tunnelProtocol: 'HBONE',
-    nativeTunnel: false,
     trustDomain,
     serviceAccount: annotations?.[accountAnnotation] ?? name,
-    node: '',
     clusterId,
-    canonicalName: name,
-    canonicalRevision: 'latest',
     workloadType: 'DEPLOYMENT',
-    workloadName: name,
-    authorizationPolicies: [],
-    services: new Map(),
-    status: 'HEALTHY',
-    locality: { region: '', zone: '', subzone: '' },
-    networkMode: 'STANDARD',
-    capacity: 1,
-  };
+  });
 }

@@ -119,7 +119,7 @@ describe('ClusterRootWatch', () => {
 
     bed.keep(own, next, next, old);
     await bed.look();
-    expect([bed.signer, bed.roots, bed.pending]).to.deep.equal([old.cert.trim(), 2, false]);
+    expect([bed.signer, bed.roots, bed.pending]).to.deep.equal([old.cert.trim(), 2, true]);
     await bed.look();
     expect([bed.signer, bed.pending]).to.deep.equal([old.cert.trim(), true]);
     for (let passedMs = 0; passedMs < settleMs; passedMs += 15_000) await bed.look();
@@ -134,7 +134,7 @@ describe('ClusterRootWatch', () => {
     bed.keep(own, next, next);
     await bed.look();
     expect([bed.signer, bed.roots]).to.deep.equal([next.cert.trim(), 1]);
-    const told = bed.said.filter(({ message }) => message === 'the authority was replaced');
+    const told = bed.said.filter(({ fields }) => fields['signer'] !== undefined);
     expect(told.map(({ fields }) => [fields['added'] !== '', fields['dropped'] !== ''])).to.deep.equal([
       [true, false],
       [false, false],
@@ -172,6 +172,17 @@ describe('ClusterRootWatch', () => {
     bed.keep(own, mesh, mesh, bank);
     await bed.look();
     expect([bed.signer, bed.pending]).to.deep.equal([bank.cert.trim(), true]);
+  });
+
+  it('takes back a bank’s authority whose Secret goes before it has signed anything', async () => {
+    const [mesh, bank] = [await newAuthority(), await newAuthority()];
+    await using bed = await Bed.start(own, mesh, mesh);
+    bed.keep('cacerts', bank, bank, mesh);
+    await bed.look();
+    expect([bed.signer, bed.roots, bed.pending]).to.deep.equal([mesh.cert.trim(), 2, true]);
+    bed.stored.delete('cacerts');
+    await bed.look();
+    expect([bed.signer, bed.roots, bed.pending]).to.deep.equal([mesh.cert.trim(), 1, false]);
   });
 
   it('sees no change while the API does not answer', async () => {

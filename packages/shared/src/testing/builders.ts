@@ -6,6 +6,7 @@ import type { Cidr, IpAddress, SocketAddress } from '../model/ip-address.ts';
 import { podUid, policyKey, serviceKey } from '../model/names.ts';
 import type { PolicyKey, ServiceKey, WorkloadUid } from '../model/names.ts';
 import type { Service, ServiceAddress, ServicePort } from '../model/service.ts';
+import { sparseWorkload } from '../model/sparse-workload.ts';
 import type { PortMapping, Workload } from '../model/workload.ts';
 import { spiffeId } from '../identity/spiffe.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
@@ -36,31 +37,20 @@ export function workload(spec: WorkloadSpec = {}): Workload {
   const name = spec.name ?? 'client';
   const namespace = spec.namespace ?? 'bank';
   const clusterId = spec.clusterId ?? 'Kubernetes';
-  return {
+  return sparseWorkload({
     uid: uid === undefined ? podUid(clusterId, namespace, name) : (uid as WorkloadUid),
     name,
     namespace,
     addresses: (addresses ?? ['10.0.0.1']).map(ip),
-    hostname: '',
     network: '',
-    tunnelProtocol: 'HBONE',
-    nativeTunnel: false,
     trustDomain: 'cluster.local',
     serviceAccount: 'default',
     node: 'node-a',
     clusterId,
-    canonicalName: name,
-    canonicalRevision: 'latest',
-    workloadType: 'POD',
-    workloadName: name,
     authorizationPolicies: (authorizationPolicies ?? []) as readonly PolicyKey[],
     services: portMappings(services ?? {}),
-    status: 'HEALTHY',
-    locality: { region: '', zone: '', subzone: '' },
-    networkMode: 'STANDARD',
-    capacity: 1,
     ...rest,
-  };
+  });
 }
 
 /** A Kubernetes Service: `server.bank.svc.cluster.local`, VIP 10.96.0.1, port 80 to 8080. */

@@ -74,7 +74,13 @@ function toWaypoint(service: Service, gateway: GatewayAddress, context: PassageC
   const at = serviceOfGateway(snapshot, gateway);
   const found = at === undefined ? undefined : choose(at, gateway.hboneMtlsPort, context);
   if (found === undefined) return refused(503, `waypoint ${formatGateway(gateway)} of service ${service.key} is not available`);
-  return { kind: 'target', service, workload: found.workload, address: { ip: found.ip, port: found.targetPort } };
+  // P1: whoever writes the waypoint's Service would else choose the port.
+  if (found.targetPort !== hbonePort)
+    return refused(
+      503,
+      `waypoint ${formatGateway(gateway)} of service ${service.key} takes tunnels at another port than ${hbonePort}`,
+    );
+  return { kind: 'target', service, workload: found.workload, address: { ip: found.ip, port: hbonePort } };
 }
 
 function serviceOfGateway(snapshot: Snapshot, gateway: GatewayAddress): Service | undefined {

@@ -69,6 +69,14 @@ describe('where the gateway of a network leads', () => {
       gives: /^503: waypoint bank\/waypoint.* of service .* is not available/,
     },
     {
+      title: 'to no other port, though the Service of the waypoint names one',
+      mesh: {
+        services: [{ ...ledger, waypoint: byName }, waypoint],
+        workloads: [a, { ...waypointPod, services: new Map([[waypoint.key, [{ servicePort: 15_008, targetPort: 6379 }]]]) }],
+      },
+      gives: /^503: waypoint .* takes tunnels at another port than 15008/,
+    },
+    {
       title: 'never around one that is missing',
       mesh: { services: [{ ...ledger, waypoint: byName }] },
       gives: /^503: waypoint .* is not available/,
