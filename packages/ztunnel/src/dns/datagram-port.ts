@@ -47,8 +47,9 @@ export class DatagramPort {
   }
 
   #recvMessage(message: Buffer, from: dgram.RemoteInfo): void {
-    // From our own port, as only forged packets are: an answer would come back here, and be answered, without end.
-    if (from.port === this.#port) return;
+    // Only forged packets come from our own port, and an answer would come back here, and be answered, without end; or from
+    // port 0, to which nothing can be sent.
+    if (from.port === this.#port || from.port === 0) return;
     const answering = this.#answer(message, from).finally(() => this.#answering.delete(answering));
     this.#answering.add(answering);
   }

@@ -96,8 +96,10 @@ export class Forwarder {
       if (answers(message, query, id)) resolve(message);
     });
     socket.bind({ fd, exclusive: true });
-    // Connected, it hears this resolver only, and learns that nobody listens there.
-    socket.connect(server.port, server.ip, () => socket.send(renumbered(query.bytes, id)));
+    // Connected, it hears this resolver only, and learns that nobody listens there. Without a route it is not connected: that is
+    // an `error` event only for who has not given `connect` a callback.
+    socket.once('connect', () => socket.send(renumbered(query.bytes, id)));
+    socket.connect(server.port, server.ip);
     return promise.finally(() => {
       signal.removeEventListener('abort', recvAbort);
       socket.close();

@@ -1,11 +1,11 @@
 /** What an application's connection asks of the peer (l4-contract section 2.1). It never speaks for anybody but its own pod. */
+import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import { formatBaggage } from '@clearmesh/shared/wire/baggage';
 import { formatForwarded } from '@clearmesh/shared/wire/forwarded';
 import { formatTraceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
 import type { Captured } from '../resolve/route.ts';
-import { authorityOf } from './route-dialer.ts';
 import type { DialledRoute } from './route-dialer.ts';
 
 export function requestFor(route: DialledRoute, { source, client }: Captured, trace: Traceparent): ConnectRequest {
@@ -18,4 +18,9 @@ export function requestFor(route: DialledRoute, { source, client }: Captured, tr
       traceparent: formatTraceparent(trace),
     },
   };
+}
+
+/** What the CONNECT asks for. */
+export function authorityOf(route: DialledRoute): string {
+  return route.kind === 'tunnel' ? formatSocketAddress(route.authority) : route.authority;
 }

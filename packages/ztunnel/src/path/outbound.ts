@@ -35,8 +35,9 @@ import type { OwnPorts } from '../resolve/illegal-ports.ts';
 import type { Captured, LookupRoute, RefusedRoute, Route } from '../resolve/route.ts';
 import type { PodName } from '@clearmesh/shared/snapshot/snapshot';
 import type { DialOutcome } from '@clearmesh/shared/tunnel/dialer';
+import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import type { Traceparent } from '@clearmesh/shared/wire/traceparent';
-import { requestFor } from './connect-request.ts';
+import { authorityOf, requestFor } from './connect-request.ts';
 import type { Connections, OpenConnection } from './connections.ts';
 import { endOfFailure, endOfRelay, openReport } from './connection-report.ts';
 import type { Bytes, ConnectionEnd, ConnectionReport, ReportDeps, ReportFacts, TelemetryPeer } from './connection-report.ts';
@@ -51,7 +52,7 @@ import { MisdirectedRoutes, explainMisdirected, isMisdirected } from './misdirec
 import type { MisdirectedDeps } from './misdirected.ts';
 import { lookUpRoute } from './named-workload.ts';
 import { Refusal } from './refusal.ts';
-import { RouteDialer, authorityOf } from './route-dialer.ts';
+import { RouteDialer } from './route-dialer.ts';
 import type { Dialled, DialledRoute, Dialling, RouteDialerDeps, RouteDialerOptions } from './route-dialer.ts';
 import { unopenedBy, unopenedByFlag, unopenedByStatus } from './unopened.ts';
 import type { Unopened } from './unopened.ts';
@@ -209,11 +210,12 @@ export class OutboundPath {
   /** The tunnel, or the other way once that the peer asks to look for. */
   async #dial(drawn: DialledRoute, attempt: Attempt & Dialling, trace: Traceparent): Promise<Dialled> {
     const { captured } = attempt;
-    const dialled = await this.#dialer.dial(drawn, attempt, requestFor(drawn, captured, trace));
+    const requestOf = (route: DialledRoute): ConnectRequest => requestFor(route, captured, trace);
+    const dialled = await this.#dialer.dial(drawn, attempt, requestOf);
     // The far end of another network answers by what its own control plane says; this one’s has no other way to name.
     if (dialled.route.kind === 'nested' || !isMisdirected(dialled.outcome)) return dialled;
     const other = await this.#misdirected.another(dialled.route, attempt);
-    return other === undefined ? dialled : this.#dialer.dial(other, attempt, requestFor(other, captured, trace));
+    return other === undefined ? dialled : this.#dialer.dial(other, attempt, requestOf);
   }
 
   /** 401 and 421 are policies of the destination; everything else says that the peer could not connect. */

@@ -22,6 +22,7 @@ import type { DialOutcome, NestedTunnelDialer, TunnelDialer } from '@clearmesh/s
 import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
 import { anotherWay } from '../resolve/outbound.ts';
 import type { Captured, NestedRoute, TunnelRoute } from '../resolve/route.ts';
+import { authorityOf } from './connect-request.ts';
 import type { OpenConnection } from './connections.ts';
 import { lookUpRoute } from './named-workload.ts';
 import type { NameLookupDeps } from './named-workload.ts';
@@ -49,6 +50,8 @@ export type DialledRoute = TunnelRoute | NestedRoute;
 /** Where the last try went, and what came of it. */
 export type Dialled = { readonly route: DialledRoute; readonly outcome: DialOutcome };
 
+type RequestOf = (route: DialledRoute) => ConnectRequest;
+
 type Failed = Extract<DialOutcome, { kind: 'failed' }>;
 
 export type RouteDialerOptions = {
@@ -68,14 +71,15 @@ export class RouteDialer {
     this.#deps = deps;
   }
 
-  async dial(first: DialledRoute, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
-    const outcome = await this.#dial(first, dialling, request);
+  /** @param requestOf what is asked of each way: another one may lead into another network, or out of one */
+  async dial(first: DialledRoute, dialling: Dialling, requestOf: RequestOf): Promise<Dialled> {
+    const outcome = await this.#dial(first, dialling, requestOf(first));
     return isReplaceable(first, outcome, dialling)
-      ? this.#dialOthers(first, outcome, dialling, request)
+      ? this.#dialOthers(first, outcome, dialling, requestOf)
       : { route: first, outcome };
   }
 
-  async #dialOthers(first: DialledRoute, failed: Failed, dialling: Dialling, request: ConnectRequest): Promise<Dialled> {
+  async #dialOthers(first: DialledRoute, failed: Failed, dialling: Dialling, requestOf: RequestOf): Promise<Dialled> {
     const tried = new Set<WorkloadUid>(dialling.exclude);
     let route = first;
     let outcome: DialOutcome = failed;
@@ -86,7 +90,7 @@ export class RouteDialer {
       if (next === undefined) break;
       this.#recvFailed(route, outcome, dialling);
       route = next;
-      outcome = await this.#dial(route, dialling, request);
+      outcome = await this.#dial(route, dialling, requestOf(route));
     }
     return { route, outcome };
   }
@@ -137,11 +141,6 @@ function isReplaceable(route: DialledRoute, outcome: DialOutcome, { connection }
   return (
     (route.kind === 'nested' || route.via === 'waypoint') && dialledWorkload(route) !== undefined && !connection.signal.aborted
   );
-}
-
-/** What the CONNECT asks for. */
-export function authorityOf(route: DialledRoute): string {
-  return route.kind === 'tunnel' ? formatSocketAddress(route.authority) : route.authority;
 }
 
 /** Whose address is dialled. */

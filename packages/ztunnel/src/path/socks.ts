@@ -7,6 +7,7 @@
  * S1  What was asked for goes the way of a captured connection: same route, policy, log and metrics.
  * S2  A name means to the client what its DNS proxy would tell it; one that the mesh does not know is asked of the system's resolver.
  * S3  Until it is known where to, a client has 10 s.
+ * S4  The drain is held without a gap: what was asked for is a connection of the outbound path before the asking is over.
  */
 import { unreachable } from '@clearmesh/shared/lifecycle/unreachable';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
@@ -61,14 +62,17 @@ export class SocksPath {
 
   /** Takes a connection from its accept to its end; never rejects. */
   async carry(accepted: Accepted): Promise<void> {
-    const known = await this.#negotiate(accepted);
-    if (known !== undefined) await this.#follow(accepted, known);
+    using asking = this.#deps.connections.open('outbound', accepted.remote);
+    const known = await this.#negotiate(accepted, asking);
+    const followed = known === undefined ? undefined : this.#follow(accepted, known);
+    // S4.
+    asking[Symbol.dispose]();
+    await followed;
     accepted.socket.destroy();
   }
 
   /** `undefined` when it was refused, and everything about that is said. */
-  async #negotiate({ socket, remote, local }: Accepted): Promise<Known | undefined> {
-    using connection = this.#deps.connections.open('outbound', remote);
+  async #negotiate({ socket, remote, local }: Accepted, connection: OpenConnection): Promise<Known | undefined> {
     const late = new ConnectionCut({ flag: '-', denial: 'bad-request', message: 'a SOCKS5 client did not say in time where to' });
     const cancel = this.#deps.clock.after(this.#options.askMs ?? 10_000, () => connection.cut(late));
     try {

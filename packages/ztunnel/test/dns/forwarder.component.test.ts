@@ -104,6 +104,15 @@ describe('a question for another resolver', () => {
     expect([readAnswer(answer).answers, count]).to.deep.equal([told, 2]);
   });
 
+  it('goes to the next resolver when the network has no way to one', async () => {
+    await using resolver = await FakeResolver.start(addressed);
+    const before = openDescriptors();
+    // Broadcasting is not allowed to ordinary sockets, so that connecting fails at once, as it does without a route.
+    const answer = await create([socketAddress('255.255.255.255:53'), resolver.address]).forward(query(), 'udp', never);
+    expect(readAnswer(answer).answers).to.deep.equal(told);
+    expect(openDescriptors()).to.deep.equal(before);
+  });
+
   it('fails when no resolver is known', async () => {
     const failed = await create([])
       .forward(query(), 'udp', never)

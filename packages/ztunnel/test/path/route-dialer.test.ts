@@ -10,6 +10,8 @@ import { identity, service, socketAddress, workload } from '@clearmesh/shared/te
 import { FakeRandom } from '@clearmesh/shared/testing/fake-random';
 import { storeOf } from '@clearmesh/shared/testing/pushes';
 import type { DialOutcome, TunnelFailureFlag } from '@clearmesh/shared/tunnel/dialer';
+import type { ConnectRequest } from '@clearmesh/shared/tunnel/engine';
+import { authorityOf } from '../../src/path/connect-request.ts';
 import { RouteDialer } from '../../src/path/route-dialer.ts';
 import type { NestedRoute, TunnelRoute } from '../../src/resolve/route.ts';
 import { client, ledger, waypoint, waypointPod } from '../resolve/outbound-cases.ts';
@@ -41,6 +43,7 @@ const farLedger = {
   ...workload({ name: 'far', network: 'west', services: { [ledger.key]: { 80: 8080 } } }),
   networkGateway: { kind: 'hostname', namespace: 'networks', hostname: gateService.hostname, hboneMtlsPort: 15_008 },
 } as const;
+const farWaypoint = { ...waypointPod, ...named(7), network: 'west', networkGateway: farLedger.networkGateway };
 const nearLedger = workload({ name: 'near', addresses: ['10.0.0.3'], services: { [ledger.key]: { 80: 8080 } } });
 const global = { ...ledger, subjectAltNames: [identity('bank', 'ledger')] };
 const intoWest: NestedRoute = {
@@ -85,7 +88,9 @@ async function tries(
   const dialled: string[] = [];
   let retries = 0;
   const controller = new AbortController();
-  const recv = (address: SocketAddress, from = ''): Promise<DialOutcome> => {
+  const recv = (address: SocketAddress, { authority }: ConnectRequest, from = ''): Promise<DialOutcome> => {
+    // An address means nothing in another network.
+    expect(authority).to.equal(from === '' ? '10.96.0.1:80' : `${ledger.hostname}:80`);
     dialled.push(`${from}${from && '>'}${formatSocketAddress(address).split(':')[0] ?? ''}`);
     if (cut) controller.abort();
     return Promise.resolve(outcomes[dialled.length - 1] ?? refused);
@@ -93,12 +98,15 @@ async function tries(
   const dialer = new RouteDialer(
     { network: 'east' },
     {
-      nested: { dial: ({ outer, ownNetwork }) => recv(outer.address, ownNetwork) },
+      nested: { dial: ({ outer, ownNetwork }, request) => recv(outer.address, request, ownNetwork) },
       dialer: {
-        dial: ({ address }) => recv(address),
+        dial: ({ address }, request) => recv(address, request),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       },
-      snapshots: storeOf({ services: [global, waypoint, gateService], workloads: [client, waypointPod, ...workloads] }),
+      snapshots: storeOf({
+        services: [global, { ...waypoint, subjectAltNames: [identity('bank', 'waypoint')] }, gateService],
+        workloads: [client, waypointPod, ...workloads],
+      }),
       random: new FakeRandom([0]),
       lookUp: () => Promise.resolve([socketAddress('10.0.2.2:1').ip]),
       log: silentLogger,
@@ -114,7 +122,8 @@ async function tries(
     [Symbol.dispose]: () => {},
   };
   const dialling = { captured, connection, exclude: new Set(exclude.map(({ uid }) => uid)) };
-  const { outcome } = await dialer.dial(route, dialling, { authority: '10.96.0.1:80', headers: {} });
+  const requestOf = (way: TunnelRoute | NestedRoute): ConnectRequest => ({ authority: authorityOf(way), headers: {} });
+  const { outcome } = await dialer.dial(route, dialling, requestOf);
   expect(retries).to.equal(dialled.length - 1);
   return `${dialled.join(' ')}: ${outcome.kind}`;
 }
@@ -165,6 +174,12 @@ describe('RouteDialer', () => {
       outcomes: [unreached],
       setting: { workloads: [{ ...waypointPod, ...named(5), addresses: [], hostname: 'wp.example' }] },
       gives: '10.0.0.9 10.0.2.2: refused',
+    },
+    {
+      title: 'asks a waypoint of another network by name, when one near by was not reached',
+      outcomes: [unreached],
+      setting: { workloads: [farWaypoint, gate(1)] },
+      gives: '10.0.0.9 east>10.0.9.1: refused',
     },
     {
       title: 'goes to another gateway of a network when one was not reached, and tells each the own network',

@@ -141,6 +141,22 @@ describe('a connection asked for by SOCKS5', () => {
     expect(bed.client.path.connections.size).to.equal(0);
   });
 
+  it('S4 is waited for by a drain that began while it was asked for', async () => {
+    const client = await bed.callSocks();
+    client.write(greeting);
+    await read(client, 2);
+    const { drain } = bed.client;
+    drain.begin(10_000);
+    const ended = drain.done.then(() => 'drained');
+    client.write(toIp4(serverIp, app.port));
+    expect(await Promise.race([ended, read(client, 10).then((told) => Buffer.from(told, 'latin1').toString('hex'))])).to.equal(
+      reply(0),
+    );
+    client.end('question');
+    expect((await untilEnd(client)).data.toString()).to.equal('question');
+    expect(await drain.done).to.deep.equal({ forced: false, cut: [] });
+  });
+
   it('is cut while it is asked for, when a drain is at its end', async () => {
     const client = await bed.callSocks();
     client.write(greeting);
