@@ -131,7 +131,7 @@ export class NodeAgent {
         clock,
         logger: logger.scope('zds'),
         onOutcome: (uid, { kind }) => kind === 'acked' && this.#captures.rouse(uid),
-        unplaced: () => this.#captures.unplaced,
+        undelivered: () => this.#captures.undelivered,
       },
     );
     this.#metrics = new AgentMetrics({

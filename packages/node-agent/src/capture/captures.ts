@@ -2,7 +2,7 @@
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import type { Redirection } from '../redirect/redirection.ts';
 import type { NodePod } from '../watch/pod-object.ts';
-import type { CaptureDeps, CaptureOptions } from './capture-state.ts';
+import type { CaptureDeps, CaptureOptions, CaptureState } from './capture-state.ts';
 import { REDIRECTION } from './capture-steps.ts';
 import { PodCapture } from './pod-capture.ts';
 
@@ -24,6 +24,9 @@ const countMs = 5_000;
 /** A sandbox as the container runtime made it. */
 export type Sandbox = { readonly netns: NetworkNamespace; readonly containerId: string };
 
+/** States before the one in which a proxy has acknowledged the pod. */
+const undelivered: ReadonlySet<CaptureState['kind']> = new Set(['absent', 'running', 'placed', 'ruled']);
+
 export class Captures implements AsyncDisposable {
   readonly #options: CaptureOptions;
   readonly #deps: CaptureDeps;
@@ -42,10 +45,13 @@ export class Captures implements AsyncDisposable {
     return { enrolled: wanted.length, captured: count('captured'), pending: count('ruled') };
   }
 
-  /** UIDs of pods that belong to the mesh and whose namespaces are not known. */
-  get unplaced(): readonly string[] {
+  /**
+   * UIDs of pods that belong to the mesh and have not come as far as their hand-over, whatever keeps them: no namespace found,
+   * or a rule that cannot be read or made now. A proxy that has served them goes on.
+   */
+  get undelivered(): readonly string[] {
     return this.#wanted()
-      .filter(({ state }) => state.kind === 'absent')
+      .filter(({ state }) => undelivered.has(state.kind))
       .map(({ uid }) => uid);
   }
 

@@ -41,8 +41,8 @@ export type HandoverDeps = {
   readonly logger: Logger;
   /** Told of every Add that was answered or lost, those of snapshots included. */
   readonly onOutcome?: (uid: string, outcome: Delivery) => void;
-  /** Pods that belong to the mesh and whose namespaces are not found yet: a proxy that serves them shall go on. */
-  readonly unplaced?: () => readonly string[];
+  /** Pods that belong to the mesh and cannot be handed over yet: a proxy that serves them shall go on. */
+  readonly undelivered?: () => readonly string[];
 };
 
 type Proxy = {
@@ -196,7 +196,7 @@ export class HandoverServer implements AsyncDisposable {
   #sendSnapshot(proxy: Proxy): void {
     proxy.phase = 'snapshot';
     this.#giveMissing(proxy);
-    for (const uid of this.#deps.unplaced?.() ?? []) {
+    for (const uid of this.#deps.undelivered?.() ?? []) {
       if (!proxy.given.has(uid)) proxy.connection.enqueue({ request: { kind: 'keep', uid }, settle: () => {} });
     }
     proxy.connection.enqueue({

@@ -36,7 +36,7 @@ describe('Captures', () => {
       bed.captures.enrol(nodePod(), {});
       await bed.settle();
       expect(bed.news()).to.deep.equal(['proxy: no-proxy']);
-      expect([bed.captures.allTried, bed.captures.unplaced]).to.deep.equal([true, []]);
+      expect([bed.captures.allTried, bed.captures.undelivered]).to.deep.equal([true, ['uid-a']]);
       bed.outcome = { kind: 'acked' };
       bed.captures.rouse('uid-a');
       await bed.settle();
@@ -226,10 +226,20 @@ describe('Captures', () => {
     bed.isFindable = false;
     bed.captures.enrol(nodePod(), {});
     await bed.settle();
-    expect([bed.captures.unplaced, bed.captures.allTried]).to.deep.equal([['uid-a'], true]);
+    expect([bed.captures.undelivered, bed.captures.allTried]).to.deep.equal([['uid-a'], true]);
     bed.isFindable = true;
     await bed.pass(50);
     expect(bed.news()).to.deep.equal(joined);
+  });
+
+  it('tell which pods an earlier agent has captured and whose rules fail now: their proxy must go on', async () => {
+    bed.broken = 'busy';
+    bed.captures.enrol(nodePod(marked), {});
+    await bed.settle();
+    expect([bed.captures.undelivered, bed.captures.allTried]).to.deep.equal([['uid-a'], true]);
+    bed.broken = undefined;
+    await bed.pass(50);
+    expect(bed.captures.undelivered).to.deep.equal([]);
   });
 
   it('put back rules that went missing', async () => {
