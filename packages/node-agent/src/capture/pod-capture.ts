@@ -34,6 +34,8 @@ type Waiter = { readonly resolve: () => void; readonly reject: (error: MeshError
 /** Time for one step, milliseconds. */
 const stepMs = 15_000;
 const retry = { initialMs: 50, maxMs: 5_000, jitter: 0.2 } as const;
+/** Failures in making the rules of a pod that runs until others are no longer kept waiting for it: some three seconds. */
+const patience = 7;
 
 export class PodCapture {
   readonly uid: string;
@@ -47,6 +49,7 @@ export class PodCapture {
   #containerId: string | undefined;
   #wake = Promise.withResolvers<void>();
   #passedOnce = false;
+  #failures = 0;
   /** Counts the sandboxes the pod has had: a step that was begun for an earlier one settles nothing. */
   #sandbox = 0;
 
@@ -71,7 +74,11 @@ export class PodCapture {
     return this.#problem;
   }
 
-  /** True once it was captured, or an attempt at it has failed. */
+  /**
+   * True once it was captured, or attempts at it have failed. One failure is enough where no namespace is found or no proxy is
+   * there; rules get more time: proxies learn of the pods when all are tried, a new one is ready then, and the one that has
+   * served this pod ends.
+   */
   get tried(): boolean {
     return this.#passedOnce || this.#state.kind === 'captured';
   }
@@ -168,6 +175,7 @@ export class PodCapture {
   #recvSettled(): void {
     this.#problem = undefined;
     this.#backoff.reset();
+    this.#failures = 0;
     this.#passedOnce = true;
     this.#settleWaiters();
   }
@@ -195,7 +203,8 @@ export class PodCapture {
       this.#deps.logger.warn(what, fields);
     }
     this.#problem = error.message;
-    this.#passedOnce = true;
+    this.#failures++;
+    this.#passedOnce ||= this.#state.kind !== 'placed' || this.#failures >= patience;
     this.#deps.onEvent('failed');
     this.#settleWaiters(error);
     return pauseMs;

@@ -236,10 +236,20 @@ describe('Captures', () => {
     bed.broken = 'busy';
     bed.captures.enrol(nodePod(marked), {});
     await bed.settle();
-    expect([bed.captures.undelivered, bed.captures.allTried]).to.deep.equal([['uid-a'], true]);
+    expect([bed.captures.undelivered, bed.captures.allTried]).to.deep.equal([['uid-a'], false]);
     bed.broken = undefined;
     await bed.pass(50);
-    expect(bed.captures.undelivered).to.deep.equal([]);
+    expect([bed.captures.undelivered, bed.captures.allTried]).to.deep.equal([[], true]);
+  });
+
+  it('keep nobody waiting for a pod whose rules go on failing', async () => {
+    bed.broken = 'busy';
+    bed.captures.enrol(nodePod(marked), {});
+    await bed.settle();
+    for (const pauseMs of [50, 100, 200, 400, 800]) await bed.pass(pauseMs);
+    expect(bed.captures.allTried).to.equal(false);
+    await bed.pass(1_600);
+    expect([bed.captures.undelivered, bed.captures.allTried]).to.deep.equal([['uid-a'], true]);
   });
 
   it('put back rules that went missing', async () => {
