@@ -51,6 +51,25 @@ export class ClusterNode {
     await this.#configure('kube-proxy', '/etc/kubernetes/kube-proxy.yaml', kubeProxyConfig(plan));
     // Not again: a mesh chains itself into it, and that outlives a reboot.
     if (!existsSync(join(rootOf(plan), cniConfigFile))) await writeInside(plan, cniConfigFile, cniConfig(plan));
+    await this.#startKubelet();
+    await machine.start([`${programsInside}/kube-proxy`, '--config=/etc/kubernetes/kube-proxy.yaml']);
+  }
+
+  /** Resolves when the kubelet serves. One that found containerd not ready yet, and ended, is started again. */
+  async healthy(signal: AbortSignal): Promise<void> {
+    const ask = (): Promise<unknown> => this.machine.run(['busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:10248/healthz']);
+    for (let startsLeft = 5; ; startsLeft--) {
+      try {
+        return await this.#until('kubelet', ask, signal);
+      } catch (error) {
+        if (startsLeft === 0 || signal.aborted || this.machine.running().includes('kubelet')) throw error;
+        await this.#startKubelet();
+      }
+    }
+  }
+
+  async #startKubelet(): Promise<void> {
+    const { plan, machine } = this;
     await machine.start([
       `${programsInside}/kubelet`,
       '--config=/etc/kubernetes/kubelet.yaml',
@@ -58,16 +77,6 @@ export class ClusterNode {
       `--hostname-override=${plan.name}`,
       `--node-ip=${plan.ip}`,
     ]);
-    await machine.start([`${programsInside}/kube-proxy`, '--config=/etc/kubernetes/kube-proxy.yaml']);
-  }
-
-  /** Resolves when the kubelet serves. */
-  async healthy(signal: AbortSignal): Promise<void> {
-    await this.#until(
-      'kubelet',
-      () => this.machine.run(['busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:10248/healthz']),
-      signal,
-    );
   }
 
   /** Resolves when names of Services are answered here. */
