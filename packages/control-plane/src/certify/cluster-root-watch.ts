@@ -31,8 +31,6 @@ type Deps = {
 
 /** Between two looks, milliseconds, ±20 %. */
 const restMs = 15_000;
-/** Time for one look. */
-const lookMs = 10_000;
 const remedy =
   'Mend the Secret. In an emergency start the control plane again, which takes what is there; proxies that have not heard refuse each other until they have.';
 
@@ -71,18 +69,14 @@ export class ClusterRootWatch implements AsyncDisposable {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const late = new AbortController();
-    const cancel = this.#deps.clock.after(lookMs, () => late.abort(new Error(`no answer within ${lookMs} ms`)));
     try {
-      const found = await readClusterRoot(this.#options, this.#deps, AbortSignal.any([signal, late.signal]));
+      const found = await readClusterRoot(this.#options, this.#deps, signal);
       // Not known to have changed: the next look tells.
       if (found.kind === 'failed') this.#deps.logger.debug('the root cannot be looked at', { error: answerText(found.failure) });
       else if (found.kind === 'none') this.#leave(`the Secret ${this.#secret} is gone`);
       else this.#consider(found.root);
     } catch (error) {
       if (!signal.aborted) this.#leave(error instanceof Error ? error.message : String(error));
-    } finally {
-      cancel();
     }
   }
 

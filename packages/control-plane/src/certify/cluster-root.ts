@@ -32,6 +32,8 @@ type SecretText = ReadonlyMap<string, string>;
 const secrets = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
 const pluggedSecret = 'cacerts';
 const ownSecret = 'clearmesh-ca-secret';
+/** For one Secret. */
+const timeoutMs = 10_000;
 
 export type ClusterRoot = { readonly authority: RootAuthority; readonly secret: typeof pluggedSecret | typeof ownSecret };
 
@@ -87,7 +89,7 @@ async function readSecret(
   { api }: Pick<Deps, 'api'>,
   signal: AbortSignal,
 ): Promise<SecretReading> {
-  const answer = await api.call<SecretBody | undefined>({ path: objectPath(secrets, { namespace, name }) }, signal);
+  const answer = await api.call<SecretBody | undefined>({ path: objectPath(secrets, { namespace, name }), timeoutMs }, signal);
   if (answer.kind === 'ok') return { kind: 'found', text: decoded(answer.body) };
   return answer.kind === 'refused' && answer.status === 404 ? { kind: 'none' } : { kind: 'failed', failure: answer };
 }

@@ -193,6 +193,21 @@ describe('ClusterRootWatch', () => {
     expect([bed.signer, bed.pending]).to.deep.equal([old.cert.trim(), false]);
   });
 
+  it('sees no change while the API is silent', async () => {
+    const old = await newAuthority();
+    await using bed = await Bed.start(own, old, old);
+    bed.peer.next(secrets, () => {});
+    await askUntil(
+      (delayMs) => delayMs === 15_000,
+      async () => bed.clock.nextTimerMs,
+    );
+    bed.clock.advance(15_000);
+    await bed.peer.until(() => bed.clock.nextTimerMs === 10_000, 'the question');
+    bed.clock.advance(10_000);
+    await bed.look();
+    expect([bed.signer, bed.pending, bed.said]).to.deep.equal([old.cert.trim(), false, []]);
+  });
+
   it('lets clients that trust two roots of one name verify servers below either', async () => {
     const [first, second] = [await newAuthority(), await newAuthority()];
     for (const signer of [first, second]) {
