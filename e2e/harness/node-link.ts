@@ -14,6 +14,11 @@ import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 
 /** Only ztunnels listen there, and they take nothing but TLS. */
 const hbonePort = 15_008;
+/**
+ * Only the control plane listens there, with nothing but TLS either. After a reboot its pod may have the address that a pod of
+ * the mesh had, and a connection to it may be older than the recording.
+ */
+const controlPlanePort = 15_012;
 
 /** Which connections that were open before the recording are left out: their handshake, by which one knows TLS, is not in it. */
 type LeftOut = 'older tunnels' | 'all that is older';
@@ -22,13 +27,13 @@ function without(leftOut: LeftOut, packets: readonly Packet[]): readonly Packet[
   const begun = new Set(packets.flatMap(({ content }) => (content.kind === 'tcp' && content.flags.syn ? keyOf(content) : [])));
   return packets.filter(({ content }) => {
     if (content.kind !== 'tcp') return true;
-    const isMeant = leftOut === 'all that is older' || isOfTunnel(content);
+    const isMeant = leftOut === 'all that is older' || isAt(hbonePort, content) || isAt(controlPlanePort, content);
     return !isMeant || begun.has(keyOf(content));
   });
 }
 
-function isOfTunnel({ source, destination }: TcpSegment): boolean {
-  return source.port === hbonePort || destination.port === hbonePort;
+function isAt(port: number, { source, destination }: TcpSegment): boolean {
+  return source.port === port || destination.port === port;
 }
 
 function keyOf({ source, destination }: TcpSegment): string {
@@ -72,7 +77,7 @@ export class NodeLink implements AsyncDisposable {
     const packets: readonly Packet[] = decoder.push(await readFile(join(this.#folder, 'link.pcap')));
     const wanted = secrets.map((secret) => Buffer.from(secret));
     const { secretsSeen } = summarise(packets, { pods: new Set(), secrets: wanted });
-    const tunnelPackets = packets.filter(({ content }) => content.kind === 'tcp' && isOfTunnel(content)).length;
+    const tunnelPackets = packets.filter(({ content }) => content.kind === 'tcp' && isAt(hbonePort, content)).length;
     return { ...summarise(without(leftOut, packets), { pods, secrets: wanted }), secretsSeen, tunnelPackets };
   }
 
