@@ -294,7 +294,9 @@ describe('the mesh on a cluster', function () {
     await rolledOut('payments');
     for (const { plan } of world.cluster.nodes) {
       const conflist = join('/var/lib/clearmesh-cluster', plan.name, 'root/etc/cni/net.d/10-cluster.conflist');
-      expect(await readFile(conflist, 'utf8')).not.to.contain('clearmesh');
+      // helm waits for the DaemonSet to go, and its pods go after it: each agent has its grace to leave.
+      const left = (text: string): boolean => !text.includes('clearmesh');
+      expect(await askUntil(left, () => readFile(conflist, 'utf8'), { limitMs: 30_000 })).not.to.contain('clearmesh');
     }
   });
 });
