@@ -107,6 +107,11 @@ export class Http2Connection implements FrameSink {
     return maySend(stream.state) && this.#core.sender.whole(stream, length);
   }
 
+  /** Whether the outbox has room for so many bytes; if not, `recvCapacity` tells when it has some again. */
+  hasRoom(stream: Http2Stream, bytes: number): boolean {
+    return !maySend(stream.state) || this.#core.sender.hasRoom(stream, bytes);
+  }
+
   sendEnd(stream: Http2Stream): void {
     if (!maySend(stream.state)) return;
     this.#core.sender.end(stream);

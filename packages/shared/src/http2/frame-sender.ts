@@ -124,6 +124,13 @@ export class FrameSender {
     return true;
   }
 
+  /** False: the stream waits for the outbox from now on (S2). */
+  hasRoom(stream: Http2Stream, bytes: number): boolean {
+    if (this.outbox.room >= bytes) return true;
+    this.#waiting.add(stream);
+    return false;
+  }
+
   end(stream: Http2Stream): void {
     this.#begin(0, frameType.data, flag.endStream, stream.id);
   }

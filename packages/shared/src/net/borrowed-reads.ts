@@ -13,9 +13,9 @@ import type { Duplex } from 'node:stream';
 type Handle = { readonly useUserBuffer?: (buffer: Uint8Array) => void };
 type Internals = { readonly _handle?: Handle | null } & Record<symbol, unknown>;
 
-/** Large enough for whatever Node would read at once. */
-export function createReadBuffer(): Buffer {
-  return Buffer.allocUnsafeSlow(64 * 1024);
+/** @param bytes by default as many as Node would read at once */
+export function createReadBuffer(bytes: number = 64 * 1024): Buffer {
+  return Buffer.allocUnsafeSlow(bytes);
 }
 
 /**

@@ -92,8 +92,8 @@ class Opening implements StreamEvents {
     const stream = this.#stream;
     if (stream === undefined) return;
     this.#signal.removeEventListener('abort', this.#recvAbort);
-    const { connection, clock, readBuffer, slabs, streamClosed } = this.#session;
-    const tunnel = new FramedStream(stream, { connection, clock, readBuffer, slabs, onClose: streamClosed });
+    const { connection, clock, readBuffer, gathered, streamClosed } = this.#session;
+    const tunnel = new FramedStream(stream, { connection, clock, readBuffer, gathered, onClose: streamClosed });
     stream.events = tunnel;
     const { baggage } = connectHeadersIn(fields);
     this.#resolve({ kind: 'open', stream: tunnel, ...(baggage === undefined ? {} : { baggage }) });

@@ -3,6 +3,7 @@
  * crosses from one runtime to the other but where TLS does.
  */
 import type { Duplex } from 'node:stream';
+import { frameHeaderBytes } from '../http2/frame.ts';
 import { Slabs } from '../http2/outbox.ts';
 import { UnreadBudget } from '../http2/unread-budget.ts';
 import type { Clock } from '../lifecycle/clock.ts';
@@ -12,6 +13,10 @@ import type { ClientSession, EngineSettings, IncomingConnect, ServerSession, Tun
 import { FramedClientSession } from './framed-client-session.ts';
 import { FramedServerSession } from './framed-server-session.ts';
 import type { FramedDeps } from './framed-session.ts';
+import { GatheredWrites } from './gathered-writes.ts';
+
+/** With its frame header a whole read fills four records of TLS, and begins no fifth. */
+const readBytes = 64 * 1024 - frameHeaderBytes;
 
 export type FramedEngineOptions = {
   /** Bytes that readers of all tunnels together may leave unread before their peers have to wait. @default 256 MiB */
@@ -26,7 +31,9 @@ export class FramedEngine implements TunnelEngine {
   /** Buffers are shared by all connections: one that is at rest holds none. */
   constructor(deps: { readonly clock: Clock }, options: FramedEngineOptions = {}) {
     const unread = new UnreadBudget(options.unreadLimit ?? 256 * 1024 * 1024);
-    this.#deps = { clock: deps.clock, slabs: new Slabs(), unread, readBuffer: createReadBuffer() };
+    const slabs = new Slabs();
+    const gathered = new GatheredWrites(slabs);
+    this.#deps = { clock: deps.clock, slabs, gathered, unread, readBuffer: createReadBuffer(readBytes) };
   }
 
   /** Bytes that readers have not taken yet. */

@@ -86,11 +86,11 @@ class FramedIncoming implements IncomingConnect, StreamEvents {
 
   accept({ baggage }: { readonly baggage?: string }): Duplex {
     this.#claim();
-    const { connection, clock, readBuffer, slabs, streamClosed } = this.#session;
+    const { connection, clock, readBuffer, gathered, streamClosed } = this.#session;
     if (this.#state === 'gone')
-      return new FramedStream(this.#stream, { connection, clock, readBuffer, slabs, onClose: ignore }).destroy();
+      return new FramedStream(this.#stream, { connection, clock, readBuffer, gathered, onClose: ignore }).destroy();
     this.#state = 'accepted';
-    const stream = new FramedStream(this.#stream, { connection, clock, readBuffer, slabs, onClose: streamClosed });
+    const stream = new FramedStream(this.#stream, { connection, clock, readBuffer, gathered, onClose: streamClosed });
     this.#stream.events = stream;
     connection.answer(this.#stream, [':status', '200', ...(baggage === undefined ? [] : ['baggage', baggage])], false);
     for (const bytes of this.#early.splice(0)) stream.recvData(bytes);

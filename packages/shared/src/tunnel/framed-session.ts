@@ -24,6 +24,7 @@ import type { UnreadBudget } from '../http2/unread-budget.ts';
 import { readBorrowed } from '../net/borrowed-reads.ts';
 import type { EngineSettings, SessionEnd } from './engine.ts';
 import { FrameAllowance } from './frame-allowance.ts';
+import type { GatheredWrites } from './gathered-writes.ts';
 import { Keepalive } from './keepalive.ts';
 import { sessionEndOf } from './session-end.ts';
 
@@ -49,6 +50,7 @@ type State =
 export type FramedDeps = {
   readonly clock: Clock;
   readonly slabs: Slabs;
+  readonly gathered: GatheredWrites;
   readonly unread: UnreadBudget;
   /** What transports are read into; connections may share it. */
   readonly readBuffer: Buffer;
@@ -64,7 +66,7 @@ export class FramedSession {
   readonly connection: Http2Connection;
   /** For reads of whoever feeds a stream; good until what they call returns. */
   readonly readBuffer: Buffer;
-  readonly slabs: Slabs;
+  readonly gathered: GatheredWrites;
   readonly #transport: Duplex;
   readonly #clock: Clock;
   readonly #keepalive: Keepalive;
@@ -98,7 +100,7 @@ export class FramedSession {
       this.end({ reason: 'slow-peer', detail: `no ${awaited} within ${settings.firstFramesMs} ms` }),
     );
     this.readBuffer = deps.readBuffer;
-    this.slabs = deps.slabs;
+    this.gathered = deps.gathered;
     this.#listen();
     this.connection.greet();
   }

@@ -10,31 +10,32 @@
  *     most bytes of a tunnel do (`npm run bench -- engine`).
  * T3  A write is done once its frames are in the outbox, which is bounded; what does not fit waits here, one write at a time.
  * T4  Chunks that are written together go in one frame, text and bytes alike.
- * T5  A socket that feeds a stream is read into the session's buffer, from which frames are made at once. Only what the
- *     peer or the outbox has no room for is copied, to wait.
- * T6  Who lends gives bytes out of the buffer they were read into; everybody else gets a copy to keep.
+ * T5  A socket that feeds a stream is read into the session's buffer, from which frames are made at once. It is read again
+ *     once the outbox has room for another read; only what the peer has no room for is copied, to wait.
+ * T6  Who lends gives bytes out of the buffer they were read into, to be gathered on their way; everybody else gets a copy
+ *     to keep. Gathered bytes are written before an end of any kind is told.
  * T7  A listener that throws harms its own stream at most: the connection reads on.
  */
 import { Duplex } from 'node:stream';
 import type { Writable } from 'node:stream';
 import { readBorrowed } from '../net/borrowed-reads.ts';
 import type { Borrower, Lender } from '../net/relay.ts';
-import type { Cancel, Clock } from '../lifecycle/clock.ts';
+import type { Clock } from '../lifecycle/clock.ts';
 import type { Http2Connection } from '../http2/connection.ts';
 import { errorCode, errorCodeName } from '../http2/error-code.ts';
-import { slabBytes } from '../http2/outbox.ts';
-import type { Slabs } from '../http2/outbox.ts';
 import type { Http2Stream, StreamEvents } from '../http2/stream.ts';
 import { MeshError } from '../observe/mesh-error.ts';
 import { ConnectionReset } from './connection-reset.ts';
+import type { GatheredWrites } from './gathered-writes.ts';
+import { IdleTimeout } from './idle-timeout.ts';
 
 export type FramedStreamDeps = {
   readonly connection: Http2Connection;
   readonly clock: Clock;
   /** T5. */
   readonly readBuffer: Buffer;
-  /** T6. For copies that are soon written. */
-  readonly slabs: Slabs;
+  /** T6. */
+  readonly gathered: GatheredWrites;
   /** The stream is gone for good. */
   readonly onClose: () => void;
 };
@@ -43,13 +44,10 @@ export type FramedStreamDeps = {
 type State = { readonly kind: 'live' } | { readonly kind: 'rest' };
 type Pending = { readonly bytes: Uint8Array; from: number; readonly callback: Done };
 type Done = (error?: Error | null) => void;
-type Idle = { untilMs: number; cancel: Cancel };
 type Written = { readonly chunk: Buffer | string; readonly encoding: BufferEncoding };
 
 /** Bytes that wait for a reader before it is asked whether there is one: as much as is read from a socket at once. */
 const highWaterMark = 64 * 1024;
-/** Below it a slab would be held for little: a reader that stops may leave many writes behind. */
-const smallBytes = 16 * 1024;
 const live: State = { kind: 'live' };
 const rest: State = { kind: 'rest' };
 
@@ -62,10 +60,12 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
   #ended = false;
   /** T6. */
   #lends = false;
+  /** T5. */
+  #awaitsRoom = false;
   #code: number = errorCode.NO_ERROR;
   /** T3. */
   #pending: Pending | undefined;
-  #idle: Idle | undefined;
+  #idle: IdleTimeout | undefined;
 
   constructor(stream: Http2Stream, deps: FramedStreamDeps) {
     super({ allowHalfOpen: true, decodeStrings: false, highWaterMark });
@@ -101,12 +101,14 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
   recvEnd(): void {
     if (this.destroyed || this.#ended) return;
     this.#ended = true;
+    this.#deps.gathered.flush();
     this.push(null);
   }
 
   /** N2. */
   recvReset(code: number): void {
     if (this.destroyed) return;
+    this.#deps.gathered.flush();
     this.#code = code;
     if (code !== errorCode.NO_ERROR && code !== errorCode.CANCEL) {
       const isPassedOn = code === errorCode.CONNECT_ERROR;
@@ -125,6 +127,7 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
   }
 
   recvCapacity(): void {
+    if (this.#awaitsRoom) this.#tellRoom();
     const pending = this.#pending;
     if (pending === undefined) return;
     pending.from += this.#deps.connection.sendData(this.#stream, pending.bytes, pending.from);
@@ -146,6 +149,7 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
   /** N6. */
   recvLost(cause?: Error): void {
     if (this.destroyed) return;
+    this.#deps.gathered.flush();
     const lost = cause ?? failure('the tunnel connection ended before the stream did');
     const complete = this.#ended && this.writableFinished;
     if (this.#ended && !this.readableEnded) {
@@ -155,17 +159,11 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     else this.destroy(complete ? undefined : lost);
   }
 
-  /**
-   * `timeout` is emitted so long after the last call; 0: never. A server of node:http calls it twice a request, to end
-   * connections at rest, so the timer is set once and looks again when it fires.
-   */
+  /** `timeout` is emitted so long after the last call; 0: never. */
   setTimeout(ms: number): this {
-    const untilMs = ms > 0 ? this.#deps.clock.monotonicMs() + ms : Infinity;
-    if (this.#idle !== undefined) this.#idle.untilMs = untilMs;
-    else if (ms > 0 && !this.destroyed) {
-      this.#idle = { untilMs, cancel: ignore };
-      this.#watchIdle(this.#idle, ms);
-    }
+    if (this.destroyed || (ms === 0 && this.#idle === undefined)) return this;
+    this.#idle ??= new IdleTimeout(this.#deps.clock, () => this.emit('timeout'));
+    this.#idle.set(ms);
     return this;
   }
 
@@ -178,8 +176,11 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
   writeBorrowed(bytes: Buffer): boolean {
     if (this.#state === rest || this.writableLength > 0 || this.writableEnded || this.destroyed)
       return this.write(Buffer.from(bytes));
-    const sent = this.#deps.connection.sendData(this.#stream, bytes, 0);
-    return sent === bytes.length || this.write(Buffer.from(bytes.subarray(sent)));
+    const { connection, readBuffer } = this.#deps;
+    const sent = connection.sendData(this.#stream, bytes, 0);
+    if (sent < bytes.length) return this.write(Buffer.from(bytes.subarray(sent)));
+    this.#awaitsRoom = !connection.hasRoom(this.#stream, readBuffer.length);
+    return !this.#awaitsRoom;
   }
 
   /** T1: at each read, since Readable asks for more only once until more comes. */
@@ -194,13 +195,9 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     this.#lends = true;
   }
 
-  /** T6. Small ones are cut from a pool by Node already. */
+  /** T6. */
   lendTo(to: Writable, bytes: Buffer): boolean {
-    const { slabs } = this.#deps;
-    if (bytes.length < smallBytes || bytes.length > slabBytes) return to.write(Buffer.from(bytes));
-    const slab = slabs.take();
-    bytes.copy(slab);
-    return to.write(slab.subarray(0, bytes.length), () => slabs.give(slab));
+    return this.#deps.gathered.write(to, bytes);
   }
 
   override _read(): void {
@@ -258,6 +255,16 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
     else this.#pending = { bytes, from: sent, callback };
   }
 
+  /** T5. */
+  #tellRoom(): void {
+    this.#awaitsRoom = false;
+    try {
+      this.emit('drain');
+    } catch (error) {
+      rethrow(error);
+    }
+  }
+
   /** What is still written is discarded. */
   #enterRest(): void {
     this.#state = rest;
@@ -275,15 +282,6 @@ export class FramedStream extends Duplex implements StreamEvents, Borrower, Lend
       if (this.readableLength === 0) process.nextTick(() => this.destroy(lost));
       return chunk;
     };
-  }
-
-  #watchIdle(idle: Idle, ms: number): void {
-    idle.cancel = this.#deps.clock.after(ms, () => {
-      const leftMs = idle.untilMs - this.#deps.clock.monotonicMs();
-      if (leftMs > 0 && leftMs < Infinity) return this.#watchIdle(idle, leftMs);
-      this.#idle = undefined;
-      if (leftMs <= 0) this.emit('timeout');
-    });
   }
 }
 

@@ -66,6 +66,20 @@ describe('sending', () => {
     expect(sent).to.equal(101);
   });
 
+  it('tells who asked for room in the outbox once there is some', () => {
+    const { rig, streams } = accepted(1, 1_000_000);
+    const [{ stream, heard }] = streams as [(typeof streams)[0]];
+    heard.onCapacity = () => heard.events.push(`room for 60 KiB: ${rig.connection.hasRoom(stream, 60 * KIB)}`);
+    expect(rig.connection.hasRoom(stream, 60 * KIB)).to.equal(true);
+    rig.connection.sendData(stream, Buffer.alloc(20 * KIB), 0);
+    expect(rig.connection.hasRoom(stream, 60 * KIB)).to.equal(false);
+    expect(heard.events).to.deep.equal([]);
+    rig.sent();
+    expect(heard.events).to.deep.equal(['room for 60 KiB: true']);
+    rig.connection.reset(stream, 8);
+    expect(rig.connection.hasRoom(stream, 1_000_000), 'of a stream that is over').to.equal(true);
+  });
+
   it('goes as far as the window of the connection, whose growth all hear of that wait', () => {
     const { rig, streams } = accepted(2, 100_000, 65_535);
     const sent = streams.map(({ stream, heard }) => {

@@ -67,6 +67,24 @@ describe('a socket relayed into a tunnel stream', () => {
     expect(ends).to.deep.equal([true, true, true, true]);
   });
 
+  it('is read no further while the tunnel has no room, and goes on when it has', async () => {
+    await using stack = new AsyncDisposableStack();
+    const accepted = Promise.withResolvers<net.Socket>();
+    const port = await tunnelledEcho(stack, (socket) => Promise.resolve(accepted.resolve(socket)));
+    const sent = randomBytes(2 * 1024 * 1024);
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    await once(socket, 'connect');
+    let pauses = 0;
+    socket.end(sent);
+    const near = await accepted.promise;
+    near.on('pause', () => (pauses += 1));
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    expect(hashOf(Buffer.concat(chunks))).to.equal(hashOf(sent));
+    expect(pauses).to.be.greaterThan(2);
+    expect(near.readableLength).to.equal(0);
+  });
+
   it('tells what had been read before, and what was put back, once', async () => {
     await using stack = new AsyncDisposableStack();
     const port = await tunnelledEcho(stack, async (socket) => {
