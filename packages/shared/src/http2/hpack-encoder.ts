@@ -7,7 +7,8 @@
  * E2  A table that the peer made smaller is announced before the next field (section 4.2), the smallest size in between
  *     included.
  */
-import { DynamicTable, pairKey, staticIndex } from './hpack-table.ts';
+import { DynamicTable, staticIndex } from './hpack-table.ts';
+import type { Field } from './hpack-table.ts';
 
 export type EncoderOptions = {
   /** E1. Names of fields that are new each time. @default none */
@@ -16,6 +17,7 @@ export type EncoderOptions = {
   readonly maxTableBytes?: number;
 };
 
+const noPlaces = (): Map<string, number> => new Map();
 const none: ReadonlySet<string> = new Set();
 /** An integer and its prefix, at most. */
 const integerBytes = 6;
@@ -23,7 +25,8 @@ const integerBytes = 6;
 export class HpackEncoder {
   readonly #unique: ReadonlySet<string>;
   readonly #maxTableBytes: number;
-  readonly #places = new Map<string, number>();
+  /** By name, then by value: a key of both would be a new string each time. */
+  readonly #places = new Map<string, Map<string, number>>();
   readonly #table: DynamicTable;
   /** E2. The smallest size since the last block; undefined when nothing is to be announced. */
   #smallest: number | undefined;
@@ -34,8 +37,7 @@ export class HpackEncoder {
     this.#unique = options.unique ?? none;
     this.#maxTableBytes = options.maxTableBytes ?? 4096;
     this.#table = new DynamicTable(this.#maxTableBytes, (field, place) => {
-      const key = pairKey(field.name, field.value);
-      if (this.#places.get(key) === place) this.#places.delete(key);
+      this.#forget(field, place);
     });
   }
 
@@ -75,12 +77,19 @@ export class HpackEncoder {
     if (known.pair > 0) return this.#integer(0x80, 0x7f, known.pair);
     // E1.
     if (this.#unique.has(name)) return this.#literal(0x00, 0x0f, known.name, name, value);
-    const key = pairKey(name, value);
-    const place = this.#places.get(key);
+    const places = this.#places.get(name);
+    const place = places?.get(value);
     if (place !== undefined) return this.#integer(0x80, 0x7f, this.#table.indexOf(place));
     const added = this.#table.add({ name, value });
-    if (added >= 0) this.#places.set(key, added);
+    if (added >= 0) this.#places.getOrInsertComputed(name, noPlaces).set(value, added);
     this.#literal(0x40, 0x3f, known.name, name, value);
+  }
+
+  #forget({ name, value }: Field, place: number): void {
+    const places = this.#places.get(name);
+    if (places?.get(value) !== place) return;
+    places.delete(value);
+    if (places.size === 0) this.#places.delete(name);
   }
 
   #literal(form: number, mask: number, index: number, name: string, value: string): void {

@@ -37,20 +37,27 @@ function bare(name: string): readonly [string, string] {
 /** 61. */
 export const staticCount: number = staticFields.length;
 
-const staticNames = new Map(
-  staticFields.toReversed().map(({ name }) => [name, staticFields.findIndex((f) => f.name === name) + 1]),
+type StaticName = { readonly first: number; readonly pairs: ReadonlyMap<string, number> };
+
+const staticNames: ReadonlyMap<string, StaticName> = new Map(
+  Map.groupBy(
+    staticFields.map((field, i) => ({ ...field, index: i + 1 })),
+    ({ name }) => name,
+  )
+    .entries()
+    .map(([name, fields]) => [
+      name,
+      { first: fields[0]?.index ?? 0, pairs: new Map(fields.map(({ value, index }) => [value, index])) },
+    ]),
 );
-const staticPairs = new Map(staticFields.map(({ name, value }, i) => [pairKey(name, value), i + 1]));
 
 /** The index of an equal static field, or of one of that name, or zero. */
 export function staticIndex(name: string, value: string): { readonly pair: number; readonly name: number } {
-  return { pair: staticPairs.get(pairKey(name, value)) ?? 0, name: staticNames.get(name) ?? 0 };
+  const known = staticNames.get(name);
+  return known === undefined ? unknown : { pair: known.pairs.get(value) ?? 0, name: known.first };
 }
 
-/** A name has no line feed. */
-export function pairKey(name: string, value: string): string {
-  return `${name}\n${value}`;
-}
+const unknown = { pair: 0, name: 0 };
 
 export function sizeOf(name: string, value: string): number {
   return name.length + value.length + entryOverhead;

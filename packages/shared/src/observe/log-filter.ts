@@ -74,11 +74,21 @@ export class FilteredLog {
   /** A logger of one scope. */
   scope(name: string): Logger {
     const sink = this.#sink.scope(name);
+    const isWritten = (level: LogLevel): boolean => ranks[level] >= ranks[this.#filter.scopes.get(name) ?? this.#filter.level];
     const at =
       (level: LogLevel) =>
       (message: string, fields?: LogFields): void => {
-        if (ranks[level] >= ranks[this.#filter.scopes.get(name) ?? this.#filter.level]) sink[level](message, fields);
+        if (isWritten(level)) sink[level](message, fields);
       };
-    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), scope: (other) => this.scope(other) };
+    return {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      get debugs() {
+        return isWritten('debug');
+      },
+      scope: (other) => this.scope(other),
+    };
   }
 }

@@ -12,6 +12,8 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Whether debug lines are written: for who would have to gather much for one. */
+  readonly debugs: boolean;
   /** The same sink under another scope name. */
   scope(name: string): Logger;
 }
@@ -37,7 +39,8 @@ type Emit = (level: LogLevel, message: string, fields: LogFields) => void;
 export function createLogger(scope: string, options: LogOptions = {}): Logger {
   const write = options.write ?? standardOutput();
   const level = options.level ?? 'info';
-  return wrap(options.format === 'json' ? jsonLines(level, write) : plainLines(level, write), scope);
+  const emitterOf = options.format === 'json' ? jsonLines(level, write) : plainLines(level, write);
+  return wrap(emitterOf, level === 'debug', scope);
 }
 
 /** Swallows everything. */
@@ -46,17 +49,19 @@ export const silentLogger: Logger = {
   info: () => {},
   warn: () => {},
   error: () => {},
+  debugs: false,
   scope: () => silentLogger,
 };
 
-function wrap(emitterOf: (scope: string) => Emit, scope: string): Logger {
+function wrap(emitterOf: (scope: string) => Emit, debugs: boolean, scope: string): Logger {
   const emit = emitterOf(scope);
   return {
     debug: (message, fields = {}) => emit('debug', message, fields),
     info: (message, fields = {}) => emit('info', message, fields),
     warn: (message, fields = {}) => emit('warn', message, fields),
     error: (message, fields = {}) => emit('error', message, fields),
-    scope: (name) => wrap(emitterOf, name),
+    debugs,
+    scope: (name) => wrap(emitterOf, debugs, name),
   };
 }
 

@@ -2,6 +2,7 @@
  * The `baggage` header of a CONNECT: who the source workload is, for telemetry only (l4-contract section 2.1).
  * W3C Baggage section 3.3: values outside baggage-octet are percent-encoded, which also keeps a header one line.
  */
+import { remembered } from '../lifecycle/remembered.ts';
 import type { Workload, WorkloadType } from '../model/workload.ts';
 
 /** What a peer says of itself; never evidence of identity. Empty values count as absent. */
@@ -36,8 +37,9 @@ const textKeys: ReadonlyMap<string, Exclude<keyof BaggageFacts, 'workloadType'>>
 /** More than any sensible peer sends; the rest is ignored. */
 const MAX_MEMBERS = 64;
 
-export function formatBaggage(workload: Workload): string {
-  return [
+/** What a workload says of itself. It goes with every connection, and a workload that changes is another object. */
+export const formatBaggage: (workload: Workload) => string = remembered((workload) =>
+  [
     ['k8s.cluster.name', workload.clusterId],
     ['k8s.namespace.name', workload.namespace],
     [workloadKeys[workload.workloadType], workload.workloadName],
@@ -48,8 +50,8 @@ export function formatBaggage(workload: Workload): string {
   ]
     .filter(([, value]) => value !== '')
     .map(([key, value = '']) => `${key}=${escape(value)}`)
-    .join(',');
-}
+    .join(','),
+);
 
 /** Reads all `baggage` header values of a message as one list; a later member replaces an earlier one. */
 export function parseBaggage(values: readonly string[]): BaggageFacts {

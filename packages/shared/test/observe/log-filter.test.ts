@@ -24,6 +24,14 @@ describe('log filter', () => {
 });
 
 describe('FilteredLog', () => {
+  it('says whether a scope writes debug lines, as the filter has it now', () => {
+    const { log } = bed('info,access=debug');
+    const scopes = ['access', 'xds'].map((name) => log.scope(name));
+    expect(scopes.map(({ debugs }) => debugs)).to.deep.equal([true, false]);
+    log.set('debug,access=warn');
+    expect(scopes.map(({ debugs }) => debugs)).to.deep.equal([false, true]);
+  });
+
   it('writes a scope from its own level on, the others from the general one', () => {
     const { log, lines } = bed('warn,access=debug');
     log.scope('access').debug('shown');

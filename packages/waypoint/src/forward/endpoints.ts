@@ -7,7 +7,7 @@ import type { Workload } from '@clearmesh/shared/model/workload';
 import { eligibleEndpoints } from '@clearmesh/shared/resolve/endpoint';
 import type { Endpoint } from '@clearmesh/shared/resolve/endpoint';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
-import { remembered } from '../exchange/remembered.ts';
+import { remembered } from '@clearmesh/shared/lifecycle/remembered';
 import type { UpstreamEndpoint } from './upstream.ts';
 
 export type BackendPort = {

@@ -13,7 +13,7 @@ import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-addres
 import type { DialOutcome, TunnelDialer } from '@clearmesh/shared/tunnel/dialer';
 import type { ConnectHeaders } from '@clearmesh/shared/tunnel/engine';
 import type { Failure } from '../exchange/failure.ts';
-import { remembered } from '../exchange/remembered.ts';
+import { remembered } from '@clearmesh/shared/lifecycle/remembered';
 import type { UpstreamEndpoint } from './upstream.ts';
 
 /** The endpoint proxy's HBONE port (l4-contract section 1). */

@@ -4,7 +4,7 @@ import type { AppProtocol } from '@clearmesh/shared/model/service';
 import type { WorkloadUid } from '@clearmesh/shared/model/names';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Snapshot } from '@clearmesh/shared/snapshot/snapshot';
-import { remembered } from '../exchange/remembered.ts';
+import { remembered } from '@clearmesh/shared/lifecycle/remembered';
 import type { EndpointFinder } from '../forward/endpoints.ts';
 import type { UpstreamEndpoint } from '../forward/upstream.ts';
 

@@ -86,7 +86,7 @@ export function logComplete(log: Logger, facts: AccessFacts, outcome: AccessOutc
 
 /** The start of a connection, at debug. */
 export function logOpened(log: Logger, facts: AccessFacts): void {
-  log.debug('connection opened', connectionFields(facts));
+  if (log.debugs) log.debug('connection opened', connectionFields(facts));
 }
 
 export type EarlyFailure = {

@@ -8,7 +8,7 @@
  */
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Outcome, ResponseFlag } from '../../exchange/failure.ts';
-import { remembered } from '../../exchange/remembered.ts';
+import { remembered } from '@clearmesh/shared/lifecycle/remembered';
 import type { CalledService, Caller, RequestFacts } from '../../exchange/request-facts.ts';
 import type { UpstreamEndpoint } from '../../forward/upstream.ts';
 import { scrubPath } from '../scrub-path.ts';
