@@ -1,15 +1,19 @@
 /** What the DNS proxy of a pod is made of: all of it lives in the pod's network, and sends packets with the proxy's mark. */
 import { connectTcp } from '@clearmesh/linux/connect-tcp';
 import { datagramSocket } from '@clearmesh/linux/datagram-socket';
+import { DatagramTracking } from '@clearmesh/linux/datagram-tracking';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
+import { originalDestination } from '@clearmesh/linux/original-destination';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { PodSpec } from '../capture/pods.ts';
 import type { DnsConfig, ZtunnelConfig } from '../config.ts';
+import { AskedServers } from './asked-servers.ts';
 import { Forwarder } from './forwarder.ts';
+import { resolversFor } from './nameservers.ts';
 import { PodDns } from './pod-dns.ts';
 import { DnsResponder } from './responder.ts';
 import type { DnsMetrics, ResponderDeps } from './responder.ts';
@@ -20,6 +24,7 @@ export type CreatePodDnsDeps = {
   readonly log: { scope(name: string): Logger };
   readonly clock: Clock;
   readonly random: Random;
+  /** Of the proxy: asked for pods that ask one of them, or whose own are not known. */
   readonly nameservers: readonly SocketAddress[];
   /** Of the pod. @default the usual one of its namespace */
   readonly searchList?: readonly string[];
@@ -36,7 +41,7 @@ export function createPodDns(
   const logger = log.scope('dns');
   return ({ namespace, info: pod }) => {
     const forwarder = new Forwarder(
-      { nameservers },
+      {},
       {
         openDatagram: (family) => datagramSocket({ namespace, ip: family === 4 ? '0.0.0.0' : '::', port: 0, ...marked }).fd,
         connect: (target, signal) => connectTcp({ namespace, target, ...marked, keepAlive }, signal),
@@ -48,15 +53,21 @@ export function createPodDns(
       { pod, clusterDomain, preferredNamespace, ipv6, ...(searchList === undefined ? {} : { searchList }) },
       {
         snapshots: store,
-        forward: (query, protocol, signal) => forwarder.forward(query, protocol, signal),
+        forward: (query, { protocol, server }, signal) =>
+          forwarder.forward(query, { nameservers: resolversFor(server?.(), nameservers), protocol }, signal),
         metrics: metrics.dns,
         random,
         log: logger,
       },
     );
+    const servers = new AskedServers({
+      openTracking: () => new DatagramTracking(namespace),
+      originalDestination,
+      logger,
+    });
     return new PodDns(
       { namespace, host, port, ...marked, reusePort, keepAlive, ipv6 },
-      { listen: listenSocket, openDatagram: datagramSocket, responder, clock, logger },
+      { listen: listenSocket, openDatagram: datagramSocket, responder, servers, clock, logger },
     );
   };
 }

@@ -10,7 +10,7 @@
  * A2  So many questions of a pod are worked at and no more; one above is answered with SERVFAIL at once.
  */
 import type { Random } from '@clearmesh/shared/lifecycle/random';
-import type { IpAddress } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { PodName, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
@@ -20,6 +20,13 @@ import { resolveName } from './resolve-name.ts';
 import type { NamingOptions, Resolution } from './resolve-name.ts';
 
 export type DnsProtocol = 'udp' | 'tcp';
+
+/** How a pod asked. */
+export type Asking = {
+  readonly protocol: DnsProtocol;
+  /** The server that it asked, before it was redirected to us; absent or `undefined` where that is not known. */
+  readonly server?: () => SocketAddress | undefined;
+};
 
 /** What metrics know of a question. */
 export type DnsFacts = { readonly type: number; readonly protocol: DnsProtocol; readonly source: Workload | undefined };
@@ -44,7 +51,7 @@ export type ResponderDeps = {
     awaitWorkload(pod: PodName, signal: AbortSignal): Promise<Workload | undefined>;
   };
   /** The answer of another resolver; rejects when there is none in time. */
-  readonly forward: (query: Query, protocol: DnsProtocol, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly forward: (query: Query, asking: Asking, signal: AbortSignal) => Promise<Uint8Array>;
   readonly metrics: DnsMetrics;
   readonly random: Random;
   /** The dns scope. */
@@ -73,7 +80,7 @@ export class DnsResponder {
   }
 
   /** The answer to a message, or `undefined` for one that deserves none. A1. */
-  async respond(message: Uint8Array, protocol: DnsProtocol, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async respond(message: Uint8Array, asking: Asking, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const read = readQuery(message);
     if (read.kind === 'nothing') return undefined;
     if (read.kind === 'refused') return writeRefusal(read.header, read.code);
@@ -84,7 +91,7 @@ export class DnsResponder {
     }
     this.#questions++;
     try {
-      return await this.#answer(query, protocol, signal);
+      return await this.#answer(query, asking, signal);
     } catch (error) {
       this.#deps.log.debug('a DNS query failed', { query: query.question.name, error: reasonOf(error) });
       return failure(query);
@@ -93,22 +100,22 @@ export class DnsResponder {
     }
   }
 
-  async #answer(query: Query, protocol: DnsProtocol, signal: AbortSignal): Promise<Uint8Array> {
+  async #answer(query: Query, asking: Asking, signal: AbortSignal): Promise<Uint8Array> {
     const { snapshots, metrics } = this.#deps;
     const source = await snapshots.awaitWorkload(this.#options.pod, signal);
-    const facts: DnsFacts = { type: query.question.type, protocol, source };
+    const facts: DnsFacts = { type: query.question.type, protocol: asking.protocol, source };
     metrics.asked(facts);
     if (source === undefined) {
       this.#record(query, source, 'unknown source');
       return failure(query);
     }
     const resolution = this.#resolve(query, source);
-    if (resolution.kind === 'unknown') return this.#forward(query, facts, signal);
+    if (resolution.kind === 'unknown') return this.#forward(query, asking, facts, signal);
     const { hostname, alias } = resolution;
     const addresses = shuffled(resolution.addresses, this.#deps.random);
     this.#record(query, source, 'success', hostname, addresses);
     const answer = { code: rcode.noError, addresses, ...(alias === undefined ? {} : { alias }) };
-    return writeAnswer(query, answer, limitOf(query, protocol));
+    return writeAnswer(query, answer, limitOf(query, asking));
   }
 
   #resolve({ question: { name, type, class: asked } }: Query, source: Workload): Resolution {
@@ -117,10 +124,10 @@ export class DnsResponder {
     return resolveName({ name, family }, source, this.#deps.snapshots.current, this.#options);
   }
 
-  async #forward(query: Query, facts: DnsFacts, signal: AbortSignal): Promise<Uint8Array> {
+  async #forward(query: Query, asking: Asking, facts: DnsFacts, signal: AbortSignal): Promise<Uint8Array> {
     const settle = this.#deps.metrics.forwarded(facts);
     try {
-      const answer = await this.#deps.forward(query, facts.protocol, signal);
+      const answer = await this.#deps.forward(query, asking, signal);
       settle('answered');
       this.#record(query, facts.source, `forwarded, rcode ${codeOf(answer)}`);
       return relayed(answer, query.header.id);
@@ -148,7 +155,7 @@ function failure(query: Query): Uint8Array {
   return writeAnswer(query, { code: rcode.serverFailure, addresses: [] }, datagramLimit);
 }
 
-function limitOf({ ednsPayload }: Query, protocol: DnsProtocol): number {
+function limitOf({ ednsPayload }: Query, { protocol }: Asking): number {
   return protocol === 'tcp' ? streamLimit : Math.min(ednsPayload ?? datagramLimit, datagramLimit);
 }
 

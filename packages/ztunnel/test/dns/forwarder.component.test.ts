@@ -21,13 +21,13 @@ function query(): Query {
   return read.query;
 }
 
-function create(nameservers: readonly SocketAddress[], tryMs = 2_000): Forwarder {
+type Asked = { readonly forward: (query: Query, protocol: 'udp' | 'tcp', signal: AbortSignal) => Promise<Uint8Array> };
+
+function create(nameservers: readonly SocketAddress[], tryMs = 2_000): Asked {
   const openDatagram = (): number => datagramSocket({ ip: '0.0.0.0', port: 0 }).fd;
   const connect = (target: SocketAddress, signal: AbortSignal): ReturnType<typeof connectTcp> => connectTcp({ target }, signal);
-  return new Forwarder(
-    { nameservers, tryMs, totalMs: 5_000 },
-    { openDatagram, connect, clock: systemClock, random: systemRandom },
-  );
+  const forwarder = new Forwarder({ tryMs, totalMs: 5_000 }, { openDatagram, connect, clock: systemClock, random: systemRandom });
+  return { forward: (query, protocol, signal) => forwarder.forward(query, { nameservers, protocol }, signal) };
 }
 
 const addressed = (message: Buffer): Buffer => upstreamAnswer(message, { address: '9.9.9.9' });

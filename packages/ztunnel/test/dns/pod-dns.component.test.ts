@@ -6,7 +6,9 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { connectTcp } from '@clearmesh/linux/connect-tcp';
 import { datagramSocket } from '@clearmesh/linux/datagram-socket';
+import { DatagramTracking } from '@clearmesh/linux/datagram-tracking';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
+import { originalDestination } from '@clearmesh/linux/original-destination';
 import { openDescriptors } from '@clearmesh/linux/testing/open-descriptors';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
@@ -16,6 +18,7 @@ import { service, workload } from '@clearmesh/shared/testing/builders';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { storeOf } from '@clearmesh/shared/testing/pushes';
 import { Metrics } from '../../src/admin/metrics.ts';
+import { AskedServers } from '../../src/dns/asked-servers.ts';
 import { Forwarder } from '../../src/dns/forwarder.ts';
 import { MessageStream, framed } from '../../src/dns/message-stream.ts';
 import { PodDns } from '../../src/dns/pod-dns.ts';
@@ -46,22 +49,23 @@ describe('the DNS proxy of a pod', () => {
   const open = (): PodDns => {
     const openDatagram = (): number => datagramSocket({ ip: '0.0.0.0', port: 0 }).fd;
     const forwarder = new Forwarder(
-      { nameservers: [upstream.address] },
+      {},
       { openDatagram, connect: (target, signal) => connectTcp({ target }, signal), clock: systemClock, random: systemRandom },
     );
     const responder = new DnsResponder(
       { pod, clusterDomain: 'cluster.local', preferredNamespace: '', ipv6: true },
       {
         snapshots: store,
-        forward: (query, protocol, signal) => forwarder.forward(query, protocol, signal),
+        forward: (query, { protocol }, signal) => forwarder.forward(query, { nameservers: [upstream.address], protocol }, signal),
         metrics: new Metrics({ version: 'test' }, { clock }).dns,
         random: systemRandom,
         log: silentLogger,
       },
     );
+    const servers = new AskedServers({ openTracking: () => new DatagramTracking(), originalDestination, logger: silentLogger });
     return new PodDns(
       { host: 'localhost', port, reusePort: true, ipv6: true },
-      { listen: listenSocket, openDatagram: datagramSocket, responder, clock, logger: silentLogger },
+      { listen: listenSocket, openDatagram: datagramSocket, responder, servers, clock, logger: silentLogger },
     );
   };
 

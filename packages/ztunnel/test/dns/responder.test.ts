@@ -49,7 +49,7 @@ describe('what a pod asks', () => {
       },
     );
   const ask = async (message: Buffer, protocol: 'udp' | 'tcp' = 'udp'): Promise<ReturnType<typeof readAnswer> | undefined> => {
-    const answer = await create().respond(message, protocol, never);
+    const answer = await create().respond(message, { protocol }, never);
     return answer === undefined ? undefined : readAnswer(answer);
   };
   const series = async (name: string): Promise<readonly string[]> =>
@@ -112,7 +112,7 @@ describe('what a pod asks', () => {
 
   it('waits five seconds for word of the pod, and fails with SERVFAIL', async () => {
     store = storeOf({ services }, clock);
-    const answer = create().respond(question({ name: 'ledger' }), 'udp', never);
+    const answer = create().respond(question({ name: 'ledger' }), { protocol: 'udp' }, never);
     clock.advance(4_999);
     expect(store.waiting).to.equal(1);
     clock.advance(1);
@@ -124,7 +124,7 @@ describe('what a pod asks', () => {
 
   it('is answered when word of the pod comes in time', async () => {
     store = storeOf({ services }, clock);
-    const answer = create().respond(question({ name: 'ledger' }), 'udp', never);
+    const answer = create().respond(question({ name: 'ledger' }), { protocol: 'udp' }, never);
     store.apply(addressPush({ workloads: [client] }));
     expect(readAnswer((await answer) ?? Buffer.alloc(0)).answers).to.deep.equal(['ledger A 10.96.0.1 30']);
   });
@@ -160,8 +160,8 @@ describe('what a pod asks', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     forward = async (query) => (await promise, upstreamAnswer(Buffer.from(query.bytes), {}));
     const responder = create({ maxQuestions: 2 });
-    const asked = ['a.example', 'b.example'].map((name) => responder.respond(question({ name }), 'udp', never));
-    const third = await responder.respond(question({ name: 'c.example' }), 'udp', never);
+    const asked = ['a.example', 'b.example'].map((name) => responder.respond(question({ name }), { protocol: 'udp' }, never));
+    const third = await responder.respond(question({ name: 'c.example' }), { protocol: 'udp' }, never);
     expect([readAnswer(third ?? Buffer.alloc(0)).code, responder.size]).to.deep.equal([2, 2]);
     expect(await series('clearmesh_dns_overloads_total')).to.deep.equal(['clearmesh_dns_overloads_total 1']);
     resolve();
