@@ -4,7 +4,8 @@
  *   message ─▶ read ─▶ own workload ─▶ resolve ─┬─ known ───▶ answer
  *              │            │ unknown           └─ unknown ─▶ forward ─┬─ answered ─▶ as it came
  *              ▼            ▼                                          └─ failed ───▶ SERVFAIL
- *        FORMERR, NOTIMP  SERVFAIL
+ *     FORMERR, NOTIMP,    SERVFAIL
+ *        BADVERS
  *
  * A1  Whatever a message holds, it costs one answer at most; no failure gets out of here.
  * A2  So many questions of a pod are worked at and no more; one above is answered with SERVFAIL at once.
@@ -85,6 +86,8 @@ export class DnsResponder {
     if (read.kind === 'nothing') return undefined;
     if (read.kind === 'refused') return writeRefusal(read.header, read.code);
     const { query } = read;
+    // RFC 6891 section 6.1.3: whoever the name belongs to, since what such a message means is not known.
+    if (query.edns !== undefined && query.edns.version > 0) return failure(query, rcode.badVersion);
     if (this.#questions >= this.#maxQuestions) {
       this.#deps.metrics.overloaded();
       return failure(query);
@@ -151,12 +154,12 @@ export class DnsResponder {
   }
 }
 
-function failure(query: Query): Uint8Array {
-  return writeAnswer(query, { code: rcode.serverFailure, addresses: [] }, datagramLimit);
+function failure(query: Query, code: number = rcode.serverFailure): Uint8Array {
+  return writeAnswer(query, { code, addresses: [] }, datagramLimit);
 }
 
-function limitOf({ ednsPayload }: Query, { protocol }: Asking): number {
-  return protocol === 'tcp' ? streamLimit : Math.min(ednsPayload ?? datagramLimit, datagramLimit);
+function limitOf({ edns }: Query, { protocol }: Asking): number {
+  return protocol === 'tcp' ? streamLimit : Math.min(edns?.payload ?? datagramLimit, datagramLimit);
 }
 
 /** Fisher and Yates: each order is as likely, so that the first address is not everybody's. */

@@ -150,6 +150,22 @@ describe('what a pod asks', () => {
     });
   }
 
+  for (const name of ['ledger', 'www.example.org']) {
+    it(`is refused with BADVERS when its EDNS is of another version: ${name}`, async () => {
+      let isForwarded = false;
+      forward = () => ((isForwarded = true), Promise.reject(new Error('nobody is there')));
+      const refused = { id: 7, flags: 'qr rd ra', code: 16, answers: [], edns: 1_232 };
+      expect(await ask(question({ name, edns: 1_232, ednsVersion: 1 }))).to.deep.equal(refused);
+      expect(await ask(question({ name, edns: 100, ednsVersion: 255 }))).to.deep.equal({ ...refused, edns: 512 });
+      expect(isForwarded).to.equal(false);
+    });
+  }
+
+  it('fails with its EDNS, too', async () => {
+    const failed = await ask(question({ name: 'www.example.org', edns: 1_232, dnssecOk: true }));
+    expect(failed).to.deep.equal({ id: 7, flags: 'qr rd ra', code: 2, answers: [], edns: 1_232, dnssecOk: true });
+  });
+
   it('is refused when it is no query', async () => {
     expect(await ask(question({ name: 'ledger', flags: 0x1100 }))).to.deep.equal({ id: 7, flags: 'qr rd', code: 4, answers: [] });
     expect(await ask(question({ name: 'ledger', flags: 0x8100 }))).to.deep.equal({ id: 7, flags: 'qr rd', code: 1, answers: [] });
