@@ -11,16 +11,18 @@ import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { PodSpec } from '../capture/pods.ts';
 import type { DnsConfig, ZtunnelConfig } from '../config.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { AskedServers } from './asked-servers.ts';
 import { Forwarder } from './forwarder.ts';
-import { resolversFor } from './nameservers.ts';
+import { OtherResolvers } from './other-resolvers.ts';
+import type { OtherResolversDeps } from './other-resolvers.ts';
 import { PodDns } from './pod-dns.ts';
 import { DnsResponder } from './responder.ts';
 import type { DnsMetrics, ResponderDeps } from './responder.ts';
 
 export type CreatePodDnsDeps = {
   readonly store: ResponderDeps['snapshots'];
-  readonly metrics: { readonly dns: DnsMetrics };
+  readonly metrics: { readonly dns: DnsMetrics & OtherResolversDeps['metrics'] };
   readonly log: { scope(name: string): Logger };
   readonly clock: Clock;
   readonly random: Random;
@@ -32,7 +34,7 @@ export type CreatePodDnsDeps = {
 
 /** Opens the DNS proxy of a pod; throws MESH-CAPTURE-001 when a port cannot be opened. */
 export function createPodDns(
-  { host, port, preferredNamespace }: DnsConfig,
+  { host, port, preferredNamespace, cacheEntries }: DnsConfig,
   { capture, clusterDomain }: Pick<ZtunnelConfig, 'capture' | 'clusterDomain'>,
   { store, metrics, log, clock, random, nameservers, searchList }: CreatePodDnsDeps,
 ): (spec: PodSpec<NetworkNamespace>) => PodDns {
@@ -49,12 +51,19 @@ export function createPodDns(
         random,
       },
     );
+    const others = new OtherResolvers(
+      { nameservers },
+      {
+        forward: (query, way, signal) => forwarder.forward(query, way, signal),
+        ...(cacheEntries === 0 ? {} : { cache: new AnswerCache({ maxEntries: cacheEntries }, { clock }) }),
+        metrics: metrics.dns,
+      },
+    );
     const responder = new DnsResponder(
       { pod, clusterDomain, preferredNamespace, ipv6, ...(searchList === undefined ? {} : { searchList }) },
       {
         snapshots: store,
-        forward: (query, { protocol, server }, signal) =>
-          forwarder.forward(query, { nameservers: resolversFor(server?.(), nameservers), protocol }, signal),
+        askOthers: (query, asking, signal) => others.ask(query, asking, signal),
         metrics: metrics.dns,
         random,
         log: logger,

@@ -8,8 +8,6 @@ export type Edns = {
   readonly version: number;
   /** Whether it wants signatures (RFC 3225). */
   readonly dnssecOk: boolean;
-  /** Whether options came with it; what they mean, the server knows that is asked. */
-  readonly hasOptions: boolean;
 };
 
 /** Of the sections behind the question. */
@@ -17,10 +15,10 @@ export type SectionCounts = { readonly answers: number; readonly authority: numb
 
 /** RFC 6891 section 6.2.5: a smaller size is taken for this one. */
 const leastPayload = 512;
-const optType = 41;
+export const optType = 41;
 const dnssecOkFlag = 0x8000;
 /** The root, type, size, and the four bytes where other records have their lifetime, length. */
-const emptyOptBytes = 11;
+export const emptyOptBytes = 11;
 
 /** What the OPT record behind a question says; `undefined` when there is none. */
 export function readEdns(bytes: Buffer, start: number, counts: SectionCounts): Edns | undefined | 'malformed' {
@@ -34,9 +32,8 @@ export function readEdns(bytes: Buffer, start: number, counts: SectionCounts): E
       if (found !== undefined || bytes[at] !== 0 || index < before) return 'malformed';
       found = {
         payload: Math.max(leastPayload, record.class),
-        version: bytes.readUInt8(at + 6),
-        dnssecOk: (bytes.readUInt16BE(at + 7) & dnssecOkFlag) !== 0,
-        hasOptions: record.end > at + emptyOptBytes,
+        version: bytes.readUInt8(record.ttlAt + 1),
+        dnssecOk: (bytes.readUInt16BE(record.ttlAt + 2) & dnssecOkFlag) !== 0,
       };
     }
     at = record.end;

@@ -14,7 +14,7 @@ import { readQuestion } from './message-parts.ts';
 import type { Question } from './message-parts.ts';
 
 /** RFC 1035 section 4.1.1; RFC 6891 section 9. */
-export const rcode = { noError: 0, formatError: 1, serverFailure: 2, notImplemented: 4, badVersion: 16 } as const;
+export const rcode = { noError: 0, formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, badVersion: 16 } as const;
 
 export const recordType = { a: 1, cname: 5, aaaa: 28 } as const;
 
@@ -162,11 +162,18 @@ export function answers(message: Uint8Array, query: Query, id: number): boolean 
   return question.key === key && question.type === type && question.class === asked;
 }
 
-/** Another server's answer as ours: under the asker's number, not authoritative. */
-export function relayed(message: Uint8Array, id: number): Buffer {
-  const bytes = renumbered(message, id);
+/** Another server's answer as ours: under the asker's number, with its spelling of the name (M2), not authoritative. */
+export function relayed(message: Uint8Array, { header, question, bytes: asked }: Query): Buffer {
+  const bytes = renumbered(message, header.id);
+  // It may answer somebody else's question, which is equal to this one, so of one length.
+  if (bytes.readUInt16BE(4) === 1) bytes.set(asked.subarray(headerBytes, question.end), headerBytes);
   bytes.writeUInt16BE((bytes.readUInt16BE(2) & ~flag.authoritative) | flag.available, 2);
   return bytes;
+}
+
+/** Whether a part of it was left out. */
+export function isTruncated(message: Uint8Array): boolean {
+  return (asBuffer(message).readUInt16BE(2) & flag.truncated) !== 0;
 }
 
 /** The code in an answer's header. */

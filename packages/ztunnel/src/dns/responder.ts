@@ -2,8 +2,8 @@
  * One pod's questions: answered from the mesh, or asked of another resolver (l4-contract section 10).
  *
  *   message ─▶ read ─▶ own workload ─▶ resolve ─┬─ known ───▶ answer
- *              │            │ unknown           └─ unknown ─▶ forward ─┬─ answered ─▶ as it came
- *              ▼            ▼                                          └─ failed ───▶ SERVFAIL
+ *              │            │ unknown           └─ unknown ─▶ others ─┬─ answered ─▶ as it came
+ *              ▼            ▼                                         └─ failed ───▶ SERVFAIL
  *     FORMERR, NOTIMP,    SERVFAIL
  *        BADVERS
  *
@@ -15,6 +15,7 @@ import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-addres
 import type { Workload } from '@clearmesh/shared/model/workload';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { PodName, SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
+import type { Found } from './other-resolvers.ts';
 import { codeOf, internetClass, rcode, readQuery, recordType, relayed, writeAnswer, writeRefusal } from './message.ts';
 import type { Query } from './message.ts';
 import { resolveName } from './resolve-name.ts';
@@ -51,8 +52,8 @@ export type ResponderDeps = {
     /** The pod's own workload; `undefined` when it is not known in time. */
     awaitWorkload(pod: PodName, signal: AbortSignal): Promise<Workload | undefined>;
   };
-  /** The answer of another resolver; rejects when there is none in time. */
-  readonly forward: (query: Query, asking: Asking, signal: AbortSignal) => Promise<Uint8Array>;
+  /** The answer of another resolver, now or later; rejects when there is none in time. */
+  readonly askOthers: (query: Query, asking: Asking, signal: AbortSignal) => Found;
   readonly metrics: DnsMetrics;
   readonly random: Random;
   /** The dns scope. */
@@ -62,6 +63,8 @@ export type ResponderDeps = {
 /** Without EDNS, too (where RFC 1035 says 512): it never leaves the pod, and this is what programs know from Istio's proxy. */
 const datagramLimit = 4_096;
 const streamLimit = 65_535;
+/** As upstream's log has it, and what it has not. */
+const results = { asked: 'forwarded', shared: 'forwarded for an equal one', held: 'answered before' } as const;
 
 export class DnsResponder {
   readonly #options: ResponderOptions;
@@ -128,12 +131,13 @@ export class DnsResponder {
   }
 
   async #forward(query: Query, asking: Asking, facts: DnsFacts, signal: AbortSignal): Promise<Uint8Array> {
-    const settle = this.#deps.metrics.forwarded(facts);
+    const found = this.#deps.askOthers(query, asking, signal);
+    const settle = found.kind === 'asked' ? this.#deps.metrics.forwarded(facts) : (): void => {};
     try {
-      const answer = await this.#deps.forward(query, asking, signal);
+      const answer = await found.answer;
       settle('answered');
-      this.#record(query, facts.source, `forwarded, rcode ${codeOf(answer)}`);
-      return relayed(answer, query.header.id);
+      this.#record(query, facts.source, `${results[found.kind]}, rcode ${codeOf(answer)}`);
+      return relayed(answer, query);
     } catch (error) {
       settle('failed');
       this.#record(query, facts.source, `forwarding failed: ${reasonOf(error)}`);

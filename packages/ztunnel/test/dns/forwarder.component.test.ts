@@ -8,18 +8,13 @@ import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { socketAddress } from '@clearmesh/shared/testing/builders';
 import { Forwarder } from '../../src/dns/forwarder.ts';
-import { readQuery } from '../../src/dns/message.ts';
 import type { Query } from '../../src/dns/message.ts';
-import { question, readAnswer, upstreamAnswer } from './messages.ts';
+import { asQuery, question, readAnswer, upstreamAnswer } from './messages.ts';
 import { FakeResolver, freePort } from './resolvers.ts';
 
 const never = new AbortController().signal;
 
-function query(): Query {
-  const read = readQuery(question({ id: 0x1234, name: 'www.example.org' }));
-  if (read.kind !== 'query') throw new Error(read.kind);
-  return read.query;
-}
+const query = (): Query => asQuery(question({ id: 0x1234, name: 'www.example.org' }));
 
 type Asked = { readonly forward: (query: Query, protocol: 'udp' | 'tcp', signal: AbortSignal) => Promise<Uint8Array> };
 

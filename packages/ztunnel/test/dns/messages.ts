@@ -1,4 +1,7 @@
 /** DNS messages made by hand, and read without the code under test. */
+import { readQuery } from '../../src/dns/message.ts';
+import type { Query } from '../../src/dns/message.ts';
+
 export type AskedMessage = {
   readonly id?: number;
   readonly name: string;
@@ -35,6 +38,44 @@ export function upstreamAnswer(
   const answered = address === undefined ? [] : [record];
   const head = header(query.readUInt16BE(0), 0x8400 | code, [1, answered.length, 0, 0]);
   return Buffer.concat([head, query.subarray(12), ...answered]);
+}
+
+export type AnswerRecord = {
+  readonly type: number;
+  readonly ttl: number;
+  readonly data: Buffer;
+  /** @default answer */
+  readonly section?: 'authority' | 'additional';
+};
+
+/** An answer of other records, all of the name that was asked (but OPT, which is the root's), to a query without EDNS. */
+export function recordsAnswer(query: Buffer, flags: number, records: readonly AnswerRecord[]): Buffer {
+  const count = (section: AnswerRecord['section']): number => records.filter((record) => record.section === section).length;
+  const head = header(query.readUInt16BE(0), flags, [1, count(undefined), count('authority'), count('additional')]);
+  return Buffer.concat([head, query.subarray(12), ...records.map(wireRecord)]);
+}
+
+/** Of a zone whose names are the root. */
+export function soaData(minimum: number): Buffer {
+  const data = Buffer.alloc(22);
+  data.writeUInt32BE(minimum, 18);
+  return data;
+}
+
+function wireRecord({ type, ttl, data }: AnswerRecord): Buffer {
+  const frame = Buffer.alloc(10);
+  frame.writeUInt16BE(type);
+  frame.writeUInt16BE(1, 2);
+  frame.writeUInt32BE(ttl, 4);
+  frame.writeUInt16BE(data.length, 8);
+  return Buffer.concat([type === 41 ? Buffer.of(0) : Buffer.of(0xc0, 12), frame, data]);
+}
+
+/** As the code under test reads it. */
+export function asQuery(message: Uint8Array): Query {
+  const read = readQuery(message);
+  if (read.kind !== 'query') throw new Error(`read as ${read.kind}`);
+  return read.query;
 }
 
 export type SeenAnswer = {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { service } from '@clearmesh/shared/testing/builders';
 import { wireName } from './messages.ts';
-import { RedirectedPod } from './redirected-pod.ts';
+import { RedirectedPod, createProxies } from './redirected-pod.ts';
 
 const services = [service({ name: 'ledger', addresses: ['10.96.0.1', 'fd96::1'] })];
 /** A question for www.example.org, by hand. */
@@ -38,7 +38,7 @@ for (const family of [4, 6] as const) {
       pod = new RedirectedPod(family);
       cluster = await pod.serve(2, '2.2.2.2');
       own = await pod.serve(3, '3.3.3.3');
-      pod.startProxy(services, [pod.server(2)]);
+      pod.startProxy(createProxies(services, [pod.server(2)]));
     });
     afterEach(() => pod[Symbol.asyncDispose]());
 

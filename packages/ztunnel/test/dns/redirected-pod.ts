@@ -12,7 +12,6 @@ import { NamespaceBed } from '@clearmesh/linux/testing/namespace-bed';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import { silentLogger } from '@clearmesh/shared/observe/log';
-import type { Logger } from '@clearmesh/shared/observe/log';
 import type { Service } from '@clearmesh/shared/model/service';
 import { socketAddress, workload } from '@clearmesh/shared/testing/builders';
 import { storeOf } from '@clearmesh/shared/testing/pushes';
@@ -46,7 +45,7 @@ table inet pod {
 
 export type Family = 4 | 6;
 
-const pod = { name: 'client', namespace: 'bank', serviceAccount: 'default' };
+const podInfo = { name: 'client', namespace: 'bank', serviceAccount: 'default' };
 
 /** What the application runs: `resolver` asks the servers given, `lookup` those of its resolv.conf, as any program does. */
 const application = (servers: readonly string[], expression: string): string => `
@@ -56,24 +55,42 @@ const application = (servers: readonly string[], expression: string): string => 
   const said = async (asked) => asked.catch((error) => error.code);
   console.log(JSON.stringify(await said(${expression})));`;
 
+/** What opens the DNS proxies of a node's pods; names beyond these services are asked of these resolvers. */
+export function createProxies(services: readonly Service[], nameservers: readonly string[]): ReturnType<typeof createPodDns> {
+  const config = readConfig({ NODE_NAME: 'node-a' });
+  if (config.dns === undefined) throw new Error('the DNS proxy is off');
+  return createPodDns(config.dns, config, {
+    store: storeOf({ workloads: [workload()], services }),
+    metrics: new Metrics({ version: 'test' }, { clock: systemClock }),
+    log: { scope: () => silentLogger },
+    clock: systemClock,
+    random: systemRandom,
+    nameservers: nameservers.map(socketAddress),
+  });
+}
+
 export class RedirectedPod implements AsyncDisposable {
   readonly family: Family;
+  readonly #name: string;
   readonly #bed = new NamespaceBed();
   readonly #pod: NetworkNamespace;
   readonly #far: NetworkNamespace;
   readonly #servers: { close(): void }[] = [];
   readonly #proxies: PodDns[] = [];
 
-  constructor(family: Family) {
+  /** @param name several pods at a time have different ones, and each a network of its own with the same addresses */
+  constructor(family: Family, name = 'pod') {
     this.family = family;
-    this.#pod = this.#bed.add('pod').duplicate();
-    this.#far = this.#bed.add('far').duplicate();
+    this.#name = name;
+    const far = `${name}-far`;
+    this.#pod = this.#bed.add(name).duplicate();
+    this.#far = this.#bed.add(far).duplicate();
     const hosts = [2, 3, 4].flatMap((host) => [`10.79.0.${host}/24`, `fd79::${host}/64`]);
     this.#bed.link(
-      { namespace: 'pod', device: 'eth0', addresses: ['10.79.0.1/24', 'fd79::1/64'] },
-      { namespace: 'far', device: 'eth0', addresses: hosts },
+      { namespace: name, device: 'eth0', addresses: ['10.79.0.1/24', 'fd79::1/64'] },
+      { namespace: far, device: 'eth0', addresses: hosts },
     );
-    this.#bed.exec('pod', 'nft', rules);
+    this.#bed.exec(name, 'nft', rules);
   }
 
   /** Of a host in the network: 1 is the pod, 2 to 4 are beyond it. */
@@ -113,18 +130,9 @@ export class RedirectedPod implements AsyncDisposable {
     return asked;
   }
 
-  /** The proxy of the pod, with its resolvers. */
-  startProxy(services: readonly Service[], nameservers: readonly string[], logger?: Logger): PodDns {
-    const config = readConfig({ NODE_NAME: 'node-a' });
-    if (config.dns === undefined) throw new Error('the DNS proxy is off');
-    const proxy = createPodDns(config.dns, config, {
-      store: storeOf({ workloads: [workload()], services }),
-      metrics: new Metrics({ version: 'test' }, { clock: systemClock }),
-      log: { scope: () => logger ?? silentLogger },
-      clock: systemClock,
-      random: systemRandom,
-      nameservers: nameservers.map(socketAddress),
-    })({ uid: 'client', info: pod, namespace: this.#pod });
+  /** The proxy of the pod. */
+  startProxy(open: ReturnType<typeof createPodDns>): PodDns {
+    const proxy = open({ uid: this.#name, info: podInfo, namespace: this.#pod });
     this.#proxies.push(proxy);
     return proxy;
   }
@@ -132,7 +140,7 @@ export class RedirectedPod implements AsyncDisposable {
   /** What an application of the pod learns: it asks these servers, or (none) those that its resolv.conf names. */
   async asks(servers: readonly string[], expression: string): Promise<unknown> {
     const program = ['--input-type=module', '--eval', application(servers, expression)];
-    const { stdout } = await run('ip', ['netns', 'exec', this.#bed.nameOf('pod'), process.execPath, ...program]);
+    const { stdout } = await run('ip', ['netns', 'exec', this.#bed.nameOf(this.#name), process.execPath, ...program]);
     return JSON.parse(stdout) as unknown;
   }
 
@@ -151,6 +159,6 @@ export class RedirectedPod implements AsyncDisposable {
   }
 
   get #etc(): string {
-    return `/etc/netns/${this.#bed.nameOf('pod')}`;
+    return `/etc/netns/${this.#bed.nameOf(this.#name)}`;
   }
 }

@@ -7,8 +7,10 @@ import { service, workload } from '@clearmesh/shared/testing/builders';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { addressPush, storeOf } from '@clearmesh/shared/testing/pushes';
 import { Metrics } from '../../src/admin/metrics.ts';
+import type { Query } from '../../src/dns/message.ts';
+import type { Found } from '../../src/dns/other-resolvers.ts';
 import { DnsResponder } from '../../src/dns/responder.ts';
-import type { ResponderDeps } from '../../src/dns/responder.ts';
+
 import { question, readAnswer, upstreamAnswer } from './messages.ts';
 
 const pod = { name: 'client', namespace: 'bank', serviceAccount: 'default' };
@@ -22,7 +24,8 @@ const never = new AbortController().signal;
 describe('what a pod asks', () => {
   let clock: FakeClock;
   let metrics: Metrics;
-  let forward: ResponderDeps['forward'];
+  let forward: (query: Query) => Promise<Uint8Array>;
+  let found: ((query: Query) => Found) | undefined;
   let logged: LogFields[];
   let unit: number;
   let store: ReturnType<typeof storeOf>;
@@ -31,6 +34,7 @@ describe('what a pod asks', () => {
     clock = new FakeClock();
     metrics = new Metrics({ version: 'test' }, { clock });
     forward = () => Promise.reject(new Error('nobody is there'));
+    found = undefined;
     logged = [];
     unit = 0;
     store = storeOf({ services, workloads: [client] }, clock);
@@ -42,7 +46,7 @@ describe('what a pod asks', () => {
       { pod, clusterDomain: 'cluster.local', preferredNamespace: '', ipv6: true, ...options },
       {
         snapshots: store,
-        forward: (...args) => forward(...args),
+        askOthers: (query) => found?.(query) ?? { kind: 'asked', answer: forward(query) },
         metrics: metrics.dns,
         random,
         log: { ...silentLogger, debug: (_message, fields = {}) => void logged.push(fields) },
@@ -87,7 +91,11 @@ describe('what a pod asks', () => {
   ];
   for (const [says, message, label] of elsewhere) {
     it(`goes to another resolver when it ${says}`, async () => {
-      forward = async (query) => (clock.advance(20), upstreamAnswer(Buffer.from(query.bytes), { address: '9.9.9.9' }));
+      forward = async (query) => {
+        await Promise.resolve();
+        clock.advance(20);
+        return upstreamAnswer(Buffer.from(query.bytes), { address: '9.9.9.9' });
+      };
       expect(await ask(message)).to.deep.include({ id: 7, code: 0, flags: 'qr ra' });
       const labels = `request_query_type="${label}",request_protocol="udp",source_canonical_service="client-app",source_canonical_revision="v1"`;
       expect(await series('istio_dns_upstream_requests_total')).to.deep.equal([`istio_dns_upstream_requests_total{${labels}} 1`]);
@@ -95,6 +103,18 @@ describe('what a pod asks', () => {
       expect(await series('istio_dns_upstream_request_duration_seconds_sum')).to.deep.equal([
         `istio_dns_upstream_request_duration_seconds_sum{${labels}} 0.02`,
       ]);
+    });
+  }
+
+  for (const kind of ['held', 'shared'] as const) {
+    it(`is answered with what another question was told, and is no other one for the resolver: ${kind}`, async () => {
+      const other = question({ id: 99, name: 'WWW.example.org' });
+      const answer = upstreamAnswer(other, { address: '9.9.9.9' });
+      found = () => (kind === 'held' ? { kind, answer } : { kind, answer: Promise.resolve(answer) });
+      const told = { id: 7, code: 0, flags: 'qr ra', answers: ['www.Example.org A 9.9.9.9 77'] };
+      expect(await ask(question({ name: 'www.Example.org' }))).to.deep.equal(told);
+      expect(await series('istio_dns_requests_total')).to.have.lengthOf(1);
+      expect(await series('istio_dns_upstream_requests_total')).to.deep.equal([]);
     });
   }
 
