@@ -20,14 +20,27 @@ export function familyOf(ip: string): Family {
   return ip.includes(':') ? 6 : 4;
 }
 
+/** The 4 or 16 bytes of an address in network order; text that is no IP address is EINVAL. */
+export function encodeIp(ip: string): Uint8Array {
+  const isV6 = familyOf(ip) === 6;
+  const bytes = Buffer.alloc(isV6 ? 16 : 4);
+  if (libc.inetPton(isV6 ? AF_INET6 : AF_INET, ip, bytes) !== 1) throw new SyscallError('inet_pton', EINVAL, ip);
+  return bytes;
+}
+
+/** The text of 4 or 16 bytes. */
+export function decodeIp(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.length === 4 ? formatV4(buffer) : formatV6(buffer);
+}
+
 /** struct sockaddr_in or sockaddr_in6 for an address; text that is no IP address is EINVAL. */
 export function encodeSockaddr(address: InetAddress): Uint8Array {
   const isV6 = familyOf(address.ip) === 6;
   const bytes = Buffer.alloc(isV6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES);
   bytes.writeUInt16LE(isV6 ? AF_INET6 : AF_INET, 0);
   bytes.writeUInt16BE(address.port, 2);
-  const ip = bytes.subarray(isV6 ? 8 : 4, isV6 ? 24 : 8);
-  if (libc.inetPton(isV6 ? AF_INET6 : AF_INET, address.ip, ip) !== 1) throw new SyscallError('inet_pton', EINVAL, address.ip);
+  bytes.set(encodeIp(address.ip), isV6 ? 8 : 4);
   return bytes;
 }
 
@@ -35,9 +48,9 @@ export function encodeSockaddr(address: InetAddress): Uint8Array {
 export function decodeSockaddr(sockaddr: Uint8Array): InetAddress | undefined {
   const bytes = Buffer.from(sockaddr.buffer, sockaddr.byteOffset, sockaddr.byteLength);
   const family = bytes.length < SOCKADDR_IN_BYTES ? 0 : bytes.readUInt16LE(0);
-  if (family === AF_INET) return { ip: formatV4(bytes.subarray(4, 8)), port: bytes.readUInt16BE(2) };
+  if (family === AF_INET) return { ip: decodeIp(bytes.subarray(4, 8)), port: bytes.readUInt16BE(2) };
   if (family !== AF_INET6 || bytes.length < SOCKADDR_IN6_BYTES) return undefined;
-  return { ip: formatV6(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
+  return { ip: decodeIp(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
 }
 
 function formatV4(bytes: Uint8Array): string {

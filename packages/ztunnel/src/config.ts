@@ -54,6 +54,8 @@ export type DnsConfig = {
   readonly port: number;
   /** Of services with one hostname, those of this namespace come before the first; "" for none. @default '' */
   readonly preferredNamespace: string;
+  /** Answers of other resolvers kept for each pod; 0: none. @default 1 024 */
+  readonly cacheEntries: number;
 };
 
 export type TunnelConfig = {
@@ -226,8 +228,9 @@ function readDns(reader: EnvironmentReader): DnsConfig | undefined {
   const ip = host === 'localhost' ? host : parseIp(host);
   const port = /^\d+$/.test(where.slice(colon + 1)) ? Number(where.slice(colon + 1)) : 0;
   if (ip === undefined || port < 1 || port > 65_535) reader.reject(name, 'set it to localhost:PORT, IP:PORT or [IPV6]:PORT');
+  const cacheEntries = reader.integer('DNS_CACHE_ENTRIES', 1_024, { min: 0, max: 65_536 });
   if (!isOn || ip === undefined) return undefined;
-  return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', '') };
+  return { host: ip, port, preferredNamespace: reader.text('PREFERED_SERVICE_NAMESPACE', ''), cacheEntries };
 }
 
 /** Names are answered from the whole mesh, which is not there on demand: some would be, and others would leave by other ways. */

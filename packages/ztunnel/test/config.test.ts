@@ -36,7 +36,7 @@ describe('readConfig', () => {
       localhostAppTunnel: true,
     });
     expect(config.ports).to.deep.equal({ admin: 15_000, stats: 15_020 });
-    expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '' });
+    expect(config.dns).to.deep.equal({ host: 'localhost', port: 15_053, preferredNamespace: '', cacheEntries: 1_024 });
     expect(config.xds).to.deep.equal({
       url: 'https://localhost:15012',
       root: './var/run/secrets/istio/root-cert.pem',
@@ -63,6 +63,8 @@ describe('readConfig', () => {
     ['a DNS proxy elsewhere', { DNS_PROXY_ADDR: '127.0.0.53:5353' }, (c) => [c.dns?.host, c.dns?.port], ['127.0.0.53', 5_353]],
     ['a DNS proxy at an IPv6 address', { DNS_PROXY_ADDR: '[::1]:53' }, (c) => [c.dns?.host, c.dns?.port], ['::1', 53]],
     ['a DNS proxy of proxy metadata', { ISTIO_META_DNS_PROXY_ADDR: 'localhost:5353' }, (c) => c.dns?.port, 5_353],
+    ['a number of DNS answers', { DNS_CACHE_ENTRIES: '4096' }, (c) => c.dns?.cacheEntries, 4_096],
+    ['no memory of DNS answers', { DNS_CACHE_ENTRIES: '0' }, (c) => c.dns?.cacheEntries, 0],
     ['ports of the process', { PROXY_ADMIN_PORT: '1', STATS_PORT: '2' }, (c) => c.ports, { admin: 1, stats: 2 }],
     ['a preferred namespace', { PREFERED_SERVICE_NAMESPACE: 'shared' }, (c) => c.dns?.preferredNamespace, 'shared'],
     ['neither roots nor lists of its own', {}, (c) => c.trust, {}],
@@ -155,6 +157,8 @@ describe('readConfig', () => {
     ['DNS_PROXY_ADDR', '15053'],
     ['DNS_PROXY_ADDR', 'localhost:0'],
     ['DNS_PROXY_ADDR', 'dns.example:53'],
+    ['DNS_CACHE_ENTRIES', '-1'],
+    ['DNS_CACHE_ENTRIES', '65537'],
     ['HTTP2_FRAME_SIZE', '16383'],
     ['HTTP2_STREAM_WINDOW_SIZE', '2147483648'],
     ['TUNNEL_ENGINE', 'nghttp2'],

@@ -5,15 +5,17 @@
  *   istio_dns_upstream_requests_total                … that went on to another resolver
  *   istio_dns_upstream_failures_total                … to which none of them gave an answer in time
  *   istio_dns_upstream_request_duration_seconds      … and how long the answer took, or its absence
+ *   clearmesh_dns_cache_total{outcome}               questions for other resolvers that memory may answer: whether it did
  *   clearmesh_dns_overloads_total                    questions answered with SERVFAIL at once, since a pod asked too much
  *
- * Each by {request_query_type, request_protocol, source_canonical_service, source_canonical_revision}, but the last.
+ * Each by {request_query_type, request_protocol, source_canonical_service, source_canonical_revision}, but the last two.
  * Series are bounded: a pod can ask for 65,536 types, and services come and go.
  */
 import { Counter, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { knownLabel } from '@clearmesh/shared/observe/peer-labels';
+import type { CacheOutcome } from '../dns/other-resolvers.ts';
 import type { DnsFacts, DnsMetrics } from '../dns/responder.ts';
 
 export type DnsSeriesOptions = {
@@ -52,6 +54,7 @@ export class DnsQueryMetrics implements DnsMetrics {
   readonly #upstreamRequests: Counter<(typeof labelNames)[number]>;
   readonly #upstreamFailures: Counter<(typeof labelNames)[number]>;
   readonly #upstreamDuration: Histogram<(typeof labelNames)[number]>;
+  readonly #cache: Counter<'outcome'>;
   readonly #overloads: Counter;
   readonly #sources = new Set<string>();
 
@@ -77,6 +80,12 @@ export class DnsQueryMetrics implements DnsMetrics {
       help: 'Time until another resolver answered, or did not',
       buckets: [0.0005, 0.001, 0.01, 0.1, 1, 5],
     });
+    this.#cache = new Counter({
+      name: 'clearmesh_dns_cache_total',
+      help: 'DNS queries for other resolvers that could be answered from memory',
+      labelNames: ['outcome'],
+      registers,
+    });
     this.#overloads = new Counter({
       name: 'clearmesh_dns_overloads_total',
       help: 'DNS queries refused since a pod asked too many at a time',
@@ -96,6 +105,10 @@ export class DnsQueryMetrics implements DnsMetrics {
       if (outcome === 'failed') this.#upstreamFailures.inc(labels);
       this.#upstreamDuration.observe(labels, (this.#clock.monotonicMs() - sinceMs) / 1_000);
     };
+  }
+
+  cacheUsed(outcome: CacheOutcome): void {
+    this.#cache.inc({ outcome });
   }
 
   overloaded(): void {

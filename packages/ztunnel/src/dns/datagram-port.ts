@@ -5,7 +5,7 @@ import type { Logger } from '@clearmesh/shared/observe/log';
 
 export type DatagramPortDeps = {
   /** The answer to a datagram, or `undefined` for none; never rejects. */
-  readonly respond: (message: Uint8Array) => Promise<Uint8Array | undefined>;
+  readonly respond: (message: Uint8Array, from: dgram.RemoteInfo) => Promise<Uint8Array | undefined>;
   readonly logger: Logger;
 };
 
@@ -55,7 +55,7 @@ export class DatagramPort {
   }
 
   async #answer(message: Buffer, from: dgram.RemoteInfo): Promise<void> {
-    const answer = await this.#deps.respond(message);
+    const answer = await this.#deps.respond(message, from);
     if (answer === undefined || !this.#isOpen) return;
     // Sent only in a later turn of the event loop: to close before would lose it.
     const { promise, resolve } = Promise.withResolvers<Error | null>();

@@ -1,6 +1,5 @@
 /**
- * Questions that the mesh has no answer to, asked of the resolvers of the proxy from within the pod's network
- * (l4-contract section 10). The message goes on as it came, and so does the answer.
+ * Questions that the mesh has no answer to, asked of other resolvers from within the pod's network (l4-contract section 10). The message goes on as it came, and so does the answer.
  *
  *   try 1: resolver 1 ── no answer in time, not reachable ──▶ try 2: resolver 2, or 1 again ──▶ … ──▶ rejected
  *
@@ -19,8 +18,6 @@ import { MessageStream, framed } from './message-stream.ts';
 import type { DnsProtocol } from './responder.ts';
 
 export type ForwarderOptions = {
-  /** Asked in this order. */
-  readonly nameservers: readonly SocketAddress[];
   /** For one try, milliseconds. @default 2 000 */
   readonly tryMs?: number;
   /** For all of them, milliseconds. @default 5 000 */
@@ -34,6 +31,9 @@ export type ForwarderDeps = {
   readonly clock: Clock;
   readonly random: Random;
 };
+
+/** Whom to ask, in this order, and how. */
+export type Way = { readonly nameservers: readonly SocketAddress[]; readonly protocol: DnsProtocol };
 
 type Try = { readonly server: SocketAddress; readonly query: Query; readonly id: number; readonly signal: AbortSignal };
 
@@ -49,8 +49,8 @@ export class Forwarder {
   }
 
   /** The first answer; rejects when nobody gives one, or with the signal's reason. */
-  async forward(query: Query, protocol: DnsProtocol, signal: AbortSignal): Promise<Uint8Array> {
-    const { nameservers, tryMs = 2_000, totalMs = 5_000 } = this.#options;
+  async forward(query: Query, { nameservers, protocol }: Way, signal: AbortSignal): Promise<Uint8Array> {
+    const { tryMs = 2_000, totalMs = 5_000 } = this.#options;
     if (nameservers.length === 0) throw new Error('no resolver is known: see the nameserver lines of /etc/resolv.conf');
     const endMs = this.#deps.clock.monotonicMs() + totalMs;
     let failed: unknown;

@@ -36,15 +36,23 @@ export function readQuestion(bytes: Buffer, start: number): Question | undefined
   };
 }
 
-/** Type and class of the record at an offset, and where it ends; `undefined` for a malformed one. */
-export function skipRecord(
-  bytes: Buffer,
-  start: number,
-): { readonly type: number; readonly class: number; readonly end: number } | undefined {
+/** What is before a record's data, and where that is. */
+export type RecordFrame = {
+  readonly type: number;
+  readonly class: number;
+  /** Offset of its lifetime, and of its data behind the length. */
+  readonly ttlAt: number;
+  readonly dataAt: number;
+  readonly end: number;
+};
+
+/** The record at an offset; `undefined` for a malformed one. */
+export function skipRecord(bytes: Buffer, start: number): RecordFrame | undefined {
   const at = skipName(bytes, start);
   if (at === undefined || at + 10 > bytes.length) return undefined;
   const end = at + 10 + bytes.readUInt16BE(at + 8);
-  return end > bytes.length ? undefined : { type: bytes.readUInt16BE(at), class: bytes.readUInt16BE(at + 2), end };
+  if (end > bytes.length) return undefined;
+  return { type: bytes.readUInt16BE(at), class: bytes.readUInt16BE(at + 2), ttlAt: at + 4, dataAt: at + 10, end };
 }
 
 function skipName(bytes: Buffer, start: number): number | undefined {

@@ -8,13 +8,15 @@
  */
 import { ipToBytes } from '@clearmesh/shared/model/ip-address';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
-import { readQuestion, skipRecord } from './message-parts.ts';
+import { readEdns, writeEdns } from './edns.ts';
+import type { Edns } from './edns.ts';
+import { readQuestion } from './message-parts.ts';
 import type { Question } from './message-parts.ts';
 
-/** RFC 1035 section 4.1.1. */
-export const rcode = { noError: 0, formatError: 1, serverFailure: 2, notImplemented: 4 } as const;
+/** RFC 1035 section 4.1.1; RFC 6891 section 9. */
+export const rcode = { noError: 0, formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, badVersion: 16 } as const;
 
-export const recordType = { a: 1, cname: 5, aaaa: 28, opt: 41 } as const;
+export const recordType = { a: 1, cname: 5, aaaa: 28 } as const;
 
 export const internetClass = 1;
 
@@ -29,8 +31,8 @@ export type QueryHeader = {
 export type Query = {
   readonly header: QueryHeader;
   readonly question: Question;
-  /** The most bytes the asker takes in one datagram (RFC 6891 section 6.2.3); absent: it does not speak EDNS. */
-  readonly ednsPayload?: number;
+  /** Absent: the asker does not speak EDNS. */
+  readonly edns?: Edns;
   /** The whole message as it came. */
   readonly bytes: Uint8Array;
 };
@@ -42,6 +44,7 @@ export type Read =
   | { readonly kind: 'nothing' };
 
 export type Answer = {
+  /** One above 15 only to who speaks EDNS. */
   readonly code: number;
   /** The name that the question is another one for, in lower case. */
   readonly alias?: string;
@@ -49,8 +52,6 @@ export type Answer = {
 };
 
 export const headerBytes = 12;
-/** RFC 6891 section 6.2.5: a smaller size is taken for this one. */
-const leastEdnsPayload = 512;
 
 const flag = { response: 0x8000, authoritative: 0x0400, truncated: 0x0200, recursionDesired: 0x0100, available: 0x0080 } as const;
 const checkingDisabledFlag = 0x0010;
@@ -74,26 +75,10 @@ export function readQuery(message: Uint8Array): Read {
   if (header.opcode !== 0) return refused(rcode.notImplemented);
   const question = bytes.readUInt16BE(4) === 1 ? readQuestion(bytes, headerBytes) : undefined;
   if (question === undefined) return refused(rcode.formatError);
-  const ednsPayload = readEdns(bytes, question.end);
-  if (ednsPayload === 'malformed') return refused(rcode.formatError);
-  return { kind: 'query', query: { header, question, bytes, ...(ednsPayload === undefined ? {} : { ednsPayload }) } };
-}
-
-/** The size in the OPT record, if there is one. */
-function readEdns(bytes: Buffer, start: number): number | undefined | 'malformed' {
-  const records = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10);
-  let payload: number | undefined;
-  for (let at = start, index = 0; index < records; index++) {
-    const record = skipRecord(bytes, at);
-    if (record === undefined) return 'malformed';
-    if (record.type === recordType.opt) {
-      // RFC 6891 section 6.1.1: at most one, and of the root.
-      if (payload !== undefined || bytes[at] !== 0) return 'malformed';
-      payload = Math.max(leastEdnsPayload, record.class);
-    }
-    at = record.end;
-  }
-  return payload;
+  const [answers, authority, additional] = [bytes.readUInt16BE(6), bytes.readUInt16BE(8), bytes.readUInt16BE(10)];
+  const edns = readEdns(bytes, question.end, { answers, authority, additional });
+  if (edns === 'malformed') return refused(rcode.formatError);
+  return { kind: 'query', query: { header, question, bytes, ...(edns === undefined ? {} : { edns }) } };
 }
 
 /** An answer without a question, to what could not be read. */
@@ -107,13 +92,13 @@ export function writeRefusal(header: QueryHeader, code: number): Uint8Array {
 export function writeAnswer(query: Query, answer: Answer, limit: number): Uint8Array {
   const { question } = query;
   const records = answerRecords(query, answer);
-  const edns = query.ednsPayload === undefined ? [] : [optRecord(query.ednsPayload)];
+  const edns = query.edns === undefined ? [] : [writeEdns(query.edns, answer.code)];
   let room = limit - question.end - sizeOf(edns);
   const fitting = records.filter((record) => (room -= record.length) >= 0);
   const cut = fitting.length < records.length ? flag.truncated : 0;
   const own = answer.code === rcode.noError ? flag.authoritative : 0;
   const bytes = Buffer.alloc(headerBytes);
-  writeHeader(bytes, query.header, flag.response | flag.available | own | cut | answer.code);
+  writeHeader(bytes, query.header, flag.response | flag.available | own | cut | (answer.code & 0xf));
   bytes.writeUInt16BE(1, 4);
   bytes.writeUInt16BE(fitting.length, 6);
   bytes.writeUInt16BE(edns.length, 10);
@@ -142,13 +127,6 @@ function record(owner: number, type: number, data: Buffer): Buffer {
   bytes.writeUInt32BE(ttlSeconds, 6);
   bytes.writeUInt16BE(data.length, 10);
   data.copy(bytes, 12);
-  return bytes;
-}
-
-function optRecord(payload: number): Buffer {
-  const bytes = Buffer.alloc(11);
-  bytes.writeUInt16BE(recordType.opt, 1);
-  bytes.writeUInt16BE(payload, 3);
   return bytes;
 }
 
@@ -184,11 +162,18 @@ export function answers(message: Uint8Array, query: Query, id: number): boolean 
   return question.key === key && question.type === type && question.class === asked;
 }
 
-/** Another server's answer as ours: under the asker's number, not authoritative. */
-export function relayed(message: Uint8Array, id: number): Buffer {
-  const bytes = renumbered(message, id);
+/** Another server's answer as ours: under the asker's number, with its spelling of the name (M2), not authoritative. */
+export function relayed(message: Uint8Array, { header, question, bytes: asked }: Query): Buffer {
+  const bytes = renumbered(message, header.id);
+  // It may answer somebody else's question, which is equal to this one, so of one length.
+  if (bytes.readUInt16BE(4) === 1) bytes.set(asked.subarray(headerBytes, question.end), headerBytes);
   bytes.writeUInt16BE((bytes.readUInt16BE(2) & ~flag.authoritative) | flag.available, 2);
   return bytes;
+}
+
+/** Whether a part of it was left out. */
+export function isTruncated(message: Uint8Array): boolean {
+  return (asBuffer(message).readUInt16BE(2) & flag.truncated) !== 0;
 }
 
 /** The code in an answer's header. */

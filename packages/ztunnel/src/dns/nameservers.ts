@@ -33,6 +33,15 @@ export function searchListIn(text: string): readonly string[] {
   return names.filter((name) => name !== '').slice(0, maxSearched);
 }
 
+/**
+ * Whom to ask for a pod. Pure. The server that it asked, alone; if that is one of the proxy's or not known, those of the proxy,
+ * which are also asked when the first one is down.
+ */
+export function resolversFor(asked: SocketAddress | undefined, own: readonly SocketAddress[]): readonly SocketAddress[] {
+  const isOwn = asked === undefined || own.some(({ ip, port }) => ip === asked.ip && port === asked.port);
+  return isOwn ? own : [asked];
+}
+
 /** The cluster's own resolver, as the kubelet tells every pod of it; without one, names that the mesh does not know fail. */
 export function readResolver(file: string, logger: Pick<Logger, 'warn'>): ResolverConfig {
   try {

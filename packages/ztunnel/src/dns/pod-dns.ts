@@ -5,7 +5,9 @@
  *   serving ── yield ──▶ yielding ── finish ──▶ answering what was asked ──▶ gone
  *      └──────────────── destroy ─────────────────────────────────────────▶ gone
  */
+import type dgram from 'node:dgram';
 import { readFileSync } from 'node:fs';
+import type net from 'node:net';
 import type { DatagramOptions, DatagramSocket } from '@clearmesh/linux/datagram-socket';
 import type { ListenOptions, ListeningSocket } from '@clearmesh/linux/listen-socket';
 import type { KeepAlive } from '@clearmesh/linux/socket-options';
@@ -16,6 +18,7 @@ import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { PodListener } from '../capture/pod-listener.ts';
+import type { AskedServers } from './asked-servers.ts';
 import { DatagramPort } from './datagram-port.ts';
 import type { DnsResponder } from './responder.ts';
 import { StreamConversations } from './stream-conversations.ts';
@@ -38,6 +41,8 @@ export type PodDnsDeps = {
   readonly listen: (options: ListenOptions) => ListeningSocket;
   readonly openDatagram: (options: DatagramOptions) => DatagramSocket;
   readonly responder: Pick<DnsResponder, 'respond'>;
+  /** The proxy of the pod ends it. */
+  readonly servers: Pick<AskedServers, 'ofDatagram' | 'ofStream' | typeof Symbol.dispose>;
   readonly clock: Clock;
   /** The dns scope. */
   readonly logger: Logger;
@@ -49,12 +54,15 @@ export class PodDns implements Disposable {
   readonly #listeners: PodListener[] = [];
   readonly #datagrams: DatagramPort[] = [];
   readonly #end = new AbortController();
+  readonly #servers: Disposable;
 
   /** Throws MESH-CAPTURE-001 when a port cannot be opened; nothing is left open then. */
   constructor(options: PodDnsOptions, deps: PodDnsDeps) {
-    const { responder, clock, logger } = deps;
+    const { responder, servers, clock, logger } = deps;
+    this.#servers = servers;
     const { signal } = this.#end;
-    const respond = (message: Uint8Array): Promise<Uint8Array | undefined> => responder.respond(message, 'tcp', signal);
+    const respond = (message: Uint8Array, socket: net.Socket): Promise<Uint8Array | undefined> =>
+      responder.respond(message, { protocol: 'tcp', server: () => servers.ofStream(socket) }, signal);
     this.#streams = new StreamConversations({}, { respond, clock, logger });
     try {
       for (const ip of addressesOf(options)) this.#open(ip, options, deps);
@@ -73,18 +81,20 @@ export class PodDns implements Disposable {
   async finish(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
     await Promise.all([this.#streams.finish(), ...this.#datagrams.map((port) => port.finish())]);
+    this.#servers[Symbol.dispose]();
   }
 
   /** Closes all now. */
   [Symbol.dispose](): void {
     for (const port of [...this.#datagrams, ...this.#listeners]) port.close();
     this.#streams.destroy();
+    this.#servers[Symbol.dispose]();
     this.#end.abort(new Error('the DNS proxy of the pod has ended'));
   }
 
   #open(ip: IpAddress, options: PodDnsOptions, deps: PodDnsDeps): void {
     const { namespace, port, mark, reusePort, keepAlive = {} } = options;
-    const { responder, logger } = deps;
+    const { responder, servers, logger } = deps;
     const where = {
       ip,
       port,
@@ -93,7 +103,10 @@ export class PodDns implements Disposable {
       ...(mark === undefined ? {} : { mark }),
     };
     const { signal } = this.#end;
-    const respond = (message: Uint8Array): Promise<Uint8Array | undefined> => responder.respond(message, 'udp', signal);
+    const server = ({ address, port: source }: dgram.RemoteInfo): ReturnType<AskedServers['ofDatagram']> =>
+      servers.ofDatagram({ ip: address, port: source }, { ip: redirectedTo(ip), port });
+    const respond = (message: Uint8Array, from: dgram.RemoteInfo): Promise<Uint8Array | undefined> =>
+      responder.respond(message, { protocol: 'udp', server: () => server(from) }, signal);
     this.#datagrams.push(new DatagramPort(openDatagram(where, deps), ipFamily(ip), { respond, logger }));
     this.#listeners.push(
       new PodListener(
@@ -110,6 +123,12 @@ const loopback6 = '::1' as IpAddress;
 function addressesOf({ host, namespace, ipv6 }: PodDnsOptions): readonly IpAddress[] {
   if (host !== 'localhost') return [host];
   return ipv6 && hasLoopback6(namespace) ? [loopback4, loopback6] : [loopback4];
+}
+
+/** A redirection within the pod leads to loopback, and what listens at every address hears it there. */
+function redirectedTo(ip: IpAddress): IpAddress {
+  if (ip === '0.0.0.0') return loopback4;
+  return ip === '::' ? loopback6 : ip;
 }
 
 /** Pods may have IPv6 switched off where their node has it. */

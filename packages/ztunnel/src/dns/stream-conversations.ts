@@ -18,7 +18,7 @@ export type StreamConversationsOptions = {
 
 export type StreamConversationsDeps = {
   /** The answer to a message, or `undefined` for none; never rejects. */
-  readonly respond: (message: Uint8Array) => Promise<Uint8Array | undefined>;
+  readonly respond: (message: Uint8Array, socket: net.Socket) => Promise<Uint8Array | undefined>;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -73,7 +73,7 @@ export class StreamConversations {
       for await (const message of new MessageStream(socket.iterator({ destroyOnReturn: false }))) {
         cancel();
         conversation.isAnswering = true;
-        const answer = await this.#deps.respond(message);
+        const answer = await this.#deps.respond(message, socket);
         conversation.isAnswering = false;
         cancel = this.#untilIdle(socket);
         if (answer !== undefined) await written(socket, framed(answer));

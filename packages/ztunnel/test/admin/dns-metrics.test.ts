@@ -24,4 +24,12 @@ describe('the DNS metrics', () => {
       'unknown overflow overflow 4',
     ]);
   });
+
+  it('tell what became of questions that memory may answer', async () => {
+    const registry = new Registry();
+    const metrics = new DnsQueryMetrics({}, { registry, clock: new FakeClock() });
+    for (const outcome of ['hit', 'miss', 'hit', 'shared'] as const) metrics.cacheUsed(outcome);
+    const found = [...(await registry.metrics()).matchAll(/^clearmesh_dns_cache_total\{outcome="(\w+)"\} (\d+)$/gm)];
+    expect(found.map((match) => match.slice(1).join(' '))).to.deep.equal(['hit 2', 'miss 1', 'shared 1']);
+  });
 });

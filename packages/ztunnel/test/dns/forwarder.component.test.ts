@@ -8,26 +8,21 @@ import { systemRandom } from '@clearmesh/shared/lifecycle/random';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
 import { socketAddress } from '@clearmesh/shared/testing/builders';
 import { Forwarder } from '../../src/dns/forwarder.ts';
-import { readQuery } from '../../src/dns/message.ts';
 import type { Query } from '../../src/dns/message.ts';
-import { question, readAnswer, upstreamAnswer } from './messages.ts';
+import { asQuery, question, readAnswer, upstreamAnswer } from './messages.ts';
 import { FakeResolver, freePort } from './resolvers.ts';
 
 const never = new AbortController().signal;
 
-function query(): Query {
-  const read = readQuery(question({ id: 0x1234, name: 'www.example.org' }));
-  if (read.kind !== 'query') throw new Error(read.kind);
-  return read.query;
-}
+const query = (): Query => asQuery(question({ id: 0x1234, name: 'www.example.org' }));
 
-function create(nameservers: readonly SocketAddress[], tryMs = 2_000): Forwarder {
+type Asked = { readonly forward: (query: Query, protocol: 'udp' | 'tcp', signal: AbortSignal) => Promise<Uint8Array> };
+
+function create(nameservers: readonly SocketAddress[], tryMs = 2_000): Asked {
   const openDatagram = (): number => datagramSocket({ ip: '0.0.0.0', port: 0 }).fd;
   const connect = (target: SocketAddress, signal: AbortSignal): ReturnType<typeof connectTcp> => connectTcp({ target }, signal);
-  return new Forwarder(
-    { nameservers, tryMs, totalMs: 5_000 },
-    { openDatagram, connect, clock: systemClock, random: systemRandom },
-  );
+  const forwarder = new Forwarder({ tryMs, totalMs: 5_000 }, { openDatagram, connect, clock: systemClock, random: systemRandom });
+  return { forward: (query, protocol, signal) => forwarder.forward(query, { nameservers, protocol }, signal) };
 }
 
 const addressed = (message: Buffer): Buffer => upstreamAnswer(message, { address: '9.9.9.9' });

@@ -3,24 +3,28 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { ip } from '@clearmesh/shared/testing/builders';
 import { answers, readQuery, relayed, renumbered, writeAnswer, writeRefusal } from '../../src/dns/message.ts';
-import type { Query } from '../../src/dns/message.ts';
-import { question, readAnswer, upstreamAnswer, wireName } from './messages.ts';
-
-function query(message: Buffer): Query {
-  const read = readQuery(message);
-  if (read.kind !== 'query') throw new Error(`read as ${read.kind}`);
-  return read.query;
-}
+import { asQuery as query, question, readAnswer, upstreamAnswer, wireName } from './messages.ts';
 
 describe('a DNS query', () => {
   it('is read with its name in lower case, type, class and number', () => {
-    const { header, question: asked, ednsPayload } = query(question({ id: 0xbeef, name: 'Ledger.Bank', type: 28 }));
+    const { header, question: asked, edns } = query(question({ id: 0xbeef, name: 'Ledger.Bank', type: 28 }));
     expect(header).to.deep.equal({ id: 0xbeef, opcode: 0, recursionDesired: true, checkingDisabled: false });
-    expect([asked.name, asked.type, asked.class, ednsPayload]).to.deep.equal(['ledger.bank', 28, 1, undefined]);
+    expect([asked.name, asked.type, asked.class, edns]).to.deep.equal(['ledger.bank', 28, 1, undefined]);
   });
 
   it('tells how much it takes, never less than 512 bytes', () => {
-    expect([100, 512, 4096].map((edns) => query(question({ name: 'a', edns })).ednsPayload)).to.deep.equal([512, 512, 4096]);
+    expect([100, 512, 4096].map((edns) => query(question({ name: 'a', edns })).edns?.payload)).to.deep.equal([512, 512, 4096]);
+  });
+
+  it('tells the version of EDNS, and whether it wants signatures', () => {
+    const cookie = Buffer.from([0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(query(question({ name: 'a', edns: 1232 })).edns).to.deep.equal({
+      payload: 1232,
+      version: 0,
+      dnssecOk: false,
+    });
+    const all = question({ name: 'a', edns: 1232, ednsVersion: 3, dnssecOk: true, ednsOptions: cookie });
+    expect(query(all).edns).to.deep.equal({ payload: 1232, version: 3, dnssecOk: true });
   });
 
   const nameless: readonly [says: string, name: string][] = [
@@ -58,6 +62,9 @@ describe('a DNS query', () => {
     ['a record that is missing', changed(11, 2), 1],
     ['a record that is longer than the message', changed(good.length - 1, 9), 1],
     ['a second OPT', Buffer.concat([changed(11, 2), good.subarray(good.length - 11)]), 1],
+    ['an OPT with a name', Buffer.concat([good.subarray(0, -11), Buffer.of(1, 97), good.subarray(-11)]), 1],
+    ['an OPT among the answers', question({ name: 'a', edns: 1232 }).fill(1, 7, 8).fill(0, 11, 12), 1],
+    ['an OPT among the authorities', question({ name: 'a', edns: 1232 }).fill(1, 9, 10).fill(0, 11, 12), 1],
     ['a name of 256 bytes', question({ name: [...Array<string>(4).fill('a'.repeat(61)), 'bcdefg'].join('.') }), 1],
   ];
   for (const [says, message, code] of refused) {
@@ -112,6 +119,20 @@ describe('a DNS answer', () => {
   it('tells an alias before the addresses of what it stands for', () => {
     const answer = writeAnswer(asked, { code: 0, alias: 'api.example.com', addresses: [ip('10.0.0.1')] }, 4096);
     expect(readAnswer(answer).answers).to.deep.equal(['Ledger.bank CNAME api.example.com 30', 'api.example.com A 10.0.0.1 30']);
+  });
+
+  it('has the DO bit of its query, and no options', () => {
+    const ednsOptions = Buffer.from([0, 3, 0, 0]);
+    const signed = query(question({ name: 'ledger.bank', edns: 1232, dnssecOk: true, ednsOptions }));
+    const answer = writeAnswer(signed, { code: 0, addresses: [ip('10.0.0.1')] }, 4096);
+    expect(readAnswer(answer)).to.deep.include({ edns: 1232, dnssecOk: true });
+    expect(answer.subarray(-11)).to.deep.equal(Buffer.from([0, 0, 41, 1232 >> 8, 1232 & 255, 0, 0, 0x80, 0, 0, 0]));
+  });
+
+  it('has the upper part of its code in OPT, and version 0', () => {
+    const newer = query(question({ name: 'ledger.bank', edns: 1232, ednsVersion: 1 }));
+    const answer = readAnswer(writeAnswer(newer, { code: 16, addresses: [] }, 4096));
+    expect(answer).to.deep.equal({ id: 7, flags: 'qr rd ra', code: 16, answers: [], edns: 1232 });
   });
 
   it('has no EDNS for who did not speak it, and is not authoritative when it fails', () => {
@@ -176,7 +197,7 @@ describe('the answer of another resolver', () => {
   }
 
   it('goes on under the asker’s number, as it came but not authoritative', () => {
-    expect(readAnswer(relayed(good, 0x1234))).to.deep.equal({
+    expect(readAnswer(relayed(good, { ...asked, header: { ...asked.header, id: 0x1234 } }))).to.deep.equal({
       id: 0x1234,
       flags: 'qr ra',
       code: 0,

@@ -1,4 +1,7 @@
 /** DNS messages made by hand, and read without the code under test. */
+import { readQuery } from '../../src/dns/message.ts';
+import type { Query } from '../../src/dns/message.ts';
+
 export type AskedMessage = {
   readonly id?: number;
   readonly name: string;
@@ -7,6 +10,10 @@ export type AskedMessage = {
   readonly class?: number;
   /** Size told in an OPT record. */
   readonly edns?: number;
+  readonly ednsVersion?: number;
+  readonly dnssecOk?: boolean;
+  /** What the OPT record holds. */
+  readonly ednsOptions?: Buffer;
 };
 
 export function wireName(name: string): Buffer {
@@ -15,11 +22,11 @@ export function wireName(name: string): Buffer {
 }
 
 /** A query with recursion desired, of type A unless told otherwise. */
-export function question({ id = 7, name, type = 1, flags = 0x0100, class: asked = 1, edns }: AskedMessage): Buffer {
+export function question({ id = 7, name, type = 1, flags = 0x0100, class: asked = 1, ...opted }: AskedMessage): Buffer {
   const end = Buffer.alloc(4);
   end.writeUInt16BE(type);
   end.writeUInt16BE(asked, 2);
-  return Buffer.concat([header(id, flags, [1, 0, 0, edns === undefined ? 0 : 1]), wireName(name), end, opt(edns)]);
+  return Buffer.concat([header(id, flags, [1, 0, 0, opted.edns === undefined ? 0 : 1]), wireName(name), end, opt(opted)]);
 }
 
 /** The answer of another resolver to a query without EDNS: one address, or none. */
@@ -33,6 +40,44 @@ export function upstreamAnswer(
   return Buffer.concat([head, query.subarray(12), ...answered]);
 }
 
+export type AnswerRecord = {
+  readonly type: number;
+  readonly ttl: number;
+  readonly data: Buffer;
+  /** @default answer */
+  readonly section?: 'authority' | 'additional';
+};
+
+/** An answer of other records, all of the name that was asked (but OPT, which is the root's), to a query without EDNS. */
+export function recordsAnswer(query: Buffer, flags: number, records: readonly AnswerRecord[]): Buffer {
+  const count = (section: AnswerRecord['section']): number => records.filter((record) => record.section === section).length;
+  const head = header(query.readUInt16BE(0), flags, [1, count(undefined), count('authority'), count('additional')]);
+  return Buffer.concat([head, query.subarray(12), ...records.map(wireRecord)]);
+}
+
+/** Of a zone whose names are the root. */
+export function soaData(minimum: number): Buffer {
+  const data = Buffer.alloc(22);
+  data.writeUInt32BE(minimum, 18);
+  return data;
+}
+
+function wireRecord({ type, ttl, data }: AnswerRecord): Buffer {
+  const frame = Buffer.alloc(10);
+  frame.writeUInt16BE(type);
+  frame.writeUInt16BE(1, 2);
+  frame.writeUInt32BE(ttl, 4);
+  frame.writeUInt16BE(data.length, 8);
+  return Buffer.concat([type === 41 ? Buffer.of(0) : Buffer.of(0xc0, 12), frame, data]);
+}
+
+/** As the code under test reads it. */
+export function asQuery(message: Uint8Array): Query {
+  const read = readQuery(message);
+  if (read.kind !== 'query') throw new Error(`read as ${read.kind}`);
+  return read.query;
+}
+
 export type SeenAnswer = {
   readonly id: number;
   readonly flags: string;
@@ -40,6 +85,10 @@ export type SeenAnswer = {
   /** `owner type data ttl`. */
   readonly answers: readonly string[];
   readonly edns?: number;
+  /** Only when it is not 0. */
+  readonly ednsVersion?: number;
+  /** Only when it is set. */
+  readonly dnssecOk?: true;
 };
 
 export function readAnswer(message: Uint8Array): SeenAnswer {
@@ -48,14 +97,22 @@ export function readAnswer(message: Uint8Array): SeenAnswer {
   let at = 12;
   for (let index = 0; index < bytes.readUInt16BE(4); index++) at = readName(bytes, at).end + 4;
   const answers: string[] = [];
-  let edns: number | undefined;
+  let edns: Pick<SeenAnswer, 'edns' | 'ednsVersion' | 'dnssecOk'> = {};
+  let extended = 0;
   for (let index = 0; index < bytes.readUInt16BE(6) + bytes.readUInt16BE(10); index++) {
     const owner = readName(bytes, at);
     const [type, length] = [bytes.readUInt16BE(owner.end), bytes.readUInt16BE(owner.end + 8)];
     const data = bytes.subarray(owner.end + 10, owner.end + 10 + length);
     at = owner.end + 10 + length;
-    if (type === 41) edns = bytes.readUInt16BE(owner.end + 2);
-    else answers.push(`${owner.name} ${shown(type, data, bytes, owner.end + 10)} ${bytes.readUInt32BE(owner.end + 4)}`);
+    if (type === 41) {
+      const [version, bits] = [bytes.readUInt8(owner.end + 5), bytes.readUInt16BE(owner.end + 6)];
+      extended = bytes.readUInt8(owner.end + 4);
+      edns = {
+        edns: bytes.readUInt16BE(owner.end + 2),
+        ...(version === 0 ? {} : { ednsVersion: version }),
+        ...((bits & 0x8000) === 0 ? {} : { dnssecOk: true }),
+      };
+    } else answers.push(`${owner.name} ${shown(type, data, bytes, owner.end + 10)} ${bytes.readUInt32BE(owner.end + 4)}`);
   }
   const names: readonly [number, string][] = [
     [0x8000, 'qr'],
@@ -65,7 +122,7 @@ export function readAnswer(message: Uint8Array): SeenAnswer {
     [0x0080, 'ra'],
   ];
   const set = names.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
-  return { id: bytes.readUInt16BE(0), flags: set.join(' '), code: flags & 0xf, answers, ...(edns === undefined ? {} : { edns }) };
+  return { id: bytes.readUInt16BE(0), flags: set.join(' '), code: (extended << 4) | (flags & 0xf), answers, ...edns };
 }
 
 function shown(type: number, data: Buffer, bytes: Buffer, at: number): string {
@@ -97,6 +154,8 @@ function header(id: number, flags: number, counts: readonly number[]): Buffer {
   return bytes;
 }
 
-function opt(size: number | undefined): Buffer {
-  return size === undefined ? Buffer.alloc(0) : Buffer.from([0, 0, 41, size >> 8, size & 0xff, 0, 0, 0, 0, 0, 0]);
+function opt({ edns: size, ednsVersion = 0, dnssecOk = false, ednsOptions = Buffer.alloc(0) }: Partial<AskedMessage>): Buffer {
+  if (size === undefined) return Buffer.alloc(0);
+  const fixed = [0, 0, 41, size >> 8, size & 0xff, 0, ednsVersion, dnssecOk ? 0x80 : 0, 0, 0, ednsOptions.length];
+  return Buffer.concat([Buffer.from(fixed), ednsOptions]);
 }

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
-import { nameserversIn, searchListIn } from '../../src/dns/nameservers.ts';
+import { socketAddress } from '@clearmesh/shared/testing/builders';
+import { nameserversIn, resolversFor, searchListIn } from '../../src/dns/nameservers.ts';
 
 describe('the resolvers of a resolv.conf', () => {
   const cases: readonly [says: string, text: string, gives: readonly string[]][] = [
@@ -14,6 +15,26 @@ describe('the resolvers of a resolv.conf', () => {
   ];
   for (const [says, text, gives] of cases) {
     it(says, () => expect(nameserversIn(text).map(formatSocketAddress)).to.deep.equal(gives));
+  }
+});
+
+describe('the resolvers that are asked for a pod', () => {
+  const own = ['10.96.0.10:53', '[fd00::a]:53'].map(socketAddress);
+  const cases: readonly [says: string, asked: string | undefined, gives: readonly string[]][] = [
+    ['are the server that it asked', '10.9.9.9:53', ['10.9.9.9:53']],
+    ['are those of the proxy when it asked one of them', '[fd00::a]:53', ['10.96.0.10:53', '[fd00::a]:53']],
+    ['are those of the proxy when that is not known', undefined, ['10.96.0.10:53', '[fd00::a]:53']],
+    [
+      'are the server that it asked, even at the address of a resolver of the proxy, by another port',
+      '10.96.0.10:54',
+      ['10.96.0.10:54'],
+    ],
+  ];
+  for (const [says, asked, gives] of cases) {
+    it(says, () => {
+      const found = resolversFor(asked === undefined ? undefined : socketAddress(asked), own);
+      expect(found.map(formatSocketAddress)).to.deep.equal(gives);
+    });
   }
 });
 

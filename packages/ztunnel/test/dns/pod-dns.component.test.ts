@@ -6,7 +6,9 @@ import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { connectTcp } from '@clearmesh/linux/connect-tcp';
 import { datagramSocket } from '@clearmesh/linux/datagram-socket';
+import { DatagramTracking } from '@clearmesh/linux/datagram-tracking';
 import { listenSocket } from '@clearmesh/linux/listen-socket';
+import { originalDestination } from '@clearmesh/linux/original-destination';
 import { openDescriptors } from '@clearmesh/linux/testing/open-descriptors';
 import { systemClock } from '@clearmesh/shared/lifecycle/clock';
 import { systemRandom } from '@clearmesh/shared/lifecycle/random';
@@ -16,8 +18,11 @@ import { service, workload } from '@clearmesh/shared/testing/builders';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { storeOf } from '@clearmesh/shared/testing/pushes';
 import { Metrics } from '../../src/admin/metrics.ts';
+import { AnswerCache } from '../../src/dns/answer-cache.ts';
+import { AskedServers } from '../../src/dns/asked-servers.ts';
 import { Forwarder } from '../../src/dns/forwarder.ts';
 import { MessageStream, framed } from '../../src/dns/message-stream.ts';
+import { OtherResolvers } from '../../src/dns/other-resolvers.ts';
 import { PodDns } from '../../src/dns/pod-dns.ts';
 import { DnsResponder } from '../../src/dns/responder.ts';
 import { question, readAnswer, upstreamAnswer } from './messages.ts';
@@ -46,22 +51,32 @@ describe('the DNS proxy of a pod', () => {
   const open = (): PodDns => {
     const openDatagram = (): number => datagramSocket({ ip: '0.0.0.0', port: 0 }).fd;
     const forwarder = new Forwarder(
-      { nameservers: [upstream.address] },
+      {},
       { openDatagram, connect: (target, signal) => connectTcp({ target }, signal), clock: systemClock, random: systemRandom },
+    );
+    const metrics = new Metrics({ version: 'test' }, { clock }).dns;
+    const others = new OtherResolvers(
+      { nameservers: [upstream.address] },
+      {
+        forward: (query, way, signal) => forwarder.forward(query, way, signal),
+        cache: new AnswerCache({ maxEntries: 10 }, { clock }),
+        metrics,
+      },
     );
     const responder = new DnsResponder(
       { pod, clusterDomain: 'cluster.local', preferredNamespace: '', ipv6: true },
       {
         snapshots: store,
-        forward: (query, protocol, signal) => forwarder.forward(query, protocol, signal),
-        metrics: new Metrics({ version: 'test' }, { clock }).dns,
+        askOthers: (query, asking, signal) => others.ask(query, asking, signal),
+        metrics,
         random: systemRandom,
         log: silentLogger,
       },
     );
+    const servers = new AskedServers({ openTracking: () => new DatagramTracking(), originalDestination, logger: silentLogger });
     return new PodDns(
       { host: 'localhost', port, reusePort: true, ipv6: true },
-      { listen: listenSocket, openDatagram: datagramSocket, responder, clock, logger: silentLogger },
+      { listen: listenSocket, openDatagram: datagramSocket, responder, servers, clock, logger: silentLogger },
     );
   };
 
@@ -118,6 +133,15 @@ describe('the DNS proxy of a pod', () => {
   it('asks another resolver for what it does not know', async () => {
     expect(await resolver.resolve4('www.example.org', { ttl: true })).to.deep.equal([{ address: '9.9.9.9', ttl: 77 }]);
     expect(upstream.seen.map(({ protocol }) => protocol)).to.deep.equal(['udp']);
+  });
+
+  it('asks it once for as long as its answer lives', async () => {
+    await resolver.resolve4('www.example.org');
+    clock.advance(70_000);
+    expect(await resolver.resolve4('WWW.example.org', { ttl: true })).to.deep.equal([{ address: '9.9.9.9', ttl: 7 }]);
+    clock.advance(7_000);
+    expect(await resolver.resolve4('www.example.org', { ttl: true })).to.deep.equal([{ address: '9.9.9.9', ttl: 77 }]);
+    expect(upstream.seen).to.have.lengthOf(2);
   });
 
   it('asks it over TCP when the pod does', async () => {

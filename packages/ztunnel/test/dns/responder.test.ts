@@ -7,8 +7,10 @@ import { service, workload } from '@clearmesh/shared/testing/builders';
 import { FakeClock } from '@clearmesh/shared/testing/fake-clock';
 import { addressPush, storeOf } from '@clearmesh/shared/testing/pushes';
 import { Metrics } from '../../src/admin/metrics.ts';
+import type { Query } from '../../src/dns/message.ts';
+import type { Found } from '../../src/dns/other-resolvers.ts';
 import { DnsResponder } from '../../src/dns/responder.ts';
-import type { ResponderDeps } from '../../src/dns/responder.ts';
+
 import { question, readAnswer, upstreamAnswer } from './messages.ts';
 
 const pod = { name: 'client', namespace: 'bank', serviceAccount: 'default' };
@@ -22,7 +24,8 @@ const never = new AbortController().signal;
 describe('what a pod asks', () => {
   let clock: FakeClock;
   let metrics: Metrics;
-  let forward: ResponderDeps['forward'];
+  let forward: (query: Query) => Promise<Uint8Array>;
+  let found: ((query: Query) => Found) | undefined;
   let logged: LogFields[];
   let unit: number;
   let store: ReturnType<typeof storeOf>;
@@ -31,6 +34,7 @@ describe('what a pod asks', () => {
     clock = new FakeClock();
     metrics = new Metrics({ version: 'test' }, { clock });
     forward = () => Promise.reject(new Error('nobody is there'));
+    found = undefined;
     logged = [];
     unit = 0;
     store = storeOf({ services, workloads: [client] }, clock);
@@ -42,14 +46,14 @@ describe('what a pod asks', () => {
       { pod, clusterDomain: 'cluster.local', preferredNamespace: '', ipv6: true, ...options },
       {
         snapshots: store,
-        forward: (...args) => forward(...args),
+        askOthers: (query) => found?.(query) ?? { kind: 'asked', answer: forward(query) },
         metrics: metrics.dns,
         random,
         log: { ...silentLogger, debug: (_message, fields = {}) => void logged.push(fields) },
       },
     );
   const ask = async (message: Buffer, protocol: 'udp' | 'tcp' = 'udp'): Promise<ReturnType<typeof readAnswer> | undefined> => {
-    const answer = await create().respond(message, protocol, never);
+    const answer = await create().respond(message, { protocol }, never);
     return answer === undefined ? undefined : readAnswer(answer);
   };
   const series = async (name: string): Promise<readonly string[]> =>
@@ -87,7 +91,11 @@ describe('what a pod asks', () => {
   ];
   for (const [says, message, label] of elsewhere) {
     it(`goes to another resolver when it ${says}`, async () => {
-      forward = async (query) => (clock.advance(20), upstreamAnswer(Buffer.from(query.bytes), { address: '9.9.9.9' }));
+      forward = async (query) => {
+        await Promise.resolve();
+        clock.advance(20);
+        return upstreamAnswer(Buffer.from(query.bytes), { address: '9.9.9.9' });
+      };
       expect(await ask(message)).to.deep.include({ id: 7, code: 0, flags: 'qr ra' });
       const labels = `request_query_type="${label}",request_protocol="udp",source_canonical_service="client-app",source_canonical_revision="v1"`;
       expect(await series('istio_dns_upstream_requests_total')).to.deep.equal([`istio_dns_upstream_requests_total{${labels}} 1`]);
@@ -95,6 +103,18 @@ describe('what a pod asks', () => {
       expect(await series('istio_dns_upstream_request_duration_seconds_sum')).to.deep.equal([
         `istio_dns_upstream_request_duration_seconds_sum{${labels}} 0.02`,
       ]);
+    });
+  }
+
+  for (const kind of ['held', 'shared'] as const) {
+    it(`is answered with what another question was told, and is no other one for the resolver: ${kind}`, async () => {
+      const other = question({ id: 99, name: 'WWW.example.org' });
+      const answer = upstreamAnswer(other, { address: '9.9.9.9' });
+      found = () => (kind === 'held' ? { kind, answer } : { kind, answer: Promise.resolve(answer) });
+      const told = { id: 7, code: 0, flags: 'qr ra', answers: ['www.Example.org A 9.9.9.9 77'] };
+      expect(await ask(question({ name: 'www.Example.org' }))).to.deep.equal(told);
+      expect(await series('istio_dns_requests_total')).to.have.lengthOf(1);
+      expect(await series('istio_dns_upstream_requests_total')).to.deep.equal([]);
     });
   }
 
@@ -112,7 +132,7 @@ describe('what a pod asks', () => {
 
   it('waits five seconds for word of the pod, and fails with SERVFAIL', async () => {
     store = storeOf({ services }, clock);
-    const answer = create().respond(question({ name: 'ledger' }), 'udp', never);
+    const answer = create().respond(question({ name: 'ledger' }), { protocol: 'udp' }, never);
     clock.advance(4_999);
     expect(store.waiting).to.equal(1);
     clock.advance(1);
@@ -124,7 +144,7 @@ describe('what a pod asks', () => {
 
   it('is answered when word of the pod comes in time', async () => {
     store = storeOf({ services }, clock);
-    const answer = create().respond(question({ name: 'ledger' }), 'udp', never);
+    const answer = create().respond(question({ name: 'ledger' }), { protocol: 'udp' }, never);
     store.apply(addressPush({ workloads: [client] }));
     expect(readAnswer((await answer) ?? Buffer.alloc(0)).answers).to.deep.equal(['ledger A 10.96.0.1 30']);
   });
@@ -150,6 +170,22 @@ describe('what a pod asks', () => {
     });
   }
 
+  for (const name of ['ledger', 'www.example.org']) {
+    it(`is refused with BADVERS when its EDNS is of another version: ${name}`, async () => {
+      let isForwarded = false;
+      forward = () => ((isForwarded = true), Promise.reject(new Error('nobody is there')));
+      const refused = { id: 7, flags: 'qr rd ra', code: 16, answers: [], edns: 1_232 };
+      expect(await ask(question({ name, edns: 1_232, ednsVersion: 1 }))).to.deep.equal(refused);
+      expect(await ask(question({ name, edns: 100, ednsVersion: 255 }))).to.deep.equal({ ...refused, edns: 512 });
+      expect(isForwarded).to.equal(false);
+    });
+  }
+
+  it('fails with its EDNS, too', async () => {
+    const failed = await ask(question({ name: 'www.example.org', edns: 1_232, dnssecOk: true }));
+    expect(failed).to.deep.equal({ id: 7, flags: 'qr rd ra', code: 2, answers: [], edns: 1_232, dnssecOk: true });
+  });
+
   it('is refused when it is no query', async () => {
     expect(await ask(question({ name: 'ledger', flags: 0x1100 }))).to.deep.equal({ id: 7, flags: 'qr rd', code: 4, answers: [] });
     expect(await ask(question({ name: 'ledger', flags: 0x8100 }))).to.deep.equal({ id: 7, flags: 'qr rd', code: 1, answers: [] });
@@ -160,8 +196,8 @@ describe('what a pod asks', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     forward = async (query) => (await promise, upstreamAnswer(Buffer.from(query.bytes), {}));
     const responder = create({ maxQuestions: 2 });
-    const asked = ['a.example', 'b.example'].map((name) => responder.respond(question({ name }), 'udp', never));
-    const third = await responder.respond(question({ name: 'c.example' }), 'udp', never);
+    const asked = ['a.example', 'b.example'].map((name) => responder.respond(question({ name }), { protocol: 'udp' }, never));
+    const third = await responder.respond(question({ name: 'c.example' }), { protocol: 'udp' }, never);
     expect([readAnswer(third ?? Buffer.alloc(0)).code, responder.size]).to.deep.equal([2, 2]);
     expect(await series('clearmesh_dns_overloads_total')).to.deep.equal(['clearmesh_dns_overloads_total 1']);
     resolve();
