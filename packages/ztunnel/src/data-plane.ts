@@ -134,8 +134,13 @@ export class DataPlane implements Disposable {
 
   /** What pods hold now, those included that were taken away and have something open. */
   get load(): Load {
+    return sumLoad(this.#proxies().map(({ path }) => loadOf(path)));
+  }
+
+  /** Of pods that are served, and of those that were taken away and have something open. */
+  #proxies(): readonly PodProxy<PooledPath>[] {
     const up = [...this.pods.states()].flatMap((entry) => (entry.state === 'Up' ? [entry.pod] : []));
-    return sumLoad([...up, ...this.pods.parting()].map(({ path }) => loadOf(path)));
+    return [...up, ...this.pods.parting()];
   }
 
   #startPod(spec: PodSpec<NetworkNamespace>): PodProxy<PooledPath> {
@@ -254,9 +259,7 @@ export class DataPlane implements Disposable {
   #recvChange(snapshot: Snapshot, change: SnapshotChange): void {
     const stale = staleAddresses(snapshot, change, this.#options.network);
     if (stale.length === 0) return;
-    for (const entry of this.pods.states()) {
-      if (entry.state === 'Up') for (const ip of stale) entry.pod.path.dialer.closePeer(ip);
-    }
+    for (const { path } of this.#proxies()) for (const ip of stale) path.dialer.closePeer(ip);
   }
 }
 

@@ -234,6 +234,20 @@ describe('two captured pods', () => {
     await ended;
   });
 
+  it('lose them also when the client was taken away before, and still had something open', async () => {
+    const port = await pods.serve('server', (socket) => socket.pipe(socket));
+    const socket = await pods.connect('client', { ip: podIps.server, port });
+    socket.write('x');
+    await read(socket, 1);
+    plane?.pods.remove('client');
+    socket.write('y');
+    expect(String(await read(socket, 1))).to.equal('y');
+    // A pod of this name that runs elsewhere now has the address.
+    push([workload({ name: 'server', serviceAccount: 'other-sa', addresses: [podIps.server] })]);
+    await untilEnd(socket);
+    expect((await line('connection complete', 'outbound'))['error']).to.not.equal(undefined);
+  });
+
   it('take a connection to one that the control plane has removed, and close it without a byte', async function () {
     // It waits 5 s for word of the pod.
     this.timeout(15_000);

@@ -29,8 +29,8 @@ export class FramedEngine implements TunnelEngine {
   #inner: FramedEngine | undefined;
 
   /** Buffers are shared by all connections: one that is at rest holds none. */
-  constructor(deps: { readonly clock: Clock }, options: FramedEngineOptions = {}) {
-    const unread = new UnreadBudget(options.unreadLimit ?? 256 * 1024 * 1024);
+  constructor(deps: { readonly clock: Clock; readonly unread?: UnreadBudget }, options: FramedEngineOptions = {}) {
+    const unread = deps.unread ?? new UnreadBudget(options.unreadLimit ?? 256 * 1024 * 1024);
     const slabs = new Slabs();
     const gathered = new GatheredWrites(slabs);
     this.#deps = { clock: deps.clock, slabs, gathered, unread, readBuffer: createReadBuffer(readBytes) };
@@ -41,9 +41,13 @@ export class FramedEngine implements TunnelEngine {
     return this.#deps.unread.held;
   }
 
-  /** An inner connection reads in the midst of an outer one's read, whose buffer must stay as it is until that returns. */
+  /**
+   * An inner connection reads in the midst of an outer one's read, whose buffer must stay as it is until that returns. What its
+   * readers leave unread counts with that of all others.
+   */
   get inner(): TunnelEngine {
-    this.#inner ??= new FramedEngine(this.#deps);
+    const { clock, unread } = this.#deps;
+    this.#inner ??= new FramedEngine({ clock, unread });
     return this.#inner;
   }
 

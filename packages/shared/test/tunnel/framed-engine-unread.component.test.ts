@@ -56,6 +56,15 @@ describe('an engine whose readers stop', () => {
     await until(() => engine.unreadBytes === 0, 'all read');
   });
 
+  it('counts what is left unread within tunnels through tunnels as well', async () => {
+    const rig = stack.use(await openRig(() => engine.inner as FramedEngine, { client: window, server: window }));
+    const { near, far } = await rig.stream();
+    near.end(Buffer.alloc(MIB));
+    await until(() => engine.unreadBytes === MIB, 'a whole MiB unread');
+    far.resume();
+    await until(() => engine.unreadBytes === 0, 'all read');
+  });
+
   it('forgets what was left unread by streams that end, however they end', async () => {
     const rig = await open();
     const streams = await Promise.all(Array.from({ length: 4 }, () => rig.stream()));

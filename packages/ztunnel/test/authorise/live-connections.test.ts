@@ -51,7 +51,14 @@ function bed(options: LiveConnectionsOptions = {}, logger: Logger = silentLogger
 function recorder(lines: string[]): Logger {
   const at = (level: string) => (message: string, fields?: LogFields) =>
     void lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
-  const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), debugs: true, scope: () => logger };
+  const logger: Logger = {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    debugs: true,
+    scope: () => logger,
+  };
   return logger;
 }
 
