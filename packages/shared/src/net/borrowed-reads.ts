@@ -45,6 +45,13 @@ export function readBorrowed(socket: Duplex, buffer: Buffer, onBytes: (bytes: Bu
   return true;
 }
 
+/** Of any socket: Node has each of its symbols once. */
+const symbols = new Map<string, symbol>();
+
 function symbolOf(owner: object, description: string): symbol | undefined {
-  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+  const known = symbols.get(description);
+  if (known !== undefined && known in owner) return known;
+  const found = Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+  if (found !== undefined) symbols.set(description, found);
+  return found;
 }
