@@ -72,11 +72,6 @@ const refusals: readonly (readonly [ChartName, string, string])[] = [
   ['waypoint', 'podDisruptionBudget.minAvailable=2', 'podDisruptionBudget.minAvailable is 2 of 2 replicas'],
   ['clearmesh', 'profile=production', "additional properties 'profile' not allowed"],
   ['clearmesh', 'ztunel.ipv6=false', "additional properties 'ztunel' not allowed"],
-  [
-    'clearmesh',
-    'node-agent.dnsCapture=true,ztunnel.dnsProxy=false',
-    'node-agent.dnsCapture is true, but ztunnel.dnsProxy is false: no pod would find any name. Set both, or none.',
-  ],
   ['clearmesh', 'ztunnel.ipv7=false', "additional properties 'ipv7' not allowed"],
 ];
 
@@ -88,6 +83,33 @@ describe('values that are wrong', function () {
       const { status, stderr } = await renderAttempt(chart, ['--set', set], 'ledger');
       expect(stderr).to.contain(sentence);
       expect(status).not.to.equal(0);
+    });
+  }
+});
+
+/** Values, variables of the environment beside them, and which of the two are told to disagree; none where all is well. */
+const namings: readonly (readonly [string, string, (readonly [string, string])?])[] = [
+  ['node-agent.dnsCapture=true,ztunnel.dnsProxy=false', '', ['dnsCapture', 'dnsProxy']],
+  ['node-agent.dnsCapture=true', 'ztunnel.env.ISTIO_META_DNS_CAPTURE=False', ['dnsCapture', 'env.ISTIO_META_DNS_CAPTURE']],
+  ['ztunnel.dnsProxy=false', 'node-agent.env.DNS_CAPTURE=true', ['env.DNS_CAPTURE', 'dnsProxy']],
+  ['node-agent.dnsCapture=true', ''],
+  ['ztunnel.dnsProxy=false', ''],
+  ['', 'ztunnel.env.ISTIO_META_DNS_CAPTURE=false'],
+  ['node-agent.dnsCapture=true,ztunnel.dnsProxy=false', 'node-agent.env.DNS_CAPTURE=false'],
+  ['node-agent.dnsCapture=true,ztunnel.dnsProxy=false', 'ztunnel.env.ISTIO_META_DNS_CAPTURE=true'],
+  ['node-agent.dnsCapture=true', 'ztunnel.env.LOG_FORMAT=json'],
+];
+
+describe('a mesh whose pods ask ztunnel for names', function () {
+  this.timeout(240_000);
+
+  for (const [values, variables, disagreement] of namings) {
+    it(`is ${disagreement === undefined ? 'taken' : 'refused'} with ${values || 'no values'} and ${variables || 'no variables'}`, async () => {
+      const { status, stderr } = await renderAttempt('clearmesh', ['--set', values, '--set-string', variables]);
+      expect(status === 0).to.equal(disagreement === undefined);
+      if (disagreement === undefined) return;
+      const [capture, proxy] = disagreement;
+      expect(stderr).to.match(new RegExp(`node-agent\\.${capture} is true, but ztunnel\\.${proxy} is false: no pod would`, 'i'));
     });
   }
 });

@@ -5,26 +5,19 @@
  *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ what is served (serving.ts) ──▶ ready
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
-import { configView, workloadStateView } from './admin-view.ts';
-import { podsView } from './pod-status.ts';
-import type { PodFacts } from './pod-status.ts';
 import { registerSpanMetrics, startSpans } from './start-spans.ts';
 import type { Spans } from './start-spans.ts';
-import { startAdminServer } from './admin/admin-server.ts';
-import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { registerLoadMetrics } from './admin/load-metrics.ts';
 import { Metrics } from './admin/metrics.ts';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
-import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
 import { CertificateMetrics } from '@clearmesh/shared/admin/certificate-metrics';
-import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
 import { AcceptHealth } from './capture/accept-health.ts';
 import { LocalIdentities } from './capture/local-identities.ts';
 import type { PodsChange } from './capture/pods.ts';
@@ -34,22 +27,15 @@ import { PeerTrust } from '@clearmesh/shared/certificates/peer-trust';
 import type { ZtunnelConfig } from './config.ts';
 import { DataPlane } from './data-plane.ts';
 import type { DataPlaneDeps } from './data-plane.ts';
-import { describeNode } from './discover/describe-node.ts';
-import { OnDemandMesh } from './discover/on-demand-mesh.ts';
-import type { NameSubscription } from './discover/on-demand-mesh.ts';
 import { readResolver } from './dns/nameservers.ts';
+import { MeshSource } from './mesh-source.ts';
+import { OwnPorts } from './own-ports.ts';
 import { createServing } from './serving.ts';
 import type { Serving } from './serving.ts';
-import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
-import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
-import { extraHeaders } from '@clearmesh/shared/discovery/node-metadata';
-import { XdsClient } from '@clearmesh/shared/discovery/xds-client';
 import { createEngine } from '@clearmesh/shared/tunnel/engine-choice';
 import { openAuthority } from './open-authority.ts';
-import { registerFreshness } from './local/freshness-gauge.ts';
-import type { LocalConfiguration } from './local/local-configuration.ts';
 
 export type ZtunnelDeps = {
   readonly env: Environment;
@@ -72,9 +58,6 @@ type Parts = {
 
 export const ztunnelVersion = '0.1.0';
 
-/** Of the process itself (l4-contract section 1); no option has it. */
-const readinessPort = 15_021;
-
 const resolverFile = '/etc/resolv.conf';
 
 /** A running node proxy. */
@@ -83,19 +66,16 @@ export class Ztunnel {
   readonly #deps: ZtunnelDeps;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
-  readonly #store: SnapshotStore;
+  readonly #source: MeshSource;
   readonly #authority: Parts['authority'];
   readonly #certificates: CertificateStore;
   readonly #trust: PeerTrust;
   readonly #spans: Spans;
-  readonly #onDemand: OnDemandMesh | undefined;
   readonly #plane: DataPlane;
   readonly #accepts: AcceptHealth;
   readonly #serving: Serving;
   readonly #readiness = new Readiness();
-  readonly #endpoints: { readonly readiness: HttpEndpoint[]; readonly others: HttpEndpoint[] } = { readiness: [], others: [] };
-  #xds: XdsClient | undefined;
-  #local: LocalConfiguration | undefined;
+  #ports: OwnPorts | undefined;
 
   private constructor(config: ZtunnelConfig, deps: ZtunnelDeps, { metrics, trust, authority, spans }: Parts) {
     const { clock, random, log } = deps;
@@ -105,18 +85,17 @@ export class Ztunnel {
     this.#metrics = metrics;
     this.#trust = trust;
     this.#spans = spans;
-    this.#store = new SnapshotStore({ clusterId: config.clusterId }, { clock, logger: log.scope('xds') });
+    this.#source = new MeshSource(config, { ...deps, metrics });
     this.#authority = authority;
     this.#certificates = new CertificateStore(
       { validitySeconds: Math.floor(config.certificateTtlMs / 1000), tls: config.tls },
       { authority: this.#authority, clock, random, logger: log.scope('ca'), trust },
     );
     const identities = this.#followLocalIdentities();
-    this.#onDemand = config.onDemand ? this.#askOnDemand() : undefined;
     this.#plane = new DataPlane(config, {
       ...deps,
-      store: this.#store,
-      onDemand: this.#onDemand,
+      store: this.#source.store,
+      onDemand: this.#source.onDemand,
       certificates: this.#certificates,
       identities,
       metrics: this.#metrics,
@@ -148,7 +127,7 @@ export class Ztunnel {
     await ztunnel.#listen();
     if (!config.capture.connections)
       ztunnel.#logger.warn('ENABLE_PROXY=false: connections of captured pods are refused, names alone are served');
-    await ztunnel.#subscribe();
+    await ztunnel.#learn();
     return ztunnel;
   }
 
@@ -156,102 +135,38 @@ export class Ztunnel {
   async drain(deadlineMs: number): Promise<void> {
     this.#logger.info('drain requested', { pods: this.#plane.pods.upCount, deadline_ms: deadlineMs });
     this.#accepts[Symbol.dispose]();
-    await Promise.all([this.#serving.end(), ...this.#endpoints.readiness.map((endpoint) => endpoint[Symbol.asyncDispose]())]);
+    await Promise.all([this.#serving.end(), this.#ports?.closeReadiness()]);
     this.#reportCut(await this.#plane.drain(deadlineMs));
-    await Promise.all([this.#spans.shutdown(), this.#xds?.[Symbol.asyncDispose]()]);
-    this.#local?.[Symbol.dispose]();
+    await Promise.all([this.#spans.shutdown(), this.#source[Symbol.asyncDispose]()]);
     this.#plane[Symbol.dispose]();
     this.#certificates[Symbol.dispose]();
     this.#trust[Symbol.dispose]();
     this.#authority[Symbol.dispose]?.();
-    await Promise.all(this.#endpoints.others.map((endpoint) => endpoint[Symbol.asyncDispose]()));
+    await this.#ports?.[Symbol.asyncDispose]();
     this.#logger.info('shutdown complete');
   }
 
   async #listen(): Promise<void> {
-    const { clock, log, onQuit: quit } = this.#deps;
-    const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
-    const logger = log.scope('admin');
-    const readiness = { ips: [wildcard], port: readinessPort };
-    this.#endpoints.readiness.push(await startReadinessServer(readiness, { readiness: this.#readiness, logger }));
-    const stats = { ips: [wildcard], port: this.#config.ports.stats };
-    this.#endpoints.others.push(await startStatsServer(stats, { registry: this.#metrics.registry, logger }));
-    const admin = { ips: ['127.0.0.1', '::1'], port: this.#config.ports.admin };
-    this.#endpoints.others.push(
-      await startAdminServer(admin, {
-        snapshot: () => this.#store.current,
-        certificates: () => this.#certificates.list(),
-        pods: () => podsView(this.#plane.pods.states(), this.#podFacts()),
-        workloadState: () => workloadStateView(this.#plane.pods.states(), this.#podFacts()),
-        config: () => configView(this.#config),
-        version: ztunnelVersion,
-        log,
-        clock,
-        quit,
-        logger,
-      }),
-    );
+    const { log, clock, onQuit: quit } = this.#deps;
+    this.#ports = await OwnPorts.listen(this.#config, {
+      readiness: this.#readiness,
+      metrics: this.#metrics,
+      store: this.#source.store,
+      certificates: this.#certificates,
+      pods: this.#plane.pods,
+      version: ztunnelVersion,
+      log,
+      clock,
+      quit,
+    });
   }
 
-  #podFacts(): PodFacts {
-    const { current } = this.#store;
-    return {
-      certificates: this.#certificates.list(),
-      workloadOf: ({ namespace, name, serviceAccount }) => current.workloadByPod(namespace, name, serviceAccount)?.uid,
-    };
-  }
-
-  async #subscribe(): Promise<void> {
-    const { xds, local, authToken, clusterId, tls } = this.#config;
-    const { env, log, clock, random } = this.#deps;
+  async #learn(): Promise<void> {
     const synced = this.#readiness.task('state manager');
-    if (local !== undefined) {
-      // Loaded only here: YAML and schemas take memory that a node of a cluster has other use for.
-      const { LocalConfiguration } = await import('./local/local-configuration.ts');
-      const onReading = registerFreshness(this.#metrics.registry);
-      const apply = (push: DeltaPush): readonly Rejection[] => this.#store.apply(push);
-      this.#local = await LocalConfiguration.open(
-        { source: local, clusterId },
-        { apply, onReading, clock, logger: log.scope('xds') },
-      );
+    await this.#source.begin(() => {
       synced();
-      return this.#serving.begin();
-    }
-    if (xds === undefined) return this.#logger.warn('XDS_ADDRESS is empty: without a control plane no pod is served');
-    this.#xds = new XdsClient(
-      {
-        remote: { ...xds, tls, authToken, clusterId, headers: extraHeaders('XDS_HEADER_', env) },
-        node: describeNode(this.#config, env),
-        onDemand: this.#onDemand !== undefined,
-      },
-      {
-        apply: (push) => (this.#onDemand ?? this.#store).apply(push),
-        recvAnswered: (names) => this.#onDemand?.recvAnswered(names),
-        recvSynced: () => {
-          synced();
-          this.#serving.begin();
-        },
-        metrics: this.#metrics,
-        clock,
-        random,
-        logger: log.scope('xds'),
-      },
-    );
-    this.#xds.start();
-  }
-
-  #askOnDemand(): OnDemandMesh {
-    const subscription: NameSubscription = {
-      stateOf: (name) => this.#xds?.stateOf(name),
-      ask: (name) => this.#xds?.ask(name) ?? false,
-      assume: (name) => this.#xds?.assume(name),
-      giveUp: (name) => this.#xds?.giveUp(name),
-    };
-    const metrics = this.#metrics.lookups;
-    return new OnDemandMesh(
-      { clusterId: this.#config.clusterId },
-      { store: this.#store, subscription, clock: this.#deps.clock, metrics },
-    );
+      this.#serving.begin();
+    });
   }
 
   #followLocalIdentities(): LocalIdentities {
@@ -260,7 +175,7 @@ export class Ztunnel {
       { want: (identity) => this.#certificates.prefetch(identity), forget: (identity) => this.#certificates.forget(identity) },
     );
     // The other pods of its node are not a dedicated proxy's.
-    if (this.#config.mode.kind === 'shared') this.#store.onChange((_snapshot, change) => identities.recvChange(change));
+    if (this.#config.mode.kind === 'shared') this.#source.store.onChange((_snapshot, change) => identities.recvChange(change));
     return identities;
   }
 

@@ -1,5 +1,6 @@
 /** Takes the steps one after the other; one that fails is a finding, and the walk goes on. */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Finding, Step } from './step.ts';
 import type { StepReport } from './report.ts';
 
@@ -46,14 +47,11 @@ async function take<World extends { readonly clock: Clock }>(
   limitMs: number,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const limit = new AbortController();
-  const cancel = world.clock.after(limitMs, () => limit.abort(new Error(`not done within ${limitMs / 1000} s`)));
+  using deadline = new Deadline({ limitMs, reason: () => new Error(`not done within ${limitMs / 1000} s`) }, world);
   try {
-    return await step.check(world, AbortSignal.any([signal, limit.signal]));
+    return await step.check(world, deadline.within(signal));
   } catch (thrown) {
     signal.throwIfAborted();
     return { ok: false, facts: [thrown instanceof Error ? thrown.message : String(thrown)] };
-  } finally {
-    cancel();
   }
 }

@@ -7,7 +7,8 @@
  *     ─▶ the identities of those workloads among the names of their services: whom a caller accepts at the far end
  *
  * N1  The first Gateway of a network, by namespace and name, is the one; others of the network are told so.
- * N2  Workloads of the own network get no gateway, and a Gateway of the own network is nobody's way to another.
+ * N2  Workloads of the own network get no gateway, and a Gateway of the own network is nobody's way to another. One that can be
+ *     nothing else is told so.
  * N3  A workload whose account nobody knows adds no name: a caller must not accept whoever has the default account.
  */
 import { spiffeId } from '@clearmesh/shared/identity/spiffe';
@@ -19,7 +20,7 @@ import type { ServiceKey } from '@clearmesh/shared/model/names';
 import type { Service } from '@clearmesh/shared/model/service';
 import { sparseWorkload } from '@clearmesh/shared/model/sparse-workload';
 import type { Workload } from '@clearmesh/shared/model/workload';
-import { networkOf, tunnelListener } from '../manifest/gateway.ts';
+import { isEastWest, networkLabel, networkOf, tunnelListener } from '../manifest/gateway.ts';
 import type { GatewayManifest } from '../manifest/gateway.ts';
 import type { Endpoint } from './endpoint.ts';
 import { isOfRevision } from './labels.ts';
@@ -82,17 +83,31 @@ export class NetworkGateways {
   }
 
   #add(gateway: GatewayManifest, options: DeriveOptions): readonly Note[] {
+    const note = (message: string): readonly Note[] => [{ object: objectKey('Gateway', gateway), message }];
     const network = networkOf(gateway);
     // N2.
-    if (network === undefined || network === options.network) return [];
+    if (network === undefined || network === options.network) {
+      const idle = idleness(gateway, options);
+      return idle === undefined ? [] : note(idle);
+    }
     const found = placeOf(gateway, network);
-    const note = (message: string): readonly Note[] => [{ object: objectKey('Gateway', gateway), message }];
     if (typeof found === 'string') return note(`network ${network} is not reached by it: ${found}`);
     // N1.
     if (this.#gateways.has(network)) return note(`network ${network} is reached by another Gateway, which comes first`);
     this.#gateways.set(network, { address: found.address, workload: workloadOf(gateway, network, found, options) });
     return [];
   }
+}
+
+/** Why a Gateway that can only lead to another network leads to none; `undefined` for one that leads there, or does something else. */
+export function idleness(gateway: GatewayManifest, options: Pick<DeriveOptions, 'network'>): string | undefined {
+  const network = networkOf(gateway);
+  if (!isEastWest(gateway) || (network !== undefined && network !== options.network)) return undefined;
+  if (network === undefined || network === '') return `it leads to no network: write which one into its label ${networkLabel}`;
+  return (
+    `it leads to no other network: ${network} is the own one of this mesh, whose gateway for callers of others is a Gateway of ` +
+    `class clearmesh-waypoint with the same label ${networkLabel}`
+  );
 }
 
 type Place = { readonly address: GatewayAddress; readonly host: string };

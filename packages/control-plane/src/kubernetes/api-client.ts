@@ -11,6 +11,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import { refusal } from './api-answer.ts';
 import type { ApiAnswer, ApiFailure, Refusal } from './api-answer.ts';
 
@@ -61,43 +62,39 @@ export class ApiClient implements Disposable {
 
   /** One call and its whole answer. Rejects only when `signal` aborts. */
   async call<T = unknown>(call: ApiCall, signal: AbortSignal): Promise<ApiAnswer<T>> {
-    const limitMs = call.timeoutMs ?? 30_000;
-    const late = new AbortController();
-    const cancel = this.#clock.after(limitMs, () => late.abort());
+    using deadline = this.#deadline(call);
     try {
-      const response = await this.#respond(call, AbortSignal.any([signal, late.signal]), true);
+      const response = await this.#respond(call, deadline.within(signal), true);
       const text = await readText(response, this.#options.maxAnswerBytes ?? 128 * 1024 * 1024);
       const status = response.statusCode ?? 0;
       if (status < 200 || status > 299) return refusal(status, text, response.headers['retry-after']);
       return { kind: 'ok', body: (text === '' ? undefined : JSON.parse(text)) as T };
     } catch (error) {
       signal.throwIfAborted();
-      return { kind: 'unreachable', message: late.signal.aborted ? `no answer within ${limitMs} ms` : textOf(error) };
-    } finally {
-      cancel();
+      return { kind: 'unreachable', message: textOf(deadline.passed ? deadline.signal.reason : error) };
     }
   }
 
   /** An answer that is read while it comes; the time limit is for its first byte. Rejects only when `signal` aborts. */
   async open(call: ApiCall, signal: AbortSignal): Promise<ApiStream> {
-    const limitMs = call.timeoutMs ?? 30_000;
-    const late = new AbortController();
-    const cancel = this.#clock.after(limitMs, () => late.abort());
+    using deadline = this.#deadline(call);
     try {
-      const response = await this.#respond(call, AbortSignal.any([signal, late.signal]), false);
+      const response = await this.#respond(call, deadline.within(signal), false);
       if (response.statusCode === 200) return { kind: 'open', body: response };
       return await this.#refused(response);
     } catch (error) {
       signal.throwIfAborted();
-      return { kind: 'unreachable', message: late.signal.aborted ? `no answer within ${limitMs} ms` : textOf(error) };
-    } finally {
-      cancel();
+      return { kind: 'unreachable', message: textOf(deadline.passed ? deadline.signal.reason : error) };
     }
   }
 
   [Symbol.dispose](): void {
     this.#agents.http.destroy();
     this.#agents.https.destroy();
+  }
+
+  #deadline({ timeoutMs: limitMs = 30_000 }: ApiCall): Deadline {
+    return new Deadline({ limitMs }, { clock: this.#clock });
   }
 
   async #refused(response: IncomingMessage): Promise<Refusal> {

@@ -142,14 +142,19 @@ export function isRemoteWaypoint(gateway: GatewayManifest): boolean {
   return gateway.spec.gatewayClassName === 'istio-remote';
 }
 
-/** Classes whose Gateways stand between networks. */
-const networkGatewayClasses: ReadonlySet<string> = new Set(['istio-remote', 'istio-east-west', 'clearmesh-east-west']);
+/** Classes whose Gateways stand between networks, and are nothing else. */
+const eastWestClasses: ReadonlySet<string> = new Set(['istio-east-west', 'clearmesh-east-west']);
 /** Label of a Gateway: which network it leads to; on a waypoint the own one, whose gateway it is for others. */
 export const networkLabel = 'topology.istio.io/network';
 
+/** True for a Gateway that can be the way to another network, and nothing else. */
+export function isEastWest(gateway: GatewayManifest): boolean {
+  return eastWestClasses.has(gateway.spec.gatewayClassName);
+}
+
 /** The network that a Gateway leads to; `undefined` for one that stands between no networks. */
-export function networkOf({ metadata, spec }: GatewayManifest): string | undefined {
-  return networkGatewayClasses.has(spec.gatewayClassName) ? metadata.labels?.[networkLabel] : undefined;
+export function networkOf(gateway: GatewayManifest): string | undefined {
+  return isEastWest(gateway) || isRemoteWaypoint(gateway) ? gateway.metadata.labels?.[networkLabel] : undefined;
 }
 
 /** The listener for tunnels, whatever its port. */

@@ -12,6 +12,7 @@ import { DeltaServerStream } from '@clearmesh/shared/subscribe/delta-server';
 import { WAYPOINT_CONFIGURATION_TYPE_URL } from '@clearmesh/shared/wire/type-urls';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '@clearmesh/shared/wire/gen/xds/discovery_pb';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { ResourceSet } from '@clearmesh/shared/subscribe/resource-set';
 import { Wakeup } from '../lifecycle/wakeup.ts';
@@ -80,9 +81,8 @@ export class DiscoveryService {
     signal: AbortSignal,
   ): AsyncGenerator<DeltaDiscoveryResponse> {
     using _admitted = this.#admit(caller);
-    const expired = new AbortController();
-    const cancelExpiry = this.#deps.clock.after(this.#msUntil(expiresAtMs), () => expired.abort());
-    const stop = AbortSignal.any([signal, this.#deps.draining, expired.signal]);
+    using expiry = new Deadline({ limitMs: this.#msUntil(expiresAtMs) }, this.#deps);
+    const stop = AbortSignal.any([signal, this.#deps.draining, expiry.signal]);
     const bell = new Wakeup();
     const ring = (): void => bell.ring();
     const unsubscribe = this.#deps.published.onChange(ring);
@@ -90,7 +90,6 @@ export class DiscoveryService {
     try {
       yield* this.#converse(new RequestInbox(requests, { bell }), caller, bell, stop);
     } finally {
-      cancelExpiry();
       unsubscribe();
       stop.removeEventListener('abort', ring);
     }

@@ -94,6 +94,13 @@ function allAddresses(address: GatewayAddress, service: ServiceManifest | undefi
   return [...ips.map((value) => ({ type: 'IPAddress', value }) as const), { type: 'Hostname', value: address.hostname }];
 }
 
+/** Nothing is made for it, and nobody is sent there. */
+export function idleGatewayStatus(reason: string): ObjectStatus {
+  return {
+    conditions: [condition('Accepted', 'False', 'Invalid', reason), condition('Programmed', 'False', 'Invalid', reason)],
+  };
+}
+
 /** It runs elsewhere: nobody here can say whether it is ready. */
 export function remoteGatewayStatus(gateway: GatewayManifest, options: DeriveOptions): ObjectStatus {
   const address = addressOf(gateway, options);

@@ -3,13 +3,14 @@ import { deriveFault } from '../derive/l7/policies.ts';
 import { serviceIndex } from '../derive/l7/backend.ts';
 import { objectKey } from '../derive/l7/object-key.ts';
 import { isOfRevision } from '../derive/labels.ts';
+import { idleness } from '../derive/network-gateways.ts';
 import { keyOfService } from '../derive/service.ts';
 import { readinessOf } from '../derive/waypoint-binding.ts';
 import { objectName } from '../manifest/collections.ts';
 import { isRemoteWaypoint, isWaypoint } from '../manifest/gateway.ts';
 import { targetsOf } from '../manifest/target-ref.ts';
 import { bindingOfEntry, serviceEntryStatus, workloadEntryStatus } from './entry-status.ts';
-import { gatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
+import { gatewayStatus, idleGatewayStatus, remoteGatewayStatus } from './gateway-status.ts';
 import { domainStatus } from './domain-status.ts';
 import { targetedStatus } from './policy-status.ts';
 import { routeStatus } from './route-status.ts';
@@ -68,6 +69,7 @@ function objectStatuses(configured: Configured, facts: ReportFacts, options: Der
     ...gateways
       .filter(isRemoteWaypoint)
       .map((gateway) => [objectKey('Gateway', gateway), remoteGatewayStatus(gateway, options)] as const),
+    ...idleGatewayStatuses(gateways, options),
     ...serviceStatuses(collections, around),
     ...entryStatuses(configured, around),
     ...routeStatuses(collections, around),
@@ -92,6 +94,13 @@ function gatewayStatuses(
       invalidParameters: invalidParameters?.get(name),
     };
     return [objectKey('Gateway', gateway), gatewayStatus(gateway, options, facts)] as const;
+  });
+}
+
+function idleGatewayStatuses(gateways: readonly GatewayManifest[], options: DeriveOptions): Statuses {
+  return gateways.flatMap((gateway) => {
+    const reason = idleness(gateway, options);
+    return reason === undefined ? [] : [[objectKey('Gateway', gateway), idleGatewayStatus(reason)] as const];
   });
 }
 

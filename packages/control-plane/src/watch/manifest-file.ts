@@ -61,7 +61,6 @@ function readObject(
 function unsupported(value: unknown): Finding {
   const kind = textAt(value, 'kind');
   const apiVersion = textAt(value, 'apiVersion');
-  const known = supportedKinds.map((entry) => `${entry.kind} (${entry.apiVersions.join(', ')})`).join('; ');
   const named = supportedKinds.find((entry) => entry.kind === kind);
   if (named !== undefined) {
     return {
@@ -71,15 +70,13 @@ function unsupported(value: unknown): Finding {
       remedy: `Write ${named.apiVersions[0]}.`,
     };
   }
-  const nearest = nearestName(
-    kind,
-    supportedKinds.map((entry) => entry.kind),
-  );
+  const kinds = supportedKinds.map((entry) => entry.kind);
+  const nearest = nearestName(kind, kinds);
   return {
     path: ['kind'],
     value: kind === '' ? undefined : kind,
     message: kind === '' ? 'is missing' : 'is not a supported kind',
-    remedy: `${nearest === undefined ? '' : `Did you mean ${nearest}? `}Supported: ${known}.`,
+    remedy: `${nearest === undefined ? '' : `Did you mean ${nearest}? `}Supported: ${kinds.join(', ')}.`,
   };
 }
 

@@ -1,7 +1,10 @@
 /** Gateways of other networks, and what the workloads there get of them (control-plane-contract section 9). */
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { gatewayText, modelFrom, objectText, serviceText } from '../fixtures/manifest-text.ts';
+import { derive } from '../../src/derive/derive.ts';
+import { defaultDeriveOptions } from '../../src/derive/options.ts';
+import { now } from '../fixtures/derivation.ts';
+import { collectionsFrom, gatewayText, modelFrom, objectText, serviceText } from '../fixtures/manifest-text.ts';
 import type { MeshModel } from '../../src/derive/mesh-model.ts';
 
 const west = { 'topology.istio.io/network': 'west' };
@@ -137,6 +140,37 @@ describe('the gateway of another network', () => {
       const text = gate() + gate('late', { addresses: at('203.0.113.9') });
       expect(notes(text)).to.deep.equal(['Gateway networks/late: network west is reached by another Gateway, which comes first']);
       expect(ways(modelFrom(text))).to.deep.equal(['NetworkGateway/west/203.0.113.7/15008 in "west"']);
+    });
+  });
+
+  describe('that can be nothing else is told that it leads nowhere', () => {
+    const told = (text: string, network = 'east'): readonly string[] =>
+      derive(collectionsFrom(text), { ...defaultDeriveOptions, network }, now).notes.map(
+        ({ object, message }) => `${object}: ${message}`,
+      );
+    const eastWest = (network: string | undefined, className = 'istio-east-west'): string =>
+      gate('gate', { className, labels: network === undefined ? {} : { 'topology.istio.io/network': network } });
+
+    for (const className of ['istio-east-west', 'clearmesh-east-west']) {
+      it(`of the own network, as ${className}`, () => {
+        expect(told(eastWest('east', className))).to.deep.equal([
+          'Gateway networks/gate: it leads to no other network: east is the own one of this mesh, whose gateway for callers of ' +
+            'others is a Gateway of class clearmesh-waypoint with the same label topology.istio.io/network',
+        ]);
+      });
+    }
+
+    it('of no network', () => {
+      const says = 'Gateway networks/gate: it leads to no network: write which one into its label topology.istio.io/network';
+      expect(told(eastWest(undefined))).to.deep.equal([says]);
+      expect(told(eastWest(''), '')).to.deep.equal([says]);
+    });
+
+    it('and no other: not of another network or revision, nor one that may be a waypoint elsewhere', () => {
+      expect(told(eastWest('west'))).to.deep.equal([]);
+      expect(told(gate('gate', { labels: { 'topology.istio.io/network': 'east' } }))).to.deep.equal([]);
+      const other = { 'topology.istio.io/network': 'east', 'istio.io/rev': 'other' };
+      expect(told(gate('gate', { className: 'istio-east-west', labels: other }))).to.deep.equal([]);
     });
   });
 

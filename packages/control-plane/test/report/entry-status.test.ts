@@ -16,11 +16,12 @@ const own = { addresses: ['203.0.113.1'] };
 
 const told = ({ type, status, reason, message }: Condition): string => `${type} ${status} ${reason}: ${message}`;
 
-function saidOf(key: string, text: string, nowMs: number = now): readonly string[] {
+function saidOf(key: string, text: string, network = ''): readonly string[] {
+  const options = { ...defaultDeriveOptions, network };
   const collections = collectionsFrom(text, ['ledger/gate-0']);
-  const model = derive(collections, defaultDeriveOptions, nowMs);
-  const facts = { configured: { collections, model, nowMs }, refusals: new Map(), problems: [] };
-  const { conditions = [], parents = [] } = reportStatus(facts, defaultDeriveOptions).objects[key] ?? {};
+  const model = derive(collections, options, now);
+  const known = { configured: { collections, model, nowMs: now }, refusals: new Map(), problems: [] };
+  const { conditions = [], parents = [] } = reportStatus(known, options).objects[key] ?? {};
   return [...conditions, ...parents.flatMap((parent) => parent.conditions)].map(told);
 }
 
@@ -145,5 +146,24 @@ describe('the status of a Gateway that runs elsewhere', () => {
     expect(saidOf('Gateway ledger/far', remote([]))).to.include(
       'Programmed False UnsupportedAddress: spec.addresses names no address',
     );
+  });
+});
+
+describe('the status of a Gateway that can only lead to another network', () => {
+  const gate = (network: string, className: string): string =>
+    gatewayText('gate', { className, labels: { 'topology.istio.io/network': network } });
+
+  for (const className of ['istio-east-west', 'clearmesh-east-west']) {
+    it(`says that it leads nowhere, of the own network as ${className}`, () => {
+      const said = saidOf('Gateway ledger/gate', gate('east', className), 'east');
+      expect(said.map((each) => each.split(': ')[0])).to.deep.equal(['Accepted False Invalid', 'Programmed False Invalid']);
+      expect(said[0]).to.match(/it leads to no other network: east is the own one.*class clearmesh-waypoint with the same label/);
+    });
+  }
+
+  it('says nothing of one that leads to another network, nor of a waypoint of the own one', () => {
+    expect(saidOf('Gateway ledger/gate', gate('west', 'istio-east-west'), 'east')).to.deep.equal([]);
+    const waypoint = saidOf('Gateway ledger/gate', gate('east', 'clearmesh-waypoint'), 'east');
+    expect(waypoint[0]).to.equal('Accepted True Accepted: the Gateway is a waypoint of this mesh');
   });
 });

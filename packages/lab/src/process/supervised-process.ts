@@ -11,7 +11,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { delay } from '@clearmesh/shared/lifecycle/clock';
+import { settlesWithin } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { toolPath } from '../host/tools.ts';
@@ -133,17 +133,10 @@ class Child implements SupervisedProcess {
         resolve({ code, signal });
       });
     });
-    await this.#drained(closed);
+    await settlesWithin(this.#clock, drainMs, closed);
     child.stdout?.destroy();
     child.stderr?.destroy();
     return exit;
-  }
-
-  async #drained(closed: Promise<void>): Promise<void> {
-    const enough = new AbortController();
-    const limit = delay(this.#clock, drainMs, enough.signal).catch(() => {});
-    await Promise.race([closed, limit]);
-    enough.abort();
   }
 
   #signal(signal: NodeJS.Signals): void {

@@ -2,6 +2,7 @@
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { KubeFailure } from './kube-api.ts';
 import type { KubeApi } from './kube-api.ts';
@@ -55,17 +56,16 @@ export class OwnDaemonSet {
   }
 
   async #ask(): Promise<'there' | 'gone' | 'forbidden' | 'unknown'> {
-    const late = new AbortController();
-    const cancel = this.#deps.clock.after(askMs, () => late.abort(new KubeFailure(`no answer within ${askMs} ms`)));
+    using deadline = new Deadline({ limitMs: askMs }, this.#deps);
     try {
-      const { metadata } = (await this.#deps.api.get(this.#path, late.signal)) as { metadata?: { deletionTimestamp?: string } };
+      const { metadata } = (await this.#deps.api.get(this.#path, deadline.signal)) as {
+        metadata?: { deletionTimestamp?: string };
+      };
       return metadata?.deletionTimestamp === undefined ? 'there' : 'gone';
     } catch (error) {
       if (!(error instanceof KubeFailure)) return 'unknown';
       if (error.status === 404) return 'gone';
       return error.status === 401 || error.status === 403 ? 'forbidden' : 'unknown';
-    } finally {
-      cancel();
     }
   }
 }

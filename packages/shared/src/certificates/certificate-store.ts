@@ -4,6 +4,7 @@
  */
 import { Backoff } from '../lifecycle/backoff.ts';
 import type { Clock } from '../lifecycle/clock.ts';
+import { Deadline } from '../lifecycle/deadline.ts';
 import type { Random } from '../lifecycle/random.ts';
 import type { SpiffeId } from '../identity/spiffe.ts';
 import type { Logger } from '../observe/log.ts';
@@ -166,19 +167,15 @@ export class CertificateStore implements CertificateSource, Disposable {
 
   async #issue(identity: SpiffeId, signal: AbortSignal): Promise<WorkloadCertificate> {
     const { attemptMs, validitySeconds, tls } = this.#options;
-    const expired = new AbortController();
-    const late = new MeshError('MESH-CERT-001', { message: `no answer from the certificate authority within ${attemptMs} ms` });
-    const cancel = this.#deps.clock.after(attemptMs, () => expired.abort(late));
-    const either = AbortSignal.any([signal, expired.signal]);
-    try {
-      // An authority that ignores the signal still costs no more than the time it has.
-      return await unlessAborted(
-        issueCertificate(identity, validitySeconds, this.#deps.authority, either, { trust: this.#deps.trust, tls }),
-        either,
-      );
-    } finally {
-      cancel();
-    }
+    const reason = (): Error =>
+      new MeshError('MESH-CERT-001', { message: `no answer from the certificate authority within ${attemptMs} ms` });
+    using deadline = new Deadline({ limitMs: attemptMs, reason }, this.#deps);
+    const either = deadline.within(signal);
+    // An authority that ignores the signal still costs no more than the time it has.
+    return await unlessAborted(
+      issueCertificate(identity, validitySeconds, this.#deps.authority, either, { trust: this.#deps.trust, tls }),
+      either,
+    );
   }
 }
 

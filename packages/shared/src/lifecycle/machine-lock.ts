@@ -5,6 +5,7 @@
  */
 import net from 'node:net';
 import type { Clock } from './clock.ts';
+import { Deadline } from './deadline.ts';
 
 export type MachineLock = {
   /** The same for all who must not meet. `ss -xlp` shows it as @<name>. */
@@ -20,11 +21,7 @@ export type MachineLock = {
 
 /** Runs the task while no other process of this machine holds the lock; waits for its turn. */
 export async function withMachineLock<T>(lock: MachineLock, deps: { readonly clock: Clock }, task: () => Promise<T>): Promise<T> {
-  const patience = new AbortController();
-  const cancel = deps.clock.after(lock.timeoutMs, () => patience.abort(lock.busy()));
-  const signal = AbortSignal.any([lock.signal, patience.signal]);
-  const held = await hold(lock, signal);
-  cancel();
+  const held = await hold(lock, deps);
   try {
     return await task();
   } finally {
@@ -34,7 +31,9 @@ export async function withMachineLock<T>(lock: MachineLock, deps: { readonly clo
 
 type Held = { release(): Promise<void> };
 
-async function hold(lock: MachineLock, signal: AbortSignal): Promise<Held> {
+async function hold(lock: MachineLock, deps: { readonly clock: Clock }): Promise<Held> {
+  using patience = new Deadline({ limitMs: lock.timeoutMs, reason: lock.busy }, deps);
+  const signal = patience.within(lock.signal);
   const path = `\0${lock.name}`;
   let held = await tryHold(path);
   if (held === undefined) lock.onWait?.();

@@ -11,6 +11,7 @@
 import type { Dispatcher } from 'undici';
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import type { Cancel, Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { readBounded } from './bounded-text.ts';
@@ -116,24 +117,18 @@ export class RemoteKeys implements KeySource, AsyncDisposable {
 
   async #read(): Promise<string> {
     const { uri, timeoutMs, maxBytes } = this.#options;
-    const timeout = new AbortController();
-    const cancel = this.#deps.clock.after(timeoutMs, () => timeout.abort(new Error(`no answer within ${timeoutMs} ms`)));
-    try {
-      const url = new URL(uri);
-      const signal = AbortSignal.any([timeout.signal, this.#stopped.signal]);
-      const answer = await this.#deps.dispatcher.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: 'GET',
-        headers: { accept: 'application/jwk-set+json, application/json' },
-        signal,
-      });
-      const text = await readBounded(answer.body, maxBytes);
-      if (answer.statusCode !== 200) throw new Error(`it answered ${answer.statusCode}`);
-      return text;
-    } finally {
-      cancel();
-    }
+    using deadline = new Deadline({ limitMs: timeoutMs }, this.#deps);
+    const url = new URL(uri);
+    const answer = await this.#deps.dispatcher.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: 'GET',
+      headers: { accept: 'application/jwk-set+json, application/json' },
+      signal: deadline.within(this.#stopped.signal),
+    });
+    const text = await readBounded(answer.body, maxBytes);
+    if (answer.statusCode !== 200) throw new Error(`it answered ${answer.statusCode}`);
+    return text;
   }
 
   /** The same keys stay the same set, so that what is known about tokens stays known. */

@@ -1,6 +1,7 @@
 /** An OPA server's data API: POST /v1/data/<path> (OPA REST API, "Get a Document with Input"). */
 import { Pool } from 'undici';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import { readBounded } from './bounded-text.ts';
 import type { Evaluation, OpaEngine } from './opa-engine.ts';
 import { isRecord } from './is-record.ts';
@@ -47,17 +48,15 @@ export class OpaServerEngine implements OpaEngine {
   async evaluate(input: string, signal: AbortSignal): Promise<Evaluation> {
     if (this.#pending >= this.#options.maxPending) return unavailable(`${this.#pending} questions to the OPA server are open`);
     const { timeoutMs } = this.#options;
-    const timeout = new AbortController();
-    const late = new Error(`the OPA server did not answer within ${timeoutMs} ms`);
-    const cancel = this.#clock.after(timeoutMs, () => timeout.abort(late));
+    const reason = (): Error => new Error(`the OPA server did not answer within ${timeoutMs} ms`);
+    using deadline = new Deadline({ limitMs: timeoutMs, reason }, { clock: this.#clock });
     this.#pending += 1;
     try {
-      return await this.#ask(input, AbortSignal.any([signal, timeout.signal]));
+      return await this.#ask(input, deadline.within(signal));
     } catch (thrown) {
       return unavailable(reasonOf(thrown));
     } finally {
       this.#pending -= 1;
-      cancel();
     }
   }
 

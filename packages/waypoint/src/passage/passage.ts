@@ -1,6 +1,7 @@
 /** Carries the streams of callers of other networks to their end. */
 import type net from 'node:net';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { formatSocketAddress } from '@clearmesh/shared/model/ip-address';
 import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
@@ -108,15 +109,12 @@ export class Passage {
 
   /** The connection, or why there is none. */
   async #dial({ address }: PassageTarget, signal: AbortSignal): Promise<net.Socket | string> {
-    const { clock, connect } = this.#deps;
-    const late = new AbortController();
-    const cancel = clock.after(this.#connectMs, () => late.abort(new Error(`no connection within ${this.#connectMs} ms`)));
+    const reason = (): Error => new Error(`no connection within ${this.#connectMs} ms`);
+    using deadline = new Deadline({ limitMs: this.#connectMs, reason }, this.#deps);
     try {
-      return await connect(address, AbortSignal.any([signal, late.signal]));
+      return await this.#deps.connect(address, deadline.within(signal));
     } catch (thrown) {
       return `connecting to ${formatSocketAddress(address)} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
-    } finally {
-      cancel();
     }
   }
 

@@ -14,6 +14,7 @@
  * D4  A name of which something is known already is waited for a moment only: a control plane need not say again what it said.
  */
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { IpAddress } from '@clearmesh/shared/model/ip-address';
 import { podUid } from '@clearmesh/shared/model/names';
 import type { Workload } from '@clearmesh/shared/model/workload';
@@ -151,9 +152,8 @@ export class OnDemandMesh implements SnapshotSource {
     const waiting = this.#waiting.get(pod) ?? 0;
     if (waiting >= this.#options.maxWaiting) return 'overload';
     this.#waiting.set(pod, waiting + 1);
-    const late = new AbortController();
-    const cancel = this.#deps.clock.after(this.#options.maxWaitMs, () => late.abort());
-    const end = AbortSignal.any([signal, late.signal]);
+    using deadline = new Deadline({ limitMs: this.#options.maxWaitMs }, this.#deps);
+    const end = deadline.within(signal);
     try {
       for (;;) {
         const open = this.#firstOpen(namesIn(this.current));
@@ -164,7 +164,6 @@ export class OnDemandMesh implements SnapshotSource {
         if (end.aborted) return signal.aborted ? 'aborted' : 'late';
       }
     } finally {
-      cancel();
       this.#endWait(pod);
     }
   }
