@@ -241,7 +241,7 @@ describe('two captured pods', () => {
     await read(socket, 1);
     plane?.pods.remove('client');
     socket.write('y');
-    expect(String(await read(socket, 1))).to.equal('y');
+    expect(await read(socket, 1)).to.equal('y');
     // A pod of this name that runs elsewhere now has the address.
     push([workload({ name: 'server', serviceAccount: 'other-sa', addresses: [podIps.server] })]);
     await untilEnd(socket);

@@ -97,9 +97,10 @@ function gatewayStatuses(
   });
 }
 
+/** Of our class only: of the other one Istio's control plane may tell beside us, and neither is to overwrite the other. */
 function idleGatewayStatuses(gateways: readonly GatewayManifest[], options: DeriveOptions): Statuses {
   return gateways.flatMap((gateway) => {
-    const reason = idleness(gateway, options);
+    const reason = gateway.spec.gatewayClassName === 'clearmesh-east-west' ? idleness(gateway, options) : undefined;
     return reason === undefined ? [] : [[objectKey('Gateway', gateway), idleGatewayStatus(reason)] as const];
   });
 }
