@@ -8,7 +8,6 @@
  * G2  what an annotation says is not believed: after a start every enrolled pod's rules are looked at, made where they lack, and
  *     replaced where they are others than this version's.
  */
-import { existsSync } from 'node:fs';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { Condition } from '@clearmesh/shared/admin/condition';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
@@ -16,6 +15,7 @@ import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
+import { wildcardAddress } from '@clearmesh/shared/net/wildcard';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { CaptureDeps } from './capture/capture-state.ts';
 import { Captures } from './capture/captures.ts';
@@ -237,7 +237,7 @@ export class NodeAgent {
     const onCall = (command: string, result: string): void => this.#metrics.recvCall(command, result);
     const plugin = await PluginServer.listen({ path: pluginSocket }, { service, onCall, clock, logger: logger.scope('plugin') });
     this.#servers = [plugin];
-    const address = { ips: [existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0'], port: healthPort };
+    const address = { ips: [wildcardAddress({ ipv6: true })], port: healthPort };
     const health = { readiness: this.#readiness, metrics: this.#metrics, status: this.#pods, logger: logger.scope('health') };
     this.#servers = [plugin, await startHealthServer(address, health)];
   }

@@ -5,13 +5,14 @@
  *   start: readiness ─▶ stats ─▶ admin ─▶ control plane ── first sync ──▶ what is served (serving.ts) ──▶ ready
  *   drain: node agent and readiness go ─▶ pods drain ─▶ deadline: what is left is cut ─▶ everything else goes
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { outgoingSocket } from '@clearmesh/linux/outgoing-socket';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
+import { wildcardAddress } from '@clearmesh/shared/net/wildcard';
 import { configView, workloadStateView } from './admin-view.ts';
 import { podsView } from './pod-status.ts';
 import type { PodFacts } from './pod-status.ts';
@@ -170,7 +171,7 @@ export class Ztunnel {
 
   async #listen(): Promise<void> {
     const { clock, log, onQuit: quit } = this.#deps;
-    const wildcard = this.#config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0';
+    const wildcard = wildcardAddress(this.#config.capture);
     const logger = log.scope('admin');
     const readiness = { ips: [wildcard], port: readinessPort };
     this.#endpoints.readiness.push(await startReadinessServer(readiness, { readiness: this.#readiness, logger }));
