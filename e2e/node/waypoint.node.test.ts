@@ -39,6 +39,15 @@ describe('a service behind a waypoint', () => {
     expect(line.line).to.contain('spiffe://cluster.local/ns/callers/sa/caller');
   });
 
+  for (const loopback of ['127.0.0.1', '[::1]'])
+    it(`has a waypoint that listens for callers and for probes at ${loopback}`, async () => {
+      const { namespacePath } = mesh.pod('domain/gate-0');
+      const probe = ['curl', '-gsS', '-o', '/dev/null', '-w', '%{http_code}', `http://${loopback}:15021/healthz/ready`];
+      expect(await runIn(namespacePath, probe)).to.deep.equal({ code: 0, stdout: '200', stderr: '' });
+      const handshake = await runIn(namespacePath, ['openssl', 's_client', '-alpn', 'h2', '-connect', `${loopback}:15008`]);
+      expect(handshake.stdout).to.match(/BEGIN CERTIFICATE/);
+    });
+
   it('gets and gives one gibibyte with equal hashes', async function () {
     this.timeout(300_000);
     const expected = await sha256(gibibyte);

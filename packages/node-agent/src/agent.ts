@@ -6,13 +6,13 @@
  *
  * G1  ztunnel drops what the first snapshot lacks, so it may connect from the start and waits until the pods that run have been found.
  */
-import { existsSync } from 'node:fs';
 import { NetworkNamespace } from '@clearmesh/linux/netns';
 import { Condition } from '@clearmesh/shared/admin/condition';
 import { Readiness } from '@clearmesh/shared/admin/readiness';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
+import { wildcardAddress } from '@clearmesh/shared/net/wildcard';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { NodePods } from './capture/node-pods.ts';
 import type { NodePodsOptions } from './capture/node-pods.ts';
@@ -198,7 +198,7 @@ export class NodeAgent {
     const path = this.#options.pluginSocket;
     const plugin = await PluginServer.listen({ path }, { service, onCall, clock, logger: logger.scope('plugin') });
     this.#servers = [plugin];
-    const address = { ips: [existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0'], port: this.#options.healthPort };
+    const address = { ips: [wildcardAddress({ ipv6: true })], port: this.#options.healthPort };
     const health = { readiness: this.#readiness, metrics: this.#metrics, status: this.#counting, logger: logger.scope('health') };
     this.#servers = [plugin, await startHealthServer(address, health)];
   }

@@ -43,6 +43,8 @@ export type WaypointConfig = {
   readonly network: string;
   /** Callers of other networks are led to services of this one, by hostname. @default false */
   readonly networkGateway: boolean;
+  /** Listen on [::] rather than 0.0.0.0. @default true */
+  readonly ipv6: boolean;
   readonly trustDomain: string;
   readonly ports: { readonly hbone: number; readonly admin: number; readonly stats: number; readonly readiness: number };
   /** @default framed */
@@ -82,6 +84,7 @@ export function readConfig(env: Environment): WaypointConfig {
     clusterId: reader.text('CLUSTER_ID', 'Kubernetes'),
     network: reader.text('NETWORK', ''),
     networkGateway: reader.boolean('NETWORK_GATEWAY', false),
+    ipv6: reader.boolean('IPV6_ENABLED', true),
     trustDomain: reader.text('TRUST_DOMAIN', 'cluster.local'),
     ports: {
       hbone: port(reader, 'HBONE_PORT', 15_008),

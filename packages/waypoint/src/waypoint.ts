@@ -26,6 +26,7 @@ import type { Clock } from '@clearmesh/shared/lifecycle/clock';
 import type { Environment } from '@clearmesh/shared/lifecycle/environment';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
+import { wildcardAddress } from '@clearmesh/shared/net/wildcard';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import type { DeltaPush, Rejection } from '@clearmesh/shared/subscribe/delta-push';
 import { SnapshotStore } from '@clearmesh/shared/snapshot/snapshot-store';
@@ -119,9 +120,10 @@ export class Waypoint {
     const { log, onQuit: quit } = this.#deps;
     const { ports } = this.#config;
     const logger = log.scope('admin');
-    const readiness = { ips: ['0.0.0.0'], port: ports.readiness };
+    const wildcard = wildcardAddress(this.#config);
+    const readiness = { ips: [wildcard], port: ports.readiness };
     this.#endpoints.readiness.push(await startReadinessServer(readiness, { readiness: this.#readiness, logger }));
-    const stats = { ips: ['0.0.0.0'], port: ports.stats };
+    const stats = { ips: [wildcard], port: ports.stats };
     this.#endpoints.others.push(await startStatsServer(stats, { registry: this.#metrics.registry, logger }));
     this.#endpoints.others.push(
       await startAdminServer(
@@ -177,7 +179,8 @@ export class Waypoint {
       },
     );
     this.#acceptor = acceptor;
-    this.#listener = await listen({ port: this.#config.ports.hbone, host: '0.0.0.0' }, (socket) => acceptor.accept(socket));
+    const place = { port: this.#config.ports.hbone, host: wildcardAddress(this.#config) };
+    this.#listener = await listen(place, (socket) => acceptor.accept(socket));
     this.#logger.info('serving', { port: this.#config.ports.hbone, identity: this.#identity });
   }
 

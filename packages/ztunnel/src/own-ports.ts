@@ -2,13 +2,13 @@
  * The ports of the process itself (l4-contract sections 1 and 11): readiness, stats, admin. Readiness goes first when the proxy
  * drains; the others tell what happens until everything else has gone.
  */
-import { existsSync } from 'node:fs';
 import type { HttpEndpoint } from '@clearmesh/shared/admin/http-endpoint';
 import type { Readiness } from '@clearmesh/shared/admin/readiness';
 import { startReadinessServer } from '@clearmesh/shared/admin/readiness-server';
 import { startStatsServer } from '@clearmesh/shared/admin/stats-server';
 import type { CertificateStore } from '@clearmesh/shared/certificates/certificate-store';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
+import { wildcardAddress } from '@clearmesh/shared/net/wildcard';
 import type { FilteredLog } from '@clearmesh/shared/observe/log-filter';
 import type { SnapshotSource } from '@clearmesh/shared/snapshot/snapshot';
 import { configView, workloadStateView } from './admin-view.ts';
@@ -48,7 +48,7 @@ export class OwnPorts implements AsyncDisposable {
   /** Resolves once all ports listen. */
   static async listen(config: ZtunnelConfig, deps: OwnPortsDeps): Promise<OwnPorts> {
     const logger = deps.log.scope('admin');
-    const ips = [config.capture.ipv6 && existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0'];
+    const ips = [wildcardAddress(config.capture)];
     const readiness = await startReadinessServer({ ips, port: readinessPort }, { readiness: deps.readiness, logger });
     const stats = await startStatsServer({ ips, port: config.ports.stats }, { registry: deps.metrics.registry, logger });
     return new OwnPorts(readiness, [stats, await startAdmin(config, deps)]);
