@@ -1,7 +1,8 @@
 /** The command line of the control plane: flags to options, or a sentence that says which flag is wrong. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseIp } from '@clearmesh/shared/model/ip-address';
-import type { SocketAddress } from '@clearmesh/shared/model/ip-address';
+import type { IpAddress, SocketAddress } from '@clearmesh/shared/model/ip-address';
+import { wildcardAddress } from '@clearmesh/shared/net/wildcard';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { LogLevel } from '@clearmesh/shared/observe/log';
 import { addWaypointFlags, strayWaypointFlag, waypointSetting } from './wiring/waypoint-flags.ts';
@@ -85,7 +86,11 @@ function serveCommand(): Command {
       'with --directory: holds the root certificate and key (ca.pem, mode 0600; root-cert.pem for proxies)',
     )
     .option('--token-keys <file>', 'with --directory: JWKS file with the public ES256 keys of service account tokens')
-    .requiredOption('--listen <ip:port>', 'TLS port for discovery and certificates', parseAddress)
+    .requiredOption(
+      '--listen <ip:port>',
+      'TLS port for discovery and certificates; [::] for every address of both families',
+      parseAddress,
+    )
     .option('--cluster-id <name>', 'name of this cluster in workload ids', parseName, 'Kubernetes')
     .option('--network <name>', 'network of all pods and services; unless given there is one only', parseName)
     .option('--trust-domain <name>', 'first part of every identity', parseName, 'cluster.local')
@@ -186,13 +191,13 @@ function wrong(message: string): CommandLine {
   };
 }
 
-/** `10.0.0.1:15012` or `[::1]:15012`; port 0 lets the kernel choose. */
+/** `10.0.0.1:15012` or `[::1]:15012`; `[::]` takes IPv4 as well, and is `0.0.0.0` without IPv6. Port 0 lets the kernel choose. */
 function parseAddress(text: string): SocketAddress {
   const [, bracketed, plain, port = ''] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
   const ip = parseIp(bracketed ?? plain ?? '');
   if (ip === undefined || Number(port) > 65_535)
     throw new InvalidArgumentError('Write an address and a port, such as 127.0.0.1:15012 or [::1]:15012.');
-  return { ip, port: Number(port) };
+  return { ip: ip === '::' ? (wildcardAddress({ ipv6: true }) as IpAddress) : ip, port: Number(port) };
 }
 
 function parseName(text: string): string {
