@@ -114,6 +114,19 @@ describe('a mesh whose pods ask ztunnel for names', function () {
   }
 });
 
+describe('a ztunnel that asks for the mesh on demand', function () {
+  this.timeout(240_000);
+
+  it('is refused with its DNS proxy, which needs the whole mesh, and taken without it', async () => {
+    const onDemand = ['--set-string', 'env.XDS_ON_DEMAND=true'];
+    const { stderr } = await renderAttempt('ztunnel', onDemand);
+    expect(stderr).to.contain('env.XDS_ON_DEMAND is true, and so is dnsProxy');
+    expect((await renderAttempt('ztunnel', [...onDemand, '--set', 'dnsProxy=false'])).status).to.equal(0);
+    const variables = `${onDemand[1]},env.ISTIO_META_DNS_CAPTURE=false`;
+    expect((await renderAttempt('ztunnel', ['--set-string', variables])).status).to.equal(0);
+  });
+});
+
 describe('the values of the charts', function () {
   this.timeout(240_000);
 
