@@ -24,11 +24,13 @@ export function processAt({ namespacePath, program }: Place): number | undefined
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .find((pid) =>
-      attempt(
-        () => readlinkSync(`/proc/${pid}/ns/net`) === wanted && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program),
-      ),
-    );
+    .find((pid) => attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program) && isWithin(pid, wanted)));
+}
+
+/** Whether any of its threads is: that which makes sockets for a pod is within the pod's network for that moment. */
+function isWithin(pid: number, namespace: string): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).some((task) => attempt(() => readlinkSync(`${tasks}/${task}/ns/net`)) === namespace);
 }
 
 export function sample(places: readonly Place[]): readonly Sample[] {
