@@ -17,7 +17,7 @@ export async function startFromChart(server: ApiServer, values: readonly string[
   await server.apply(textOf(chart.filter(({ kind }) => /Role|ServiceAccount/.test(kind))));
   const user = `system:serviceaccount:${system}:clearmesh-control-plane`;
   const kubeconfig = await server.kubeconfigFor('clearmesh-control-plane', { user, groups: [] });
-  const args = argumentsOf(chart).map((arg) => arg.replace('$(POD_NAME)', 'cp-0').replace('0.0.0.0:15017', '127.0.0.1:0'));
+  const args = argumentsOf(chart).map((arg) => arg.replace('$(POD_NAME)', 'cp-0').replace('[::]:15017', '127.0.0.1:0'));
   const line = parseCommandLine([...args, `--kubeconfig=${kubeconfig}`], () => {});
   if (line.kind !== 'serve') throw line.kind === 'wrong' ? line.error : new Error('told');
   const logger = createLogger('control-plane', { format: 'json', write: (text) => void log.push(text) });

@@ -43,6 +43,7 @@ describe('Metrics', () => {
       'istio_dns_upstream_requests_total',
       'istio_dns_upstream_failures_total',
       'istio_dns_upstream_request_duration_seconds',
+      'clearmesh_dns_cache_total',
       'clearmesh_dns_overloads_total',
       'istio_on_demand_dns_total',
       'clearmesh_on_demand_waits_total',
