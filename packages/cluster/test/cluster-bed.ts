@@ -125,9 +125,9 @@ export function bank(namespace: string): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
 }
 
-/** The file is the pod's, the resolver is that of this machine's C library. */
+/** The file is the pod's, the resolver is that of this machine's C library. The server is older than what it forks for each probe. */
 const asked = `
-pid=$(pidof httpd)
+pid=$(pidof httpd | tr ' ' '\\n' | sort -n | head -n 1)
 cat /proc/$pid/root/etc/resolv.conf > /tmp/resolv.conf
 mount --bind /tmp/resolv.conf /etc/resolv.conf
 exec nsenter --target $pid --net getent ahostsv4 "$1"
