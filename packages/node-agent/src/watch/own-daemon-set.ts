@@ -9,7 +9,7 @@ import type { KubeApi } from './kube-api.ts';
 
 const askMs = 3_000;
 /** Between two questions while the API gives no answer, milliseconds. */
-const retry = { initialMs: 250, maxMs: 15_000, jitter: 0.2 } as const;
+const retry = { initialMs: 250, maxMs: 2_000, jitter: 0.2 } as const;
 /** How long an end waits for an answer, milliseconds: less than the grace of the pod, with time left to take things away. */
 const endMs = 9_000;
 
