@@ -23,7 +23,6 @@
  */
 import type { NetworkNamespace } from '@clearmesh/linux/netns';
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
-import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { CaptureDeps, CaptureOptions, CaptureState, Wish } from './capture-state.ts';
 import { CaptureSteps, nameOf } from './capture-steps.ts';
@@ -153,11 +152,12 @@ export class PodCapture {
 
   /** One step. The time until the next one; `undefined` when there is nothing to do. */
   async #attempt(signal: AbortSignal): Promise<number | undefined | 'gone'> {
-    using deadline = new Deadline({ limitMs: stepMs, reason: () => new Error(`not done within ${stepMs} ms`) }, this.#deps);
+    const late = new AbortController();
+    const cancel = this.#deps.clock.after(stepMs, () => late.abort(new Error(`not done within ${stepMs} ms`)));
     const sandbox = this.#sandbox;
     const state = this.#state;
     try {
-      const step = await this.#steps.step(state, this.#wish, deadline.within(signal));
+      const step = await this.#steps.step(state, this.#wish, AbortSignal.any([signal, late.signal]));
       if (step.kind === 'reached') this.#become(state, step.state);
       if (step.kind === 'reached' || this.#sandbox !== sandbox) return 0;
       if (step.kind === 'wait') return step.ms;
@@ -167,6 +167,8 @@ export class PodCapture {
     } catch (error) {
       if (signal.aborted) return undefined;
       return this.#sandbox === sandbox ? this.#recvFailure(error) : 0;
+    } finally {
+      cancel();
     }
   }
 

@@ -3,7 +3,6 @@ import { chmodSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import { CniError, cniCodes } from '../plugin/cni-error.ts';
@@ -119,13 +118,17 @@ export class PluginServer implements AsyncDisposable {
   }
 
   async #perform(command: 'add' | 'check' | 'del', call: PodCall, gone: AbortSignal): Promise<unknown> {
-    const { service } = this.#deps;
+    const { service, clock } = this.#deps;
     if (command === 'del') return service.del(call);
-    const { callMs } = this.#options;
-    using deadline = new Deadline({ limitMs: callMs, reason: () => tooLate(callMs) }, this.#deps);
-    const done = service[command](call, deadline.within(gone));
-    // The capture goes on by itself; whoever asked is told in time that it is not done.
-    return await Promise.race([done, aborted(deadline.signal)]);
+    const late = new AbortController();
+    const cancel = clock.after(this.#options.callMs, () => late.abort(tooLate(this.#options.callMs)));
+    try {
+      const done = service[command](call, AbortSignal.any([gone, late.signal]));
+      // The capture goes on by itself; whoever asked is told in time that it is not done.
+      return await Promise.race([done, aborted(late.signal)]);
+    } finally {
+      cancel();
+    }
   }
 }
 

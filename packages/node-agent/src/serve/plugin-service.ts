@@ -7,7 +7,6 @@
  */
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import { MeshError } from '@clearmesh/shared/observe/mesh-error';
 import type { Captures } from '../capture/captures.ts';
@@ -142,14 +141,16 @@ export class PluginService {
 
   /** `undefined` when the API does not answer and what was heard last will do. */
   async #ask(call: PodCall, path: string, mayFail: boolean, signal: AbortSignal): Promise<unknown> {
-    const reason = (): Error => new KubeFailure(`no answer within ${apiMs} ms`);
-    using deadline = new Deadline({ limitMs: apiMs, reason }, this.#deps);
+    const late = new AbortController();
+    const cancel = this.#deps.clock.after(apiMs, () => late.abort(new KubeFailure(`no answer within ${apiMs} ms`)));
     try {
-      return await this.#deps.api.get(path, deadline.within(signal));
+      return await this.#deps.api.get(path, AbortSignal.any([signal, late.signal]));
     } catch (error) {
       // Nobody can have changed a label meanwhile where nobody can reach the API.
       if (mayFail && error instanceof KubeFailure && (error.status ?? 500) >= 500) return undefined;
       throw undecided(call, `the Kubernetes API does not tell: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      cancel();
     }
   }
 }

@@ -5,7 +5,6 @@
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { Mark } from '../capture/capture-state.ts';
@@ -105,10 +104,15 @@ export class Annotator implements AsyncDisposable {
   }
 
   async #patch(pod: NodePod, mark: Mark, signal: AbortSignal): Promise<void> {
-    using deadline = new Deadline({ limitMs: patchMs }, this.#deps);
-    // With its UID: another pod of this name is refused with 409.
-    const metadata = { uid: pod.uid, annotations: { [REDIRECTION]: mark ?? null } };
-    const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/status`;
-    await this.#deps.api.mergePatch(path, { metadata }, deadline.within(signal));
+    const late = new AbortController();
+    const cancel = this.#deps.clock.after(patchMs, () => late.abort(new Error(`no answer within ${patchMs} ms`)));
+    try {
+      // With its UID: another pod of this name is refused with 409.
+      const metadata = { uid: pod.uid, annotations: { [REDIRECTION]: mark ?? null } };
+      const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/status`;
+      await this.#deps.api.mergePatch(path, { metadata }, AbortSignal.any([signal, late.signal]));
+    } finally {
+      cancel();
+    }
   }
 }

@@ -2,14 +2,13 @@
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import { KubeFailure } from './kube-api.ts';
 import type { KubeApi } from './kube-api.ts';
 
 const askMs = 3_000;
 /** Between two questions while the API gives no answer, milliseconds. */
-const retry = { initialMs: 250, maxMs: 2_000, jitter: 0.2 } as const;
+const retry = { initialMs: 250, maxMs: 15_000, jitter: 0.2 } as const;
 /** How long an end waits for an answer, milliseconds: less than the grace of the pod, with time left to take things away. */
 const endMs = 9_000;
 
@@ -56,16 +55,17 @@ export class OwnDaemonSet {
   }
 
   async #ask(): Promise<'there' | 'gone' | 'forbidden' | 'unknown'> {
-    using deadline = new Deadline({ limitMs: askMs }, this.#deps);
+    const late = new AbortController();
+    const cancel = this.#deps.clock.after(askMs, () => late.abort(new KubeFailure(`no answer within ${askMs} ms`)));
     try {
-      const { metadata } = (await this.#deps.api.get(this.#path, deadline.signal)) as {
-        metadata?: { deletionTimestamp?: string };
-      };
+      const { metadata } = (await this.#deps.api.get(this.#path, late.signal)) as { metadata?: { deletionTimestamp?: string } };
       return metadata?.deletionTimestamp === undefined ? 'there' : 'gone';
     } catch (error) {
       if (!(error instanceof KubeFailure)) return 'unknown';
       if (error.status === 404) return 'gone';
       return error.status === 401 || error.status === 403 ? 'forbidden' : 'unknown';
+    } finally {
+      cancel();
     }
   }
 }

@@ -11,7 +11,6 @@
 import { Backoff } from '@clearmesh/shared/lifecycle/backoff';
 import { delay } from '@clearmesh/shared/lifecycle/clock';
 import type { Clock } from '@clearmesh/shared/lifecycle/clock';
-import { Deadline } from '@clearmesh/shared/lifecycle/deadline';
 import type { Random } from '@clearmesh/shared/lifecycle/random';
 import type { Logger } from '@clearmesh/shared/observe/log';
 import type { KubeApi } from './kube-api.ts';
@@ -92,8 +91,13 @@ export class Reflector {
   }
 
   async #page(url: string, signal: AbortSignal): Promise<ListObject> {
-    using deadline = new Deadline({ limitMs: pageMs }, this.#deps);
-    return (await this.#deps.api.get(url, deadline.within(signal))) as ListObject;
+    const late = new AbortController();
+    const cancel = this.#deps.clock.after(pageMs, () => late.abort(new Error(`no answer within ${pageMs} ms`)));
+    try {
+      return (await this.#deps.api.get(url, AbortSignal.any([signal, late.signal]))) as ListObject;
+    } finally {
+      cancel();
+    }
   }
 
   async #follow(from: string, signal: AbortSignal): Promise<void> {
@@ -111,16 +115,23 @@ export class Reflector {
 
   /** The last version seen when the server ends the stream. */
   async #watch(from: string, signal: AbortSignal): Promise<string> {
-    const reason = (): Error => new Error(`no event for ${silenceMs} ms`);
-    using silence = new Deadline({ limitMs: silenceMs, reason }, this.#deps);
+    const { api, clock } = this.#deps;
+    const silence = new AbortController();
+    const fall = (): void => silence.abort(new Error(`no event for ${silenceMs} ms`));
+    let cancel = clock.after(silenceMs, fall);
     let version = from;
-    const query = { watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(watchSeconds), resourceVersion: from };
-    for await (const event of this.#deps.api.watch(this.#url(query), silence.within(signal))) {
-      silence.restart();
-      version = this.#recvEvent(event) ?? version;
+    try {
+      const query = { watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(watchSeconds), resourceVersion: from };
+      for await (const event of api.watch(this.#url(query), AbortSignal.any([signal, silence.signal]))) {
+        cancel();
+        cancel = clock.after(silenceMs, fall);
+        version = this.#recvEvent(event) ?? version;
+      }
+      silence.signal.throwIfAborted();
+      return version;
+    } finally {
+      cancel();
     }
-    silence.signal.throwIfAborted();
-    return version;
   }
 
   #recvEvent({ type, object }: { readonly type: string; readonly object: unknown }): string | undefined {

@@ -87,7 +87,7 @@ describe('OwnDaemonSet', () => {
     const stop = new AbortController();
     clock.after(20_000, () => stop.abort());
     await passing(daemonSet.look(stop.signal));
-    expect(asked()).to.be.within(11, 17);
+    expect(asked()).to.be.within(5, 9);
     expect(clock.pendingTimers).to.equal(0);
   });
 });
